@@ -1,0 +1,69 @@
+"""Every error as problem+json (RFC 9457), in one shape."""
+
+from __future__ import annotations
+
+import logging
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from kg_service.errors import PROBLEMS, Busy, KgError, Violations
+
+MEDIA_TYPE = "application/problem+json"
+
+
+def response(error: KgError) -> JSONResponse:
+    """The answer that an error of ours makes."""
+    content = error.problem()
+    if isinstance(error, Violations):
+        content["report"] = error.report.to_dict()
+    headers = {"Retry-After": "1"} if isinstance(error, Busy) else None
+    return JSONResponse(content, error.status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Makes the application answer every error in that shape."""
+
+    @app.exception_handler(KgError)
+    async def _ours(_: Request, error: KgError) -> JSONResponse:
+        return response(error)
+
+    @app.exception_handler(HTTPException)
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+        detail = f"{request.method} {request.url.path}: {error.detail}"
+        content = {
+            "type": "about:blank",
+            "title": str(error.detail),
+            "status": error.status_code,
+            "detail": detail,
+        }
+        return JSONResponse(content, error.status_code, headers=error.headers, media_type=MEDIA_TYPE)
+
+    @app.exception_handler(RequestValidationError)
+    async def _parameters(_: Request, error: RequestValidationError) -> JSONResponse:
+        wrong = [
+            {"where": ".".join(map(str, e["loc"])), "what": e["msg"], "value": repr(e.get("input"))}
+            for e in error.errors()
+        ]
+        detail = "; ".join(f"{item['where']}: {item['what']}" for item in wrong)
+        content = {
+            "type": PROBLEMS + "parameters",
+            "title": "Wrong parameters",
+            "status": 422,
+            "detail": detail,
+            "errors": wrong,
+        }
+        return JSONResponse(content, 422, media_type=MEDIA_TYPE)
+
+    @app.exception_handler(Exception)
+    async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+        logging.getLogger("kg_service").error("%s %s failed", request.method, request.url.path, exc_info=error)
+        content = {
+            "type": "about:blank",
+            "title": "Internal error",
+            "status": 500,
+            "detail": "The service made a mistake; its log says more.",
+        }
+        return JSONResponse(content, 500, media_type=MEDIA_TYPE)

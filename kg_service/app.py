@@ -1,0 +1,101 @@
+"""The web application: everything it is made of, on one screen."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
+
+from kg_service import __version__, queries, resources
+from kg_service.api import collections, documentation, health, problems, sparql
+from kg_service.errors import KgError
+from kg_service.settings import Settings
+from kg_service.store.readers import Readers
+
+DESCRIPTION = """A knowledge graph of the social and solidarity economy: who acts, where they meet, what they call for,
+what it serves, and how they are allied. Every statement leads to the words of its source."""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application over the store that the settings name; it reads only, and needs no other state."""
+    settings = settings or Settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        readers = Readers(
+            settings.store,
+            size=settings.readers,
+            memory=settings.query_memory,
+            max_bytes=settings.max_answer_bytes,
+            queue_seconds=settings.queue_seconds,
+        )
+        app.state.settings, app.state.readers = settings, readers
+        await readers.start()
+        try:
+            yield
+        finally:
+            await readers.close()
+
+    app = FastAPI(
+        title="SSE knowledge graph",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    problems.install(app)
+    documentation.install(app, {"/sparql": sparql.OPENAPI})
+    app.include_router(health.router)
+    app.include_router(collections.router(queries.every(resources.folder("queries"))))
+    app.add_route("/sparql", sparql.sparql, methods=sparql.METHODS)
+    app.add_route("/", _home, include_in_schema=False)
+    return app
+
+
+#: How long running queries may go on after Ctrl-C.
+DRAIN_SECONDS = 2.0
+
+
+def _brief(record: logging.LogRecord) -> bool:
+    """An answer that had to be cut short is one line in the log: raising is the only way to end it unfinished."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, KgError):
+        record.msg, record.args, record.exc_info = f"an answer was cut short: {error.detail}", (), None
+    return True
+
+
+class Server(uvicorn.Server):
+    """A server that ends running queries soon after it is told to stop, so that stopping never waits for them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._app = create_app(settings)
+        self._draining: asyncio.Task[None] | None = None
+        config = uvicorn.Config(
+            self._app, log_level="warning", lifespan="on", server_header=False, timeout_graceful_shutdown=10
+        )
+        super().__init__(config)
+        logging.getLogger("uvicorn.error").addFilter(_brief)
+
+    async def on_tick(self, counter: int) -> bool:
+        stopping = await super().on_tick(counter)
+        if stopping and self._draining is None:
+            self._draining = asyncio.create_task(self._app.state.readers.drain(DRAIN_SECONDS))
+        return stopping
+
+
+def run(settings: Settings, listening: socket.socket) -> None:
+    """Serves on a bound socket until a signal says stop; then no process of ours is left."""
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(Server(settings).serve(sockets=[listening]))
+
+
+async def _home(_: object) -> RedirectResponse:
+    return RedirectResponse("/docs")

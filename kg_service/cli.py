@@ -1,0 +1,414 @@
+"""The command line `kg`: serve, load, validate, query, export, encode, check.
+
+Exit codes: 0 fine, 1 problems found in the data, 2 wrong use or a store that cannot be used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from kg_service import __version__, resources
+from kg_service.errors import KgError, Malformed, NotFound, StoreUnwritable, Violations
+from kg_service.settings import Settings
+
+app = typer.Typer(
+    name="kg",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Knowledge graph of the social and solidarity economy: load, check, query and serve it.",
+    epilog="Examples: kg serve · kg query queries/events/dialogues-in-order.rq · kg validate my-data.ttl",
+)
+
+Paths = Annotated[
+    list[Path],
+    typer.Argument(help="RDF files (.ttl .trig .nt .nq .rdf .jsonld, also .gz) or folders of them."),
+]
+StorePath = Annotated[
+    Path | None, typer.Option("--store", help="Directory of the embedded store [default: data/store].")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Write the outcome as JSON.")]
+
+
+def main() -> None:
+    """Runs the command line; every problem that we know becomes one sentence and an exit code."""
+    try:
+        app(prog_name="kg")
+    except KgError as error:
+        print(f"kg: {error.detail}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:  # the reader of our output has seen enough
+        sys.stderr.close()
+        sys.exit(0)
+
+
+def _settings(**given: Any) -> Settings:
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise Malformed(f"setting {name}: {first['msg']}; it is {first['input']!r}") from None
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    """A progress bar on a terminal, silence elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda what, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _shapes() -> Any:
+    from kg_service.shacl import load_shapes
+
+    return load_shapes(sorted(resources.folder("shapes").glob("*.ttl")))
+
+
+def _seeded(settings: Settings) -> None:
+    """Makes sure that the store holds what the project ships: loads it when it is missing or has changed."""
+    from kg_service.ingest import bulk
+    from kg_service.store import generations
+
+    generations.check_format(settings.store)
+    files = bulk.seeds(settings.data, resources.folder("ontology"))
+    if bulk.is_seeded(settings.store, files):
+        return
+    from kg_service.store.embedded import EmbeddedStore
+
+    _say(f"loading {len(files)} files into {settings.store}")
+    with EmbeddedStore(settings.store) as store, _progress() as progress:
+        try:
+            bulk.seed(store, files, _shapes(), progress=progress)
+        except Violations as refused:
+            _say(refused.report.to_text())
+            raise
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on [default: 127.0.0.1].")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on [default: 8000].")] = None,
+    store: StorePath = None,
+) -> None:
+    """Load data/ if that is not done yet, then serve the graph over HTTP until Ctrl-C."""
+    settings = _settings(host=host, port=port, store=store)
+    listening = _listen(settings.host, settings.port)
+    _seeded(settings)
+    from kg_service.app import run
+
+    where = f"http://{settings.host}:{listening.getsockname()[1]}"
+    _say(f"serving {where}/sparql, {where}/docs; Ctrl-C stops")
+    run(settings, listening)
+    _say("stopped")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A bound socket, or a sentence on why there is none."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(2048)
+    except OSError as error:
+        raise KgError(f"cannot listen on {host} port {port}: {error.strerror}; choose another with --port") from None
+    return listening
+
+
+@app.command()
+def load(
+    paths: Paths,
+    store: StorePath = None,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Make each graph in the files equal to what they say, instead of adding."),
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check only; write nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add files to the store, all or nothing: data that break the shapes are refused, with the report."""
+    from kg_service.ingest import bulk
+    from kg_service.store.embedded import EmbeddedStore
+
+    settings = _settings(store=store)
+    bulk.files_in(paths)
+    _seeded(settings)
+    try:
+        with EmbeddedStore(settings.store) as opened, _progress() as progress:
+            done = bulk.load(opened, paths, _shapes(), replace=replace, dry_run=dry_run, progress=progress)
+    except Violations as refused:
+        _report(refused.report, as_json)
+        raise
+    if as_json:
+        about = {
+            "generation": done.generation,
+            "added": done.added,
+            "removed": done.removed,
+            "dry_run": dry_run,
+        }
+        print(json.dumps(about | {"report": done.report.to_dict()}, ensure_ascii=False, indent=2))
+        return
+    if done.report.results:
+        _say(done.report.to_text())
+    would = "would add" if dry_run else "added"
+    print(f"{would} {done.added} and removed {done.removed} statements; generation {done.generation}")
+
+
+@app.command()
+def validate(paths: Paths, store: StorePath = None, as_json: AsJson = False) -> None:
+    """Check files against the shapes, together with what is already known; exit code 1 if they break them."""
+    from kg_service.ingest import bulk
+
+    settings = _settings(store=store)
+    files = bulk.files_in(paths)
+    given = {path.resolve() for path in files}
+    seeds = [path for path in bulk.seeds(settings.data, resources.folder("ontology")) if path.resolve() not in given]
+    with _progress() as progress:
+        report = bulk.validate(files, bulk.known(settings.store, seeds), _shapes(), progress=progress)
+    _report(report, as_json)
+    if report.blocks:
+        raise typer.Exit(1)
+
+
+def _report(report: Any, as_json: bool) -> None:
+    print(json.dumps(report.to_dict(), ensure_ascii=False, indent=2) if as_json else report.to_text())
+
+
+@app.command()
+def query(
+    text: Annotated[
+        str,
+        typer.Argument(help="A query file, the name of one in queries/, or SPARQL text.", metavar="FILE|TEXT"),
+    ],
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            "-f",
+            help="json xml csv tsv, or turtle json-ld n-triples rdf-xml trig n-quads [default: a table, or turtle].",
+        ),
+    ] = None,
+    store: StorePath = None,
+    seconds: Annotated[float | None, typer.Option(help="Longest time the query may take [default: 30].")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+) -> None:
+    """Ask the store a SPARQL query."""
+    from kg_service.rdf import GRAPH_FORMATS, TABLE_FORMATS, format_named
+    from kg_service.sparql import guard
+    from kg_service.store import Query
+    from kg_service.store.readers import answer_once
+
+    settings = _settings(store=store, query_seconds=seconds)
+    wanted = "json" if as_json else format
+    chosen = format_named(wanted, (*TABLE_FORMATS, *GRAPH_FORMATS)).name if wanted else None
+    table = chosen if chosen in {f.name for f in TABLE_FORMATS} else None
+    graph = chosen if chosen in {f.name for f in GRAPH_FORMATS} else None
+    inspected = guard.inspect(_query_text(text), max_bytes=settings.max_query_bytes, base=settings.base)
+    _seeded(settings)
+    asked = Query(
+        inspected.text,
+        table="json" if chosen is None else table or ("json" if wanted == "json" else None),
+        boolean="json" if chosen is None else table,
+        graph="turtle" if chosen is None else graph or ("json-ld" if wanted == "json" else None),
+        default_graphs=inspected.default_graphs,
+        named_graphs=inspected.named_graphs,
+        base=settings.base,
+        seconds=settings.query_seconds,
+    )
+    how, whole = asyncio.run(
+        answer_once(settings.store, asked, memory=settings.query_memory, max_bytes=settings.max_answer_bytes)
+    )
+    if chosen is None and how == "json":
+        _print_table(json.loads(whole))
+    else:
+        sys.stdout.buffer.write(whole if whole.endswith(b"\n") else whole + b"\n")
+
+
+def _query_text(text: str) -> str:
+    named = resources.folder("queries") / f"{text.removesuffix('.rq')}.rq"
+    for path in (Path(text), named):
+        try:
+            if path.is_file():
+                return path.read_text(encoding="utf-8")
+        except OSError:  # SPARQL text is longer than a file name may be
+            break
+        except UnicodeDecodeError:
+            raise Malformed(f"{path} is not UTF-8 text") from None
+    if " " not in text.strip() and "{" not in text:
+        raise NotFound(f'"{text}" is neither a file, nor the name of a query in queries/, nor SPARQL')
+    return text
+
+
+def _print_table(answer: dict[str, Any]) -> None:
+    if "boolean" in answer:
+        print("yes" if answer["boolean"] else "no")
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    names, rows = answer["head"]["vars"], answer["results"]["bindings"]
+    table = Table(*names, show_lines=False)
+    for row in rows:
+        table.add_row(*(_short(row[name]) if name in row else "" for name in names))
+    console = Console() if sys.stdout.isatty() else Console(width=200)
+    console.print(table, markup=False) if rows else print("no rows")
+    if rows:
+        print(f"{len(rows)} row{'s' * (len(rows) != 1)}")
+
+
+def _short(term: dict[str, str]) -> str:
+    from rich.markup import escape
+
+    from kg_service.rdf import ENTITY, PREFIXES
+
+    value = term["value"]
+    if term["type"] == "uri":
+        if value.startswith(ENTITY):
+            return escape(value.removeprefix(ENTITY))
+        for prefix, iri in PREFIXES.items():
+            if value.startswith(iri):
+                return escape(f"{prefix}:{value.removeprefix(iri)}")
+    return escape(value)
+
+
+@app.command()
+def export(
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write [default: standard output].")
+    ] = None,
+    format: Annotated[
+        str,
+        typer.Option("--format", "-f", help="trig n-quads, or for one graph: turtle n-triples rdf-xml json-ld."),
+    ] = "trig",
+    graph: Annotated[str | None, typer.Option(help="Only this graph: its IRI, or its name under …/graph/.")] = None,
+    store: StorePath = None,
+) -> None:
+    """Write the whole graph, or one of its graphs, in a fixed order."""
+    from kg_service.ingest import bulk
+    from kg_service.rdf import GRAPH_FORMATS, format_named
+
+    how = format_named(format, GRAPH_FORMATS)
+    settings = _settings(store=store)
+    _seeded(settings)
+    text = bulk.export(settings.store, how, graph)
+    if output is None:
+        sys.stdout.buffer.write(text)
+        return
+    try:
+        beside = output.with_name(output.name + ".part")
+        beside.write_bytes(text)
+        beside.replace(output)
+    except OSError as error:
+        raise StoreUnwritable(f"{output} cannot be written: {error.strerror}") from None
+
+
+@app.command()
+def encode(
+    paths: Annotated[list[Path] | None, typer.Argument(help="Encodings [default: all of data/encodings].")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit code 1 if a data file is not up to date.")
+    ] = False,
+) -> None:
+    """Make data files of encodings: find each quotation in its source, compute its offsets, write its claims."""
+    from kg_service import evidence
+
+    data = resources.folder("data")
+    files = paths or sorted((data / "encodings").glob("*.trig"))
+    ontology = sorted(resources.folder("ontology").glob("*.ttl"))
+    stale = False
+    for path in files:
+        text = evidence.encoded(path, sources=data / "sources", ontology=ontology)
+        target = data / path.name
+        is_same = target.is_file() and target.read_bytes() == text
+        stale |= not is_same
+        if not check and not is_same:
+            target.write_bytes(text)
+        _say(f"{target.name}: {'up to date' if is_same else 'not up to date' if check else 'written'}")
+    if check and stale:
+        raise typer.Exit(1)
+
+
+@app.command()
+def check(
+    coverage: Annotated[
+        bool, typer.Option("--coverage", help="Print how much of each document has become claims, as a table.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check the project's own data (quotations, terms, shapes and more); exit code 1 if one fails."""
+    from kg_service import checks
+
+    folders = {name: resources.folder(name) for name in ("ontology", "shapes", "queries", "data")}
+    material = checks.Material(**folders)
+    if coverage:
+        _print_coverage(checks.coverage(material), as_json)
+        return
+    problems: dict[str, list[str]] = {}
+    for run in checks.CHECKS:
+        found = problems[run.__name__] = run(material)
+        if not as_json:
+            print(
+                f"{'ok' if not found else 'NO':3} {run.__name__:11} {(run.__doc__ or '').splitlines()[0]}", flush=True
+            )
+            for problem in found:
+                print(f"      {problem}")
+    if as_json:
+        print(json.dumps(problems, ensure_ascii=False, indent=2))
+    if any(problems.values()):
+        raise typer.Exit(1)
+
+
+def _print_coverage(documents: list[Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps([asdict(document) for document in documents], ensure_ascii=False, indent=2))
+        return
+    kinds = ("stated", "derived", "ambiguous", "inferred")
+    print("| document | sentences | with a claim | " + " | ".join(kinds) + " | claims |")
+    print("|---|" + "---:|" * 7)
+    for document in documents:
+        counts = [document.claims.get(kind, 0) for kind in kinds]
+        numbers = [document.sentences, document.claimed, *counts, sum(counts)]
+        print(f"| {document.document} | " + " | ".join(map(str, numbers)) + " |")
+    for document in documents:
+        for words in document.unclaimed:
+            print(f"no claim: {document.document}: {words}")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"kg {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None: ...
+
+
+__all__ = ["app", "main"]

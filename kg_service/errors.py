@@ -1,0 +1,156 @@
+"""Every error that this project raises on purpose.
+
+    KgError                      what was wrong, with the value, and what would be right
+    ├── Malformed                a text that does not parse: RDF, SPARQL; knows line and column
+    ├── Refused                  a request that is understood and not allowed: too deep, SERVICE, LOAD
+    ├── NotFound                 no such thing; names the known ones
+    ├── NotAcceptable            none of the asked formats can be written
+    ├── UnsupportedFormat        the format of what came in is not one we read
+    ├── Violations               data that break the shapes; carries the validation report
+    ├── QueryStopped             a query that was ended: deadline, size, memory, operator
+    └── StoreError               the store cannot be used
+        ├── StoreLocked          another process holds it
+        ├── StoreUnwritable      no permission, no space, not a directory
+        ├── StoreNewer           written by a newer version of this program
+        └── StoreDamaged         cannot be read; says what to do
+
+`status` is the HTTP status of the problem+json answer (RFC 9457), `exit_code` the one of the command line.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+#: What the type IRIs of problems begin with.
+PROBLEMS = "https://w3id.org/sse-kg/problem/"
+
+
+class KgError(Exception):
+    """A problem that the user can understand: `detail` is one sentence in plain words."""
+
+    title: ClassVar[str] = "Something went wrong"
+    status: ClassVar[int] = 500
+    exit_code: ClassVar[int] = 2
+
+    def __init__(self, detail: str, **more: Any) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.more = {name: value for name, value in more.items() if value is not None}
+
+    @classmethod
+    def kind(cls) -> str:
+        """The class name in kebab-case; the end of the problem's type IRI."""
+        return "".join("-" + c.lower() if c.isupper() else c for c in cls.__name__).lstrip("-")
+
+    def problem(self) -> dict[str, Any]:
+        """The members of the problem+json answer (RFC 9457, section 3.1)."""
+        about = {
+            "type": PROBLEMS + self.kind(),
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+        }
+        return about | self.more
+
+
+class Malformed(KgError):
+    """A text that does not parse; `more` holds source, line and column (both from 1) where known."""
+
+    title = "The text could not be parsed"
+    status = 400
+
+
+class Refused(KgError):
+    """A request that is understood and not allowed."""
+
+    title = "The request is not allowed"
+    status = 400
+
+
+class NotFound(KgError):
+    """There is no such thing."""
+
+    title = "Not found"
+    status = 404
+
+
+class NotAcceptable(KgError):
+    """None of the formats that the client accepts can be written."""
+
+    title = "No acceptable format"
+    status = 406
+
+
+class UnsupportedFormat(KgError):
+    """What came in is in no format that we read."""
+
+    title = "Unsupported format"
+    status = 415
+
+
+class Violations(KgError):
+    """The data break the shapes; `report` says where."""
+
+    title = "The data do not conform to the shapes"
+    status = 422
+    exit_code = 1
+
+    def __init__(self, detail: str, report: Any, **more: Any) -> None:
+        super().__init__(detail, **more)
+        self.report = report
+
+
+class QueryStopped(KgError):
+    """A query that was ended before its answer was complete; no part of the answer was given out as whole."""
+
+    title = "The query was stopped"
+    status = 503
+
+
+class TooLarge(QueryStopped):
+    """The answer passes a limit of rows or bytes."""
+
+    title = "The answer is too large"
+    status = 413
+
+
+class Busy(QueryStopped):
+    """Every reader is at work and the queue is full or the wait was too long."""
+
+    title = "The service is busy"
+    status = 503
+
+
+class StoreError(KgError):
+    """The store cannot be used."""
+
+    title = "The store cannot be used"
+    status = 503
+
+
+class StoreLocked(StoreError):
+    """Another process holds the store."""
+
+
+class StoreUnwritable(StoreError):
+    """The store's directory cannot be written."""
+
+
+class StoreNewer(StoreError):
+    """The store was written by a newer version of this program."""
+
+
+class StoreDamaged(StoreError):
+    """The store cannot be read."""
+
+
+def from_problem(problem: dict[str, Any]) -> KgError:
+    """The error that a process described by `KgError.problem`."""
+    known = {kind.kind(): kind for kind in _all_kinds(KgError)}
+    kind = known.get(str(problem["type"]).removeprefix(PROBLEMS), KgError)
+    more = {name: value for name, value in problem.items() if name not in ("type", "title", "status", "detail")}
+    return kind(problem["detail"], **more)
+
+
+def _all_kinds(kind: type[KgError]) -> list[type[KgError]]:
+    return [kind, *(found for sub in kind.__subclasses__() for found in _all_kinds(sub))]

@@ -1,0 +1,1 @@
+"""What comes in: files now; tables and remote sources later."""

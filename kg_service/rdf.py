@@ -1,0 +1,228 @@
+"""RDF in and out: the project's names, every format, and parsing that says where a text went wrong.
+
+Nothing here guards against hostile input: what strangers send is parsed in a reader process (see `store.readers`).
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyoxigraph import (
+    BlankNode,
+    DefaultGraph,
+    Literal,
+    NamedNode,
+    Quad,
+    QueryResultsFormat,
+    RdfFormat,
+    Triple,
+    parse,
+    serialize,
+)
+
+from kg_service.errors import Malformed, NotFound, UnsupportedFormat
+
+ONTOLOGY = "https://w3id.org/sse-kg/ontology#"
+ENTITY = "https://w3id.org/sse-kg/id/"
+GRAPH = "https://w3id.org/sse-kg/graph/"
+SHAPE = "https://w3id.org/sse-kg/shapes#"
+
+RDF_TYPE = NamedNode("http://www.w3.org/1999/02/22-rdf-syntax-ns#type")
+PREF_LABEL = NamedNode("http://www.w3.org/2004/02/skos/core#prefLabel")
+
+#: What answers are written with; entity types get a prefix each, so that slugs stay readable.
+PREFIXES: dict[str, str] = {
+    "sse": ONTOLOGY,
+    "id": ENTITY,
+    "graph": GRAPH,
+    "shapes": SHAPE,
+    "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
+    "rdfs": "http://www.w3.org/2000/01/rdf-schema#",
+    "owl": "http://www.w3.org/2002/07/owl#",
+    "xsd": "http://www.w3.org/2001/XMLSchema#",
+    "skos": "http://www.w3.org/2004/02/skos/core#",
+    "dcterms": "http://purl.org/dc/terms/",
+    "foaf": "http://xmlns.com/foaf/0.1/",
+    "org": "http://www.w3.org/ns/org#",
+    "prov": "http://www.w3.org/ns/prov#",
+    "schema": "https://schema.org/",
+    "oa": "http://www.w3.org/ns/oa#",
+    "time": "http://www.w3.org/2006/time#",
+    "eli": "http://data.europa.eu/eli/ontology#",
+    "cv": "http://data.europa.eu/m8g/",
+    "sh": "http://www.w3.org/ns/shacl#",
+    "sdg": "http://metadata.un.org/sdg/",
+    "sdgo": "http://metadata.un.org/sdg/ontology#",
+}
+
+
+#: What can stand as an object.
+Term = NamedNode | BlankNode | Literal | Triple
+
+
+def sse(name: str) -> NamedNode:
+    """The ontology term of that name."""
+    return NamedNode(ONTOLOGY + name)
+
+
+def entity(kind: str, slug: str) -> NamedNode:
+    """The IRI of the entity `slug` of the type `kind`."""
+    return NamedNode(f"{ENTITY}{kind}/{slug}")
+
+
+def graph(name: str) -> NamedNode:
+    """The IRI of the project's graph of that name."""
+    return NamedNode(GRAPH + name)
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A way of writing RDF or query results down: its short name, media types (ours first) and file endings."""
+
+    name: str
+    media_types: tuple[str, ...]
+    endings: tuple[str, ...]
+    rdf: RdfFormat | None = None
+    results: QueryResultsFormat | None = None
+
+    @property
+    def media_type(self) -> str:
+        """The media type to answer with, with its charset where the type has one."""
+        first = self.media_types[0]
+        return f"{first}; charset=utf-8" if first.startswith("text/") else first
+
+
+TURTLE = Format("turtle", ("text/turtle", "application/x-turtle"), ("ttl",), rdf=RdfFormat.TURTLE)
+N_TRIPLES = Format("n-triples", ("application/n-triples", "text/plain"), ("nt",), rdf=RdfFormat.N_TRIPLES)
+RDF_XML = Format(
+    "rdf-xml",
+    ("application/rdf+xml", "application/xml", "text/xml"),
+    ("rdf", "owl", "xml"),
+    rdf=RdfFormat.RDF_XML,
+)
+JSON_LD = Format("json-ld", ("application/ld+json", "application/json"), ("jsonld", "json"), rdf=RdfFormat.JSON_LD)
+TRIG = Format("trig", ("application/trig", "application/x-trig"), ("trig",), rdf=RdfFormat.TRIG)
+N_QUADS = Format("n-quads", ("application/n-quads", "text/x-nquads"), ("nq",), rdf=RdfFormat.N_QUADS)
+GRAPH_FORMATS: tuple[Format, ...] = (TURTLE, JSON_LD, N_TRIPLES, RDF_XML, TRIG, N_QUADS)
+
+JSON = Format(
+    "json",
+    ("application/sparql-results+json", "application/json"),
+    ("json", "srj"),
+    results=QueryResultsFormat.JSON,
+)
+XML = Format(
+    "xml",
+    ("application/sparql-results+xml", "application/xml", "text/xml"),
+    ("xml", "srx"),
+    results=QueryResultsFormat.XML,
+)
+CSV = Format("csv", ("text/csv",), ("csv",), results=QueryResultsFormat.CSV)
+TSV = Format("tsv", ("text/tab-separated-values",), ("tsv",), results=QueryResultsFormat.TSV)
+TABLE_FORMATS: tuple[Format, ...] = (JSON, XML, CSV, TSV)
+BOOLEAN_FORMATS: tuple[Format, ...] = (JSON, XML, CSV, TSV)
+
+
+def format_named(name: str, among: Iterable[Format]) -> Format:
+    """The format with that short name, file ending or media type; Malformed lists the known ones."""
+    among = tuple(among)
+    for known in among:
+        if name in (known.name, *known.endings, *known.media_types):
+            return known
+    raise Malformed(f'unknown format "{name}"; known: {", ".join(f.name for f in among)}')
+
+
+def format_of_path(path: Path) -> Format:
+    """The RDF format that a file's ending says; a trailing `.gz` is passed over."""
+    endings = [ending.lstrip(".").lower() for ending in path.suffixes]
+    if endings and endings[-1] == "gz":
+        endings.pop()
+    for known in GRAPH_FORMATS:
+        if endings and endings[-1] in known.endings:
+            return known
+    known_endings = ", ".join("." + ending for f in GRAPH_FORMATS for ending in f.endings)
+    raise UnsupportedFormat(f"{path}: its ending says no RDF format; known: {known_endings}, each also with .gz")
+
+
+def parse_bytes(data: bytes, how: Format, *, base: str | None = None, source: str | None = None) -> Iterator[Quad]:
+    """The quads of `data`, lazily; Malformed says source, line and column. Blank nodes get fresh names."""
+    if how.rdf is None:
+        raise UnsupportedFormat(f"{how.name} is a format of query results, not of RDF")
+    try:
+        yield from parse(data, how.rdf, base_iri=base, rename_blank_nodes=True)
+    except SyntaxError as error:
+        raise malformed(error, source) from None
+    except ValueError as error:
+        raise Malformed(_located(str(error), source, None, None), source=source) from None
+
+
+def parse_file(path: Path) -> Iterator[Quad]:
+    """The quads of a file, whose format is told by its ending; Malformed says file, line and column.
+
+    Relative IRIs resolve against `graph/<file stem>`, never against where the file happens to lie.
+    """
+    how = format_of_path(path)
+    try:
+        data = path.read_bytes()
+        if path.suffix == ".gz":
+            data = gzip.decompress(data)
+    except FileNotFoundError:
+        raise NotFound(f"{path}: there is no such file") from None
+    except (gzip.BadGzipFile, EOFError) as error:
+        raise Malformed(f"{path}: not a whole gzip file ({error})", source=str(path)) from None
+    except OSError as error:
+        raise Malformed(f"{path}: cannot be read ({error.strerror})", source=str(path)) from None
+    yield from parse_bytes(data, how, base=GRAPH + stem(path), source=str(path))
+
+
+def stem(path: Path) -> str:
+    """A file's name up to its first ending: `a.trig.gz` and `a.ttl` are both `a`."""
+    return path.name.split(".", 1)[0]
+
+
+_POSITION = re.compile(r"^(?:Parser )?error at (?:line )?(\d+)(?: column |:)(\d+)(?: and \d+)?: ?", re.IGNORECASE)
+_GRAMMAR_NOISE = re.compile(r"(, )?\[[^\[\]]*(?:'[^']*'[^\[\]]*)*\]", re.DOTALL)
+
+
+def malformed(error: SyntaxError, source: str | None = None) -> Malformed:
+    """The engine's syntax error as ours: a readable sentence, with line and column where it knows them."""
+    message = str(error.msg if error.msg is not None else error)
+    line, column = error.lineno, error.offset
+    position = _POSITION.match(message)
+    if position:
+        message = message[position.end() :]
+        line, column = line or int(position[1]), column or int(position[2])
+    elif (at := re.search(r" at line (\d+) column (\d+)", message)) and line is None:
+        line, column = int(at[1]), int(at[2])
+    readable = _GRAMMAR_NOISE.sub("", message).strip().rstrip(",") or message.strip()
+    if readable in ("expected", "expected one of"):
+        readable = "unexpected text here"
+    return Malformed(_located(readable, source, line, column), source=source, line=line, column=column)
+
+
+def _located(message: str, source: str | None, line: int | None, column: int | None) -> str:
+    where = f"line {line}, column {column}: " if line is not None else ""
+    return f"{source}: {where}{message}" if source else f"{where}{message}"
+
+
+_TYPES_FIRST = {RDF_TYPE.value: "", PREF_LABEL.value: " "}
+
+
+def _order(quad: Quad) -> tuple[str, str, str, str]:
+    predicate = quad.predicate.value
+    name = "" if isinstance(quad.graph_name, DefaultGraph) else str(quad.graph_name)
+    return (name, str(quad.subject), _TYPES_FIRST.get(predicate, predicate), str(quad.object))
+
+
+def to_text(quads: Iterable[Quad], how: Format, prefixes: dict[str, str] | None = None) -> bytes:
+    """The quads in a fixed order (graph, subject, type and name first), so that equal data give equal bytes."""
+    if how.rdf is None:
+        raise UnsupportedFormat(f"{how.name} is a format of query results, not of RDF")
+    ordered = sorted(set(quads), key=_order)
+    if not how.rdf.supports_datasets:
+        return serialize((q.triple for q in ordered), None, how.rdf, prefixes=prefixes or PREFIXES) or b""
+    return serialize(ordered, None, how.rdf, prefixes=prefixes or PREFIXES) or b""

@@ -1,0 +1,37 @@
+"""What can be set, with its default and its meaning: by `KG_…` environment variables or a `.env` file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from kg_service import resources
+
+
+def _default_store() -> Path:
+    """Beside the data in a checkout; in the user's own data folder when installed as a wheel."""
+    if (resources.PACKAGE / "resources").is_dir():
+        return Path.home() / ".local" / "share" / "sse-kg" / "store"
+    return resources.folder("data") / "store"
+
+
+class Settings(BaseSettings):
+    """The settings of one process; made at the edge (CLI, application) and handed down."""
+
+    model_config = SettingsConfigDict(env_prefix="KG_", env_file=".env", extra="ignore", frozen=True)
+
+    store: Path = Field(default_factory=_default_store, description="directory of the embedded store")
+    data: Path = Field(
+        default_factory=lambda: resources.folder("data"), description="directory whose files `kg serve` loads"
+    )
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8000, ge=1, le=65535, description="port to listen on")
+    base: str = Field("https://w3id.org/sse-kg/", description="base that relative IRIs in queries resolve against")
+    readers: int = Field(2, ge=1, le=64, description="queries that run at the same time, one process each")
+    query_seconds: float = Field(30.0, gt=0, description="longest time one query may take")
+    queue_seconds: float = Field(10.0, ge=0, description="longest wait for a free reader")
+    max_answer_bytes: int = Field(512 * 2**20, gt=0, description="largest answer to one query, in bytes")
+    max_query_bytes: int = Field(1 * 2**20, gt=0, description="longest query text, in bytes")
+    query_memory: int = Field(2 * 2**30, ge=64 * 2**20, description="memory that one query may take, in bytes")

@@ -1,0 +1,97 @@
+"""What a query leaves open until it is run: the target nodes, and the classes below a class.
+
+With both written out, the engine has single triple patterns to look up. A path over rdfs:subClassOf in their place is
+walked again for every row, and inside EXISTS its join may scan all types of the graph.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cached_property
+
+from pyoxigraph import BlankNode, DefaultGraph, Literal, NamedNode, Store
+
+from kg_service.shacl.graph import SUBCLASS
+
+#: Stands for a variable in the patterns of targets.
+ANY = "\u0004"
+_TARGETS = re.compile("\u0002([?]\\w+)\u0002")
+_INSTANCE = re.compile("\u0003([?]\\w+) (<[^<>]*>)\u0003")
+
+
+def target_nodes(variable: str) -> str:
+    """A mark for a pattern that binds the variable to each target node, once."""
+    return f"\u0002{variable}\u0002"
+
+
+def is_instance(variable: str, kind: NamedNode) -> str:
+    """A mark for the expression that says whether a node is a SHACL instance of the class."""
+    return f"\u0003{variable} {kind}\u0003"
+
+
+def for_nodes(query: str, nodes: Iterable[NamedNode | Literal]) -> str:
+    """The query for these target nodes only."""
+    listed = " ".join(map(str, nodes))
+    return _TARGETS.sub(lambda found: f"VALUES {found[1]} {{ {listed} }}", query)
+
+
+def for_targets(query: str, patterns: Iterable[str]) -> str:
+    """The query for all nodes that at least one of the patterns gives; `ANY` in them stands for the variable."""
+    union = " UNION ".join(f"{{ {pattern} }}" for pattern in patterns)
+
+    def every(found: re.Match[str]) -> str:
+        return f"{{ SELECT DISTINCT {found[1]} WHERE {{ {union.replace(ANY, found[1])} }} }}"
+
+    return _TARGETS.sub(every, query)
+
+
+class ClassTree:
+    """The subclasses in a graph, read from it once, when first asked for."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def instances(self, kind: str) -> list[str]:
+        """Patterns for the instances of a class, `ANY` for the variable; a node may come more than once."""
+        patterns = [f"{ANY} a {each}" for each in self._below(kind)]
+        if self._has_blank:
+            patterns.append(f"{ANY} a ?type FILTER(EXISTS {{ ?type {SUBCLASS}+ {kind} }})")
+        return patterns
+
+    def fill(self, query: str) -> str:
+        """The query with its marks for instances replaced by expressions."""
+        return _INSTANCE.sub(lambda found: self._is_instance(found[1], found[2]), query)
+
+    def _is_instance(self, variable: str, kind: str) -> str:
+        _, *below = self._below(kind)
+        ways = [f"EXISTS {{ {variable} a {kind} }}"]  # the class itself first: it is what data mostly say
+        if below:
+            ways.append(f"EXISTS {{ {variable} a ?type FILTER(?type IN ({', '.join(below)})) }}")
+        if self._has_blank:
+            ways.append(f"EXISTS {{ {variable} a ?type FILTER(EXISTS {{ ?type {SUBCLASS}+ {kind} }}) }}")
+        return f"({' || '.join(ways)})"
+
+    def _below(self, kind: str) -> list[str]:
+        """The class, then its subclasses that have names."""
+        found = {kind: None}
+        waiting = [kind]
+        while waiting:
+            for each in self._direct.get(waiting.pop(), ()):
+                if each not in found:
+                    found[each] = None
+                    waiting.append(each)
+        return [each for each in found if each.startswith("<")]
+
+    @cached_property
+    def _direct(self) -> dict[str, list[str]]:
+        direct: dict[str, list[str]] = {}
+        for quad in self._store.quads_for_pattern(None, SUBCLASS, None, DefaultGraph()):
+            if isinstance(quad.subject, NamedNode | BlankNode):
+                direct.setdefault(str(quad.object), []).append(str(quad.subject))
+        return direct
+
+    @cached_property
+    def _has_blank(self) -> bool:
+        """Is a class a blank node? Queries cannot name it, so its instances are looked for by path."""
+        return any(each.startswith("_:") for below in self._direct.values() for each in below)

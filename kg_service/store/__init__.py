@@ -1,0 +1,98 @@
+"""Where the graph is kept: one protocol, and what passes through it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from pyoxigraph import NamedNode, Quad
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A change: quads that come and quads that go. Applying it twice is the same as applying it once."""
+
+    added: frozenset[Quad] = frozenset()
+    removed: frozenset[Quad] = frozenset()
+
+    def __len__(self) -> int:
+        return len(self.added) + len(self.removed)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A SPARQL query and how its answer is to be written.
+
+    `table`, `boolean` and `graph` are short names of formats (`rdf.Format.name`) for SELECT, ASK, and CONSTRUCT or
+    DESCRIBE; None where the client accepts no format of that kind. Graphs given here replace FROM and FROM NAMED
+    (SPARQL 1.1 Protocol, section 2.1.4).
+    """
+
+    text: str
+    table: str | None = "json"
+    boolean: str | None = "json"
+    graph: str | None = "turtle"
+    default_graphs: tuple[str, ...] = ()
+    named_graphs: tuple[str, ...] = ()
+    base: str | None = None
+    seconds: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a query gives: `whole` when it was finished and small, else `parts`, which end in an error if cut short."""
+
+    generation: int
+    format: str
+    whole: bytes | None = None
+    parts: AsyncIterator[bytes] | None = field(default=None, compare=False)
+
+    async def content(self) -> bytes:
+        """The complete answer; raises like `parts` when it was cut short."""
+        if self.whole is not None:
+            return self.whole
+        return b"".join([part async for part in self.parts]) if self.parts else b""
+
+
+class Reads(Protocol):
+    """The one who answers queries; many at a time, each on the generation published when it begins.
+
+    `answer` raises Malformed, NotAcceptable, TooLarge, Busy and QueryStopped; `drain` lets running queries end within
+    some seconds, then ends them.
+    """
+
+    @property
+    def generation(self) -> int: ...
+
+    async def start(self) -> None: ...
+
+    async def answer(self, query: Query) -> Answer: ...
+
+    async def drain(self, seconds: float) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class GraphStore(Protocol):
+    """The one who writes. The default graph holds every triple of every named graph, each once.
+
+    `effective` is the part of a change that changes something, with what it means for the default graph. `apply` is
+    all or nothing and returns the generation at which readers see the change; a removed triple leaves the default
+    graph when no named graph holds it any more.
+    """
+
+    @property
+    def generation(self) -> int: ...
+
+    def effective(self, delta: Delta) -> Delta: ...
+
+    def apply(self, delta: Delta) -> int: ...
+
+    def quads(self, graph: NamedNode | None = None) -> Iterator[Quad]: ...
+
+    def triples(self) -> Iterator[Quad]: ...
+
+    def named_graphs(self) -> list[NamedNode]: ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,122 @@
+"""The published states of the embedded store: numbered checkpoints, which one is current, who still reads which.
+
+    <store>/format          the layout's version
+    <store>/current         the number of the published generation, replaced by atomic rename
+    <store>/generations/N/  a checkpoint: a complete database, never written again
+    <store>/generations/N.lease   readers hold a shared lock on it; whoever gets it alone may delete N
+
+The locks are the kernel's (flock), so a killed reader leaves no lease behind.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from pathlib import Path
+from typing import IO
+
+from kg_service.errors import StoreDamaged, StoreError, StoreNewer
+
+FORMAT = 1
+
+
+class Gone(StoreError):
+    """The generation was deleted before it could be opened; ask for the current one and try again."""
+
+
+def check_format(root: Path) -> None:
+    """Refuses a store whose layout this version does not know."""
+    try:
+        text = (root / "format").read_text().strip()
+    except FileNotFoundError:
+        return
+    if not text.isdigit():
+        raise StoreDamaged(
+            f"{root / 'format'} should hold a number and holds {text[:40]!r}; restore a backup or delete {root}"
+        )
+    if int(text) > FORMAT:
+        raise StoreNewer(
+            f"{root} was written by a newer version (format {text}, this one knows {FORMAT}); "
+            f"update this program, or choose another directory with KG_STORE"
+        )
+
+
+def current(root: Path) -> int:
+    """The number of the published generation; 0 when nothing was published yet."""
+    try:
+        return int((root / "current").read_text())
+    except FileNotFoundError:
+        return 0
+    except ValueError:
+        raise StoreDamaged(f"{root / 'current'} does not hold a number; restore a backup or delete {root}") from None
+
+
+def directory(root: Path, generation: int) -> Path:
+    return root / "generations" / str(generation)
+
+
+def _lease(root: Path, generation: int) -> Path:
+    return root / "generations" / f"{generation}.lease"
+
+
+def hold(root: Path, generation: int) -> IO[bytes]:
+    """A lease on a generation, held until the file is closed; raises Gone when it was deleted."""
+    try:
+        lease = _lease(root, generation).open("rb")
+    except FileNotFoundError:
+        raise Gone(f"generation {generation} is gone") from None
+    fcntl.flock(lease, fcntl.LOCK_SH)
+    if not directory(root, generation).is_dir():
+        lease.close()
+        raise Gone(f"generation {generation} is gone")
+    return lease
+
+
+def publish(root: Path, generation: int) -> None:
+    """Makes a finished checkpoint the current one; after a crash it is either the old or the new one."""
+    _lease(root, generation).touch()
+    _sync(directory(root, generation).parent)
+    beside = root / "current.new"
+    with beside.open("w") as file:
+        file.write(f"{generation}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(root / "current")
+    _sync(root)
+
+
+def retire(root: Path) -> None:
+    """Deletes the generations that are not current and that nobody reads."""
+    published = current(root)
+    for path in (root / "generations").iterdir():
+        if not path.is_dir() or not path.name.isdigit() or int(path.name) == published:
+            continue
+        with _lease(root, int(path.name)).open("ab") as lease:
+            try:
+                fcntl.flock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            shutil.rmtree(path, ignore_errors=True)
+            _lease(root, int(path.name)).unlink(missing_ok=True)
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """A second database with the same content: immutable table files are linked, all others copied."""
+
+    def link_or_copy(origin: str, copy: str) -> str:
+        if origin.endswith(".sst"):
+            os.link(origin, copy)
+        else:
+            shutil.copy2(origin, copy)
+        return copy
+
+    shutil.copytree(source, target, copy_function=link_or_copy)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,235 @@
+"""The program of a reader process: opens a generation, answers one query at a time, can be killed at any moment.
+
+It speaks frames over its standard streams: one letter, four bytes of length (big endian), the payload.
+In: `Q` a job (JSON). Out: `H` head (JSON: format), `D` data, `E` end, `X` a problem (JSON, `KgError.problem`).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import struct
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, Any, BinaryIO
+
+from pyoxigraph import (
+    DefaultGraph,
+    NamedNode,
+    Quad,
+    QueryBoolean,
+    QuerySolutions,
+    QueryTriples,
+    Store,
+    Triple,
+    serialize,
+)
+
+from kg_service.errors import KgError, NotAcceptable, StoreError, TooLarge
+from kg_service.rdf import (
+    BOOLEAN_FORMATS,
+    GRAPH_FORMATS,
+    PREFIXES,
+    TABLE_FORMATS,
+    Format,
+    format_named,
+    malformed,
+)
+from kg_service.store import generations
+
+HEADER = struct.Struct(">cI")
+#: Bytes of an answer that travel in one frame.
+FRAME = 64 * 1024
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+
+
+class _Frames:
+    """A file to serialise into: cuts what is written into frames and stops at the limit of bytes."""
+
+    def __init__(self, out: BinaryIO, limit: int) -> None:
+        self._out, self._limit, self._held, self._sent = out, limit, bytearray(), 0
+        self.stopped: TooLarge | None = None
+
+    def write(self, data: bytes) -> int:
+        self._held += data
+        if self._sent + len(self._held) > self._limit:
+            self.stopped = TooLarge(
+                f"the answer is larger than {self._limit} bytes; ask for less, or page with LIMIT and OFFSET"
+            )
+            raise OSError("limit reached")
+        if len(self._held) >= FRAME:
+            self.flush()
+        return len(data)
+
+    def flush(self) -> None:
+        if self._held:
+            send(self._out, b"D", bytes(self._held))
+            self._sent += len(self._held)
+            self._held.clear()
+
+
+def send(out: BinaryIO, kind: bytes, payload: bytes) -> None:
+    out.write(HEADER.pack(kind, len(payload)) + payload)
+    out.flush()
+
+
+def receive(stream: BinaryIO) -> tuple[bytes, bytes] | None:
+    """The next frame, or None at the end of the stream."""
+    header = stream.read(HEADER.size)
+    if len(header) < HEADER.size:
+        return None
+    kind, length = HEADER.unpack(header)
+    return kind, stream.read(length)
+
+
+class _Reader:
+    """Keeps one generation open, with its lease, until a job asks for another."""
+
+    def __init__(self, root: Path, memory: int) -> None:
+        self._root, self._memory = root, memory
+        self._generation = 0
+        self._lease: IO[bytes] | None = None
+        self._store = Store()
+
+    def at(self, generation: int) -> Store:
+        if generation != self._generation:
+            lease = generations.hold(self._root, generation)
+            _limit_memory(None)  # a store opens with threads of its own, which are not the query's
+            try:
+                store = Store.read_only(str(generations.directory(self._root, generation)))
+            except OSError as error:
+                lease.close()
+                raise StoreError(f"generation {generation} cannot be read: {error}") from None
+            if self._lease:
+                self._lease.close()
+            self._store, self._lease, self._generation = store, lease, generation
+            _limit_memory(self._memory)
+        return self._store
+
+
+def _dataset(store: Store, default: list[str], named: list[str]) -> tuple[Store, dict[str, Any]]:
+    """The store and arguments that make a query see just these graphs.
+
+    The engine would count a triple once per default graph that holds it, where the SPARQL dataset is their RDF merge
+    (SPARQL 1.1, section 13.2): more than one default graph is therefore merged in memory first.
+    """
+    if not default and not named:
+        return store, {}
+    names = [NamedNode(iri) for iri in named]
+    if len(default) <= 1:
+        # An empty list hides the default graph; leaving it out would show it.
+        return store, {"default_graph": [NamedNode(iri) for iri in default], "named_graphs": names}
+    merged = Store()
+    for iri in default:
+        merged.extend(
+            Quad(q.subject, q.predicate, q.object, DefaultGraph())
+            for q in store.quads_for_pattern(None, None, None, NamedNode(iri))
+        )
+    for name in names:
+        merged.extend(store.quads_for_pattern(None, None, None, name))
+    # Given even so: without them the engine would look for the graphs of the text's own FROM clauses.
+    return merged, {"default_graph": [DefaultGraph()], "named_graphs": names}
+
+
+def _pick(wanted: str | None, among: Iterable[Format], what: str) -> Format:
+    if wanted is None:
+        types = ", ".join(f.media_types[0] for f in among)
+        raise NotAcceptable(f"the answer to {what} can be written as: {types}")
+    return format_named(wanted, among)
+
+
+def _answer(store: Store, job: dict[str, Any], out: BinaryIO) -> None:
+    dataset, arguments = _dataset(store, job["default_graphs"], job["named_graphs"])
+    frames = _Frames(out, job["max_bytes"])
+    try:
+        result = dataset.query(job["text"], base_iri=job["base"], **arguments)
+        if isinstance(result, QuerySolutions):
+            how = _pick(job["table"], TABLE_FORMATS, "SELECT")
+            _head(out, how)
+            result.serialize(frames, how.results)  # type: ignore[arg-type]
+        elif isinstance(result, QueryBoolean):
+            how = _pick(job["boolean"], BOOLEAN_FORMATS, "ASK")
+            _head(out, how)
+            frames.write(_boolean(result, how))
+        else:
+            how = _pick(job["graph"], GRAPH_FORMATS, "CONSTRUCT and DESCRIBE")
+            _head(out, how)
+            serialize(_once(result), frames, how.rdf, prefixes=PREFIXES)  # type: ignore[arg-type]
+    except SyntaxError as error:
+        raise malformed(error) from None
+    except OSError:
+        if frames.stopped:
+            raise frames.stopped from None
+        raise
+    frames.flush()
+    send(out, b"E", b"")
+
+
+def _boolean(result: QueryBoolean, how: Format) -> bytes:
+    if how.name in (
+        "csv",
+        "tsv",
+    ):  # no standard writes ASK as a table; the word alone is what other engines send
+        return b"true" if result else b"false"
+    return result.serialize(format=how.results) or b""
+
+
+def _once(triples: QueryTriples) -> Iterable[Triple]:
+    """A graph is a set (SPARQL 1.1, section 16.2): the engine may construct the same triple many times."""
+    seen: set[Triple] = set()
+    for triple in triples:
+        if triple not in seen:
+            seen.add(triple)
+            yield triple
+
+
+def _head(out: BinaryIO, how: Format) -> None:
+    send(out, b"H", json.dumps({"format": how.name}).encode())
+
+
+def die_with_parent() -> None:
+    """Linux ends this process when its parent ends, however that happens."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+
+
+def _limit_memory(more: int | None) -> None:
+    """Allows that many bytes of address space beyond what is in use now; None lifts the limit."""
+    allowed = resource.RLIM_INFINITY
+    if more is not None:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        allowed = pages * resource.getpagesize() + more
+    resource.setrlimit(resource.RLIMIT_AS, (allowed, resource.RLIM_INFINITY))
+
+
+def main() -> None:
+    root, parent, memory = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides when we end
+    die_with_parent()
+    if os.getppid() != parent:
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    reader = _Reader(root, memory)
+    out = sys.stdout.buffer
+    while frame := receive(sys.stdin.buffer):
+        job = json.loads(frame[1])
+        try:
+            _answer(reader.at(job["generation"]), job, out)
+        except KgError as error:
+            _refuse(out, error)
+        except MemoryError:
+            _refuse(out, TooLarge("the query needs more memory than one query may have"))
+        except Exception as error:  # the engine's other errors must reach the client as a problem, not end the reader
+            _refuse(out, StoreError(f"the query could not be answered: {error}"))
+
+
+def _refuse(out: BinaryIO, error: KgError) -> None:
+    send(out, b"X", json.dumps(error.problem()).encode())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import threading
+import time
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import httpx
+import pytest
+import rdflib
+from SPARQLWrapper import CSV, JSON, TURTLE, XML, SPARQLWrapper
+
+NAMES = """
+PREFIX skos: <http://www.w3.org/2004/02/skos/core#> PREFIX sse: <https://w3id.org/sse-kg/ontology#>
+SELECT ?actor ?name { ?actor a sse:Actor ; skos:prefLabel ?name . FILTER(LANG(?name) = "en") } ORDER BY ?name
+"""
+EXPECTED = ["Bakers’ Cooperative", "Valley Council", "Weavers’ Network"]
+ENDLESS = "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i . ?j ?k ?l }"
+ENDLESS_ROWS = "SELECT * { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i . ?j ?k ?l }"
+
+
+def ask(client: httpx.Client, query: str, accept: str = "*/*", **parameters: str) -> httpx.Response:
+    return client.get("/sparql", params={"query": query, **parameters}, headers={"accept": accept})
+
+
+def test_select_in_every_table_format(client: httpx.Client) -> None:
+    answer = ask(client, NAMES)
+    assert answer.headers["content-type"] == "application/sparql-results+json"
+    assert [row["name"]["value"] for row in answer.json()["results"]["bindings"]] == EXPECTED
+    for accept, parse in (
+        ("application/sparql-results+xml", "xml"),
+        ("text/csv", "csv"),
+        ("text/tab-separated-values", "tsv"),
+    ):
+        answer = ask(client, NAMES, accept)
+        assert answer.headers["content-type"].startswith(accept)
+        result = rdflib.query.Result.parse(source=io.BytesIO(answer.content), format=parse)
+        assert [str(row[rdflib.Variable("name")]) for row in result.bindings] == EXPECTED
+
+
+@pytest.mark.parametrize(
+    ("accept", "parse"),
+    [
+        ("text/turtle", "turtle"),
+        ("application/n-triples", "nt"),
+        ("application/rdf+xml", "xml"),
+        ("application/ld+json", "json-ld"),
+        ("application/trig", "trig"),
+    ],
+)
+@pytest.mark.parametrize(
+    "query",
+    [
+        "CONSTRUCT { ?s ?p ?o } { ?s a <https://w3id.org/sse-kg/ontology#Event> ; ?p ?o }",
+        "DESCRIBE <https://w3id.org/sse-kg/id/event/fair-2021>",
+    ],
+    ids=["construct", "describe"],
+)
+def test_graphs_in_every_graph_format(client: httpx.Client, accept: str, parse: str, query: str) -> None:
+    answer = ask(client, query, accept)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith(accept)
+    graph = rdflib.Dataset(default_union=True) if parse == "trig" else rdflib.Graph()
+    graph.parse(data=answer.content, format=parse)
+    fair = rdflib.URIRef("https://w3id.org/sse-kg/id/event/fair-2021")
+    assert len(set(graph.predicate_objects(fair))) == len(graph) == 10
+
+
+def test_ask_answers_yes_and_no(client: httpx.Client) -> None:
+    assert ask(client, "ASK {}").json()["boolean"] is True
+    assert ask(client, "ASK { <urn:none> ?p ?o }").json()["boolean"] is False
+    assert b"<boolean>true</boolean>" in ask(client, "ASK {}", "application/sparql-results+xml").content
+
+
+def test_the_three_ways_of_asking_are_one(client: httpx.Client) -> None:
+    by_get = ask(client, NAMES).content
+    by_form = client.post("/sparql", data={"query": NAMES}).content
+    by_body = client.post("/sparql", content=NAMES, headers={"content-type": "application/sparql-query"}).content
+    assert by_get == by_form == by_body
+    head = client.head("/sparql", params={"query": NAMES})
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == str(len(by_get))
+
+
+def test_answers_carry_the_generation_and_vary(client: httpx.Client) -> None:
+    answer = ask(client, "ASK {}")
+    assert answer.headers["kg-generation"] == "1"
+    assert answer.headers["vary"] == "Accept"
+    assert answer.headers["access-control-allow-origin"] == "*"
+
+
+def test_a_graph_of_the_dataset_can_be_chosen(client: httpx.Client) -> None:
+    village = "https://w3id.org/sse-kg/graph/village"
+    count = "SELECT (COUNT(*) AS ?n) { ?s a <https://w3id.org/sse-kg/ontology#Event> }"
+    for chosen, expected in ((village, "1"), ("urn:none", "0")):
+        (row,) = ask(client, count, **{"default-graph-uri": chosen}).json()["results"]["bindings"]
+        assert row["n"]["value"] == expected
+    text = count.replace("{", f"FROM <{village}> FROM <{village}> FROM <urn:none> {{")
+    (row,) = ask(client, text).json()["results"]["bindings"]
+    assert row["n"]["value"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "words"),
+    [
+        ("SELECT * WHERE {\n  ?s ?p }", 400, "line 2, column"),
+        ("SELECT * { SERVICE <http://127.0.0.1:1/> { ?s ?p ?o } }", 400, "SERVICE is not allowed"),
+        ("ASK " + "{" * 5000 + "}" * 5000, 400, "nested deeper than 100"),
+        ("", 400, "empty"),
+        ("INSERT DATA { <urn:a> <urn:b> <urn:c> }", 400, "line 1, column 1"),
+    ],
+)
+def test_a_wrong_query_is_a_problem_with_its_place(client: httpx.Client, query: str, status: int, words: str) -> None:
+    answer = ask(client, query)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert words in problem["detail"]
+    assert problem["status"] == status
+    assert problem["type"].startswith("https://w3id.org/sse-kg/problem/")
+
+
+def test_an_unacceptable_format_is_406_with_the_known_ones(client: httpx.Client) -> None:
+    assert ask(client, NAMES, "image/png").status_code == 406
+    answer = ask(client, NAMES, "text/turtle")
+    assert answer.status_code == 406
+    assert "application/sparql-results+json" in answer.json()["detail"]
+    assert client.post("/sparql", content=b"ASK {}", headers={"content-type": "text/plain"}).status_code == 415
+
+
+def test_other_methods_and_paths_are_problems(client: httpx.Client) -> None:
+    answer = client.delete("/sparql")
+    assert (answer.status_code, answer.headers["content-type"]) == (405, "application/problem+json")
+    assert "GET" in answer.headers["allow"]
+    answer = client.get("/nowhere")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
+def test_a_runaway_query_is_stopped_while_others_are_answered(client: httpx.Client) -> None:
+    stopped: list[httpx.Response] = []
+    heavy = threading.Thread(target=lambda: stopped.append(ask(client, ENDLESS, timeout="1.5")))
+    heavy.start()
+    time.sleep(0.1)
+    while heavy.is_alive():
+        started = time.monotonic()
+        assert ask(client, "ASK {}").status_code == 200
+        assert time.monotonic() - started < 1
+        time.sleep(0.05)
+    assert stopped[0].status_code == 503
+    assert "longer than 1.5 s" in stopped[0].json()["detail"]
+
+
+def test_a_longer_time_than_allowed_is_not_given(client: httpx.Client) -> None:
+    started = time.monotonic()
+    assert ask(client, ENDLESS, timeout="600").status_code == 503
+    assert time.monotonic() - started < 9
+
+
+@pytest.mark.parametrize("accept", ["application/sparql-results+json", "application/sparql-results+xml", "text/csv"])
+def test_an_answer_cut_short_is_never_well_formed(client: httpx.Client, accept: str) -> None:
+    asked = {"params": {"query": ENDLESS_ROWS, "timeout": "1"}, "headers": {"accept": accept}}
+    with client.stream("GET", "/sparql", **asked) as answer:  # type: ignore[arg-type]
+        assert answer.status_code == 200
+        with pytest.raises(httpx.RemoteProtocolError, match="incomplete chunked read"):
+            answer.read()
+    assert ask(client, "ASK {}").status_code == 200
+
+
+def test_clients_that_vanish_do_no_harm(client: httpx.Client) -> None:
+    address = urlsplit(str(client.base_url))
+    for _ in range(6):
+        connection = http.client.HTTPConnection(address.hostname or "", address.port)
+        connection.request("GET", "/sparql?" + urlencode({"query": ENDLESS_ROWS}))
+        response = connection.getresponse()
+        response.read(1000)
+        connection.close()
+    assert ask(client, "ASK {}").status_code == 200
+
+
+def test_a_query_whose_client_gave_up_is_ended(client: httpx.Client) -> None:
+    for _ in range(4):  # more than there are readers: each must be free again at once
+        with pytest.raises(httpx.ReadTimeout):
+            client.get("/sparql", params={"query": ENDLESS}, timeout=0.2)
+    started = time.monotonic()
+    assert ask(client, "ASK {}").status_code == 200
+    assert time.monotonic() - started < 1
+
+
+def test_the_service_description_names_what_is_there(client: httpx.Client) -> None:
+    graph = rdflib.Graph().parse(data=client.get("/sparql").content, format="turtle")
+    sd = rdflib.Namespace("http://www.w3.org/ns/sparql-service-description#")
+    (service,) = graph.subjects(rdflib.RDF.type, sd.Service)
+    assert str(graph.value(service, sd.endpoint)) == f"{client.base_url}/sparql".replace("//sparql", "/sparql")
+    assert (service, sd.supportedLanguage, sd.SPARQL11Query) in graph
+    assert len(set(graph.objects(service, sd.resultFormat))) == 10
+    assert (
+        client.get("/sparql", headers={"accept": "application/ld+json"}).headers["content-type"]
+        == "application/ld+json"
+    )
+
+
+def converted(wrapper: SPARQLWrapper) -> Any:
+    return wrapper.query().convert()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_sparqlwrapper_reads_every_kind_of_answer(client: httpx.Client, method: str) -> None:
+    wrapper = SPARQLWrapper(f"{client.base_url}/sparql".replace("//sparql", "/sparql"))
+    wrapper.setMethod(method)
+    wrapper.setQuery(NAMES)
+    wrapper.setReturnFormat(JSON)
+    rows = converted(wrapper)["results"]["bindings"]
+    assert [row["name"]["value"] for row in rows] == EXPECTED
+    wrapper.setReturnFormat(XML)
+    assert len(converted(wrapper).getElementsByTagName("result")) == 3
+    wrapper.setReturnFormat(CSV)
+    assert converted(wrapper).count(b"\r\n") == 4
+    wrapper.setQuery("DESCRIBE <https://w3id.org/sse-kg/id/event/fair-2021>")
+    wrapper.setReturnFormat(TURTLE)
+    assert b"Fair of 2021" in converted(wrapper)
+
+
+def test_many_clients_at_once_get_their_own_answers(client: httpx.Client) -> None:
+    wrong: list[str] = []
+
+    def work(number: int) -> None:
+        for turn in range(20):
+            value = number * 1000 + turn
+            answer = ask(client, f"SELECT ({value} AS ?n) {{}}")
+            if json.loads(answer.content)["results"]["bindings"][0]["n"]["value"] != str(value):
+                wrong.append(answer.text)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong

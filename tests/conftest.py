@@ -1,0 +1,50 @@
+"""What tests share: one small world in a real store, behind a real server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from kg_service import resources
+from kg_service.ingest import bulk
+from kg_service.settings import Settings
+from kg_service.shacl import Shapes, load_shapes
+from kg_service.store.embedded import EmbeddedStore
+from tests.serving import running
+
+ROOT = Path(__file__).resolve().parent.parent
+VILLAGE = ROOT / "tests" / "data" / "village.ttl"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of other people's data beside the project; its tests are skipped where it is absent."""
+    folder = Path(os.environ.get("KG_SHARED") or ROOT.parent / "shared")
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not here: the data of others lie beside the project, not in it")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shapes() -> Shapes:
+    return load_shapes(sorted(resources.folder("shapes").glob("*.ttl")))
+
+
+@pytest.fixture(scope="session")
+def village(tmp_path_factory: pytest.TempPathFactory, shapes: Shapes) -> Settings:
+    """Settings of a store that holds the ontology and the village; for reading only."""
+    root = tmp_path_factory.mktemp("village") / "store"
+    with EmbeddedStore(root) as store:
+        bulk.load(store, [resources.folder("ontology"), VILLAGE], shapes)
+    return Settings(store=root, query_seconds=5, queue_seconds=3)
+
+
+@pytest.fixture(scope="session")
+def client(village: Settings) -> Iterator[httpx.Client]:
+    """A client of a running server over the village."""
+    with running(village) as url, httpx.Client(base_url=url, timeout=30) as opened:
+        yield opened

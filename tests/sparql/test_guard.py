@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+
+from kg_service.errors import Malformed, Refused
+from kg_service.sparql import guard
+
+
+def inspect(text: str) -> guard.Inspected:
+    return guard.inspect(text, max_bytes=100_000, base="https://example.org/base/")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT * { SERVICE <http://localhost/> { ?s ?p ?o } }",
+        "select * { service silent ?x { ?s ?p ?o } }",
+        "SELECT * {\n#comment\nSERVICE<http://localhost/>{?s ?p ?o}}",
+        'SELECT * { ?s ?p "it\'s" . SERVICE ?e {} }',
+        "SELECT * { ?s ?p '''a ' b''' . SERVICE ?e {} }",
+        "SELECT * { <http://e/#x> ?p ?o . SERVICE ?e {} }",
+        "SELECT * { ?s ?p <a#b> SERVICE ?e {} }",
+    ],
+)
+def test_service_is_refused_wherever_it_hides(text: str) -> None:
+    with pytest.raises(Refused, match="SERVICE"):
+        inspect(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'SELECT * { ?s ?p "SERVICE <http://localhost/>" }',
+        "SELECT * { ?s ?p '''\nSERVICE\n''' }",
+        'SELECT * { ?s ?p """ " SERVICE "" """ }',
+        "SELECT * { ?s ?p ?o } # SERVICE",
+        "SELECT ?service { ?service <urn:SERVICE> <http://e/SERVICE> }",
+        "PREFIX service: <urn:s#> SELECT * { ?s service:is ?o }",
+        "PREFIX e: <urn:s#> SELECT * { ?s e:service ?o ; e:SERVICE ?x }",
+        'SELECT * { ?s ?p "a\\"SERVICE" }',
+        'SELECT * { ?s ?p "x"@service }',
+    ],
+)
+def test_the_word_service_elsewhere_is_no_service(text: str) -> None:
+    assert inspect(text).text == text
+
+
+def test_deep_nesting_is_refused_with_its_place() -> None:
+    inspect("ASK " + "{" * 100 + "}" * 100)
+    with pytest.raises(Refused, match="deeper than 100") as caught:
+        inspect("ASK\n" + "{" * 101 + "}" * 101)
+    assert caught.value.more == {"line": 2, "column": 101}
+
+
+def test_brackets_in_texts_do_not_nest() -> None:
+    inspect(f'ASK {{ ?s ?p "{"{" * 500}" }}')
+
+
+def test_an_empty_and_a_long_text_are_refused() -> None:
+    for text in ("", "  \n", "# only a comment"):
+        with pytest.raises(Malformed, match="empty"):
+            inspect(text)
+    with pytest.raises(Refused, match="longer than 100000 bytes"):
+        inspect("#" * 100_001)
+
+
+def test_dataset_clauses_are_read_with_prefixes_and_base() -> None:
+    found = inspect(
+        "BASE <http://b/> PREFIX g: <http://g/> "
+        "SELECT * FROM <x> FROM g:y FROM NAMED <http://z/> FROM <x> { ?from ?p ?o }"
+    )
+    assert found.default_graphs == ("http://b/x", "http://g/y")
+    assert found.named_graphs == ("http://z/",)
+
+
+def test_the_lexer_is_linear_in_the_text() -> None:
+    for text in ('"' * 50_000, "'" * 50_000, "\\" * 50_000, "<" * 50_000, "a" * 50_000, ":" * 50_000, "@" * 50_000):
+        assert list(guard.tokens(text))

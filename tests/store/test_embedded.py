@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from pyoxigraph import DefaultGraph, Literal, NamedNode, Quad, Store
+
+from kg_service.errors import StoreDamaged, StoreError, StoreLocked, StoreNewer, StoreUnwritable
+from kg_service.store import Delta, generations
+from kg_service.store.embedded import EmbeddedStore, delta_between, snapshot
+
+
+def quad(subject: str, value: int, graph: str) -> Quad:
+    return Quad(NamedNode(f"urn:{subject}"), NamedNode("urn:p"), Literal(value), NamedNode(f"urn:{graph}"))
+
+
+def adding(*quads: Quad) -> Delta:
+    return Delta(added=frozenset(quads))
+
+
+def removing(*quads: Quad) -> Delta:
+    return Delta(removed=frozenset(quads))
+
+
+def triples(store: EmbeddedStore) -> list[int]:
+    return sorted(int(q.object.value) for q in store.triples() if isinstance(q.object, Literal))
+
+
+def test_a_change_is_a_new_generation_that_a_snapshot_sees(tmp_path: Path) -> None:
+    with EmbeddedStore(tmp_path / "s") as store:
+        assert store.generation == 0
+        assert store.apply(adding(quad("a", 1, "g"))) == 1
+        with snapshot(tmp_path / "s") as before:
+            assert store.apply(adding(quad("a", 2, "g"))) == 2
+            assert len(before) == 2, "an open snapshot must not change: one quad, and its triple in the default graph"
+        with snapshot(tmp_path / "s") as after:
+            assert len(after) == 4
+
+
+def test_the_default_graph_holds_each_triple_of_every_graph_once(tmp_path: Path) -> None:
+    with EmbeddedStore(tmp_path / "s") as store:
+        store.apply(adding(quad("a", 1, "g"), quad("a", 1, "h"), quad("a", 2, "h")))
+        assert triples(store) == [1, 2]
+
+
+def test_a_triple_leaves_the_default_graph_with_the_last_graph_that_holds_it(tmp_path: Path) -> None:
+    with EmbeddedStore(tmp_path / "s") as store:
+        store.apply(adding(quad("a", 1, "g"), quad("a", 1, "h")))
+        store.apply(removing(quad("a", 1, "g")))
+        assert triples(store) == [1]
+        store.apply(removing(quad("a", 1, "h")))
+        assert triples(store) == []
+
+
+def test_removing_from_two_graphs_at_once_removes_the_triple(tmp_path: Path) -> None:
+    with EmbeddedStore(tmp_path / "s") as store:
+        store.apply(adding(quad("a", 1, "g"), quad("a", 1, "h")))
+        store.apply(removing(quad("a", 1, "g"), quad("a", 1, "h")))
+        assert triples(store) == []
+        assert not list(store.quads())
+
+
+def test_moving_a_triple_between_graphs_keeps_it_in_the_default_graph(tmp_path: Path) -> None:
+    with EmbeddedStore(tmp_path / "s") as store:
+        store.apply(adding(quad("a", 1, "g")))
+        store.apply(delta_between([quad("a", 1, "g")], [quad("a", 1, "h")]))
+        assert triples(store) == [1]
+
+
+def test_removing_an_unknown_triple_changes_nothing(tmp_path: Path) -> None:
+    with EmbeddedStore(tmp_path / "s") as store:
+        store.apply(adding(quad("a", 1, "g")))
+        assert store.apply(removing(quad("a", 9, "g"))) == 1
+        assert store.apply(adding(quad("a", 1, "g"))) == 1
+
+
+def test_a_reopened_store_holds_what_was_published(tmp_path: Path) -> None:
+    with EmbeddedStore(tmp_path / "s") as store:
+        store.apply(adding(quad("a", 1, "g")))
+    with EmbeddedStore(tmp_path / "s") as store:
+        assert triples(store) == [1]
+        assert store.apply(adding(quad("a", 2, "g"))) == 2
+
+
+def test_an_unfinished_change_is_rolled_back_at_the_next_start(tmp_path: Path) -> None:
+    root = tmp_path / "s"
+    with EmbeddedStore(root) as store:
+        store.apply(adding(quad("a", 1, "g")))
+    (root / "intent").write_text("2\n")  # as a crash leaves it: working written, nothing published
+    working = Store(str(root / "working"))
+    working.extend([quad("a", 2, "g"), Quad(NamedNode("urn:a"), NamedNode("urn:p"), Literal(2), DefaultGraph())])
+    working.flush()
+    working.backup(str(root / "generations" / "2"))
+    del working
+    with EmbeddedStore(root) as store:
+        assert store.generation == 1
+        assert triples(store) == [1]
+        assert store.apply(adding(quad("a", 3, "g"))) == 2
+        assert triples(store) == [1, 3]
+
+
+def test_a_crash_after_publishing_keeps_the_change(tmp_path: Path) -> None:
+    root = tmp_path / "s"
+    with EmbeddedStore(root) as store:
+        store.apply(adding(quad("a", 1, "g")))
+    (root / "intent").write_text("1\n")
+    with EmbeddedStore(root) as store:
+        assert triples(store) == [1]
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from pyoxigraph import Literal, NamedNode, Quad
+from kg_service.store import Delta
+from kg_service.store.embedded import EmbeddedStore
+with EmbeddedStore(Path(sys.argv[1])) as store:
+    for n in range(store.generation * 50, 1_000_000, 50):
+        made = {Quad(NamedNode("urn:a"), NamedNode("urn:p"), Literal(i), NamedNode("urn:g")) for i in range(n, n + 50)}
+        print(store.apply(Delta(added=frozenset(made))), flush=True)
+"""
+
+
+def test_a_writer_killed_at_any_moment_loses_nothing_confirmed_and_leaves_nothing_half_done(tmp_path: Path) -> None:
+    root, confirmed = tmp_path / "s", 0
+    for kill_after in range(1, 9):
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(root)], stdout=subprocess.PIPE, text=True)
+        assert writer.stdout
+        for _ in range(kill_after % 4 + 1):
+            confirmed = int(writer.stdout.readline())
+        writer.kill()
+        writer.wait()
+        for line in writer.stdout:
+            confirmed = int(line)
+        writer.stdout.close()
+        with EmbeddedStore(root) as store:
+            assert store.generation in (confirmed, confirmed + 1)
+            assert triples(store) == list(range(store.generation * 50))
+            assert len(list(store.quads())) == store.generation * 50
+
+
+def test_two_writers_at_once_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    with EmbeddedStore(tmp_path / "s"), pytest.raises(StoreLocked, match="another process is writing"):
+        EmbeddedStore(tmp_path / "s")
+
+
+def test_a_store_of_a_newer_format_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "format").write_text("99\n")
+    for _ in range(2):  # twice: the first refusal must not keep the lock
+        with pytest.raises(StoreNewer, match="newer version"):
+            EmbeddedStore(tmp_path / "s")
+
+
+def test_a_file_in_the_place_of_the_store_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "s").write_text("not a store")
+    with pytest.raises(StoreUnwritable, match="cannot be written"):
+        EmbeddedStore(tmp_path / "s")
+
+
+def test_a_directory_without_permission_is_one_sentence() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o555)
+        with as_nobody(), pytest.raises(StoreUnwritable, match="permissions"):
+            EmbeddedStore(Path(folder) / "s")
+        Path(folder).chmod(0o755)
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Root may write anywhere, so that root has to become someone else."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_a_damaged_current_says_what_to_do(tmp_path: Path) -> None:
+    root = tmp_path / "s"
+    with EmbeddedStore(root) as store:
+        store.apply(adding(quad("a", 1, "g")))
+    (root / "current").write_text("7\n")
+    with pytest.raises(StoreDamaged, match="restore a backup"):
+        EmbeddedStore(root)
+
+
+def test_a_generation_that_is_read_is_kept_and_deleted_afterwards(tmp_path: Path) -> None:
+    root = tmp_path / "s"
+    with EmbeddedStore(root) as store:
+        store.apply(adding(quad("a", 1, "g")))
+        with snapshot(root):
+            store.apply(adding(quad("a", 2, "g")))
+            assert generations.directory(root, 1).is_dir()
+        store.apply(adding(quad("a", 3, "g")))
+        assert not generations.directory(root, 1).exists()
+        assert not generations.directory(root, 2).exists()
+        with pytest.raises(StoreError):
+            generations.hold(root, 1)
