@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from pyoxigraph import Literal, NamedNode, Quad, RdfFormat, Store, Triple, parse, serialize
 
 from kg_service.shacl import Report, Shapes, load_shapes, validate
+from kg_service.shacl.paths import sparql
+from kg_service.shacl.shapes import Shape
 from kg_service.shacl.validator import Run
 
 EX = "http://example.org/"
@@ -159,9 +161,13 @@ def each_query(store: Store, shapes: Shapes) -> Iterator[tuple[float, str, str]]
             found = sum(1 for _ in run.violations(check))
             yield (
                 time.process_time() - start,
-                f"{type(check).__name__} {check.shape.path or check.shape.node}",
+                f"{type(check).__name__} {place(check.shape)}",
                 f"{found}",
             )
+
+
+def place(shape: Shape) -> str:
+    return str(shape.node) if shape.path is None else sparql(shape.path)
 
 
 def by_component(report: Report) -> Counter[tuple[str, str, str]]:
@@ -206,7 +212,9 @@ def main() -> None:
     loaded = time.process_time() - start
     spent, report = timed(lambda: validate(store, shapes))
     checks = sum(1 for plan in shapes.plans for _ in plan.all_checks())
-    print(f"{len(data):,} triples, {len(shapes)} shapes, {checks} queries, {len(report.results)} results")
+    nested = sum(len(plan.shape.properties) for plan in shapes.plans)
+    print(f"{len(data):,} triples, {len(shapes)} node shapes with {nested} property shapes, {checks} checks")
+    print(f"{len(report.results)} results")
     print(f"compiled  {spent:8.3f} s   (shapes compiled in {loaded:.3f} s)")
     if chosen.each:
         for seconds, what, found in sorted(each_query(store, shapes), reverse=True):

@@ -17,6 +17,7 @@ from kg_service import __version__, queries, resources
 from kg_service.api import collections, documentation, health, problems, sparql
 from kg_service.errors import KgError
 from kg_service.settings import Settings
+from kg_service.store.cache import CachedReads
 from kg_service.store.readers import Readers
 
 DESCRIPTION = """A knowledge graph of the social and solidarity economy: who acts, where they meet, what they call for,
@@ -36,7 +37,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             max_bytes=settings.max_answer_bytes,
             queue_seconds=settings.queue_seconds,
         )
-        app.state.settings, app.state.readers = settings, readers
+        app.state.settings, app.state.readers = settings, CachedReads(readers, settings.cache_bytes)
         await readers.start()
         try:
             yield

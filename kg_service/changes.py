@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
-from pyoxigraph import DefaultGraph, Quad, Store
+from pyoxigraph import DefaultGraph, Literal, NamedNode, Quad, Store
 
 from kg_service.errors import Violations
-from kg_service.shacl import Report, Shapes, validate
+from kg_service.rdf import SHAPE, entity, graph, sse
+from kg_service.shacl import Report, Result, Shapes, validate
+from kg_service.shacl.paths import Predicate
+from kg_service.shacl.report import in_order
+from kg_service.shacl.shapes import VIOLATION
 from kg_service.store import Delta, GraphStore
 from kg_service.store.embedded import in_default_graph
 
@@ -48,4 +52,30 @@ def judge(triples: Iterable[Quad], delta: Delta, shapes: Shapes) -> Report:
     after.bulk_extend(quad for quad in before if quad not in gone)
     after.bulk_extend(in_default_graph(quad) for quad in delta.added)
     report = validate(after, shapes)
-    return report.without(validate(before, shapes)) if report.results and len(before) else report
+    if report.results and len(before):
+        report = report.without(validate(before, shapes))
+    return replace(report, results=in_order([*report.results, *_misplaced(delta)]))
+
+
+_CERTAINTY, _INFERRED = sse("certainty"), entity("certainty", "inferred")
+_WRONG_GRAPH = (
+    Literal("An inferred claim belongs in the graph “inferred”, and no other claim does. Move it.", language="en"),
+    Literal("Una afirmación inferida va en el grafo «inferred», y ninguna otra. Cámbiela de grafo.", language="es"),
+)
+
+
+def _misplaced(delta: Delta) -> Iterator[Result]:
+    """Claims in the wrong graph: the one rule on graphs, where shapes see the whole graph merged."""
+    for quad in delta.added:
+        if quad.predicate != _CERTAINTY or isinstance(quad.graph_name, DefaultGraph):
+            continue
+        if (quad.object == _INFERRED) != (quad.graph_name == graph("inferred")):
+            yield Result(
+                focus=quad.subject,
+                path=Predicate(_CERTAINTY),
+                value=quad.object,
+                component=NamedNode(SHAPE + "GraphConstraintComponent"),
+                shape=NamedNode(SHAPE + "Claim-graph"),
+                severity=VIOLATION,
+                messages=_WRONG_GRAPH,
+            )

@@ -34,4 +34,5 @@ class Settings(BaseSettings):
     queue_seconds: float = Field(10.0, ge=0, description="longest wait for a free reader")
     max_answer_bytes: int = Field(512 * 2**20, gt=0, description="largest answer to one query, in bytes")
     max_query_bytes: int = Field(1 * 2**20, gt=0, description="longest query text, in bytes")
+    cache_bytes: int = Field(64 * 2**20, ge=0, description="finished answers kept for repeated queries, in bytes")
     query_memory: int = Field(2 * 2**30, ge=64 * 2**20, description="memory that one query may take, in bytes")

@@ -159,6 +159,21 @@ def test_data_that_break_the_shapes_are_refused_with_the_report(kg: Kg, tmp_path
     assert events(kg) == ["https://w3id.org/sse-kg/id/event/fair-2021"]
 
 
+def test_an_inferred_claim_outside_the_inferred_graph_is_refused(kg: Kg, tmp_path: Path) -> None:
+    inferred = VILLAGE.read_text().partition("claim:oven a")
+    claim = inferred[1] + inferred[2].replace("certainty:stated", "certainty:inferred").replace(
+        "dcterms:source document:chronicle",
+        'sse:rationale "why"@en ; sse:method "reading" ; dcterms:source document:chronicle',
+    )
+    prefixes = "".join(line + "\n" for line in inferred[0].splitlines() if line.startswith("@prefix"))
+    for graph, code in (("inferred", 0), ("other", 1)):
+        text = f"{prefixes}<https://w3id.org/sse-kg/graph/{graph}> {{ {claim.replace('claim:oven', 'claim:guess')} }}"
+        (tmp_path / "guess.trig").write_text(text)
+        done = kg("validate", tmp_path / "guess.trig")
+        assert done.returncode == code, done.stdout
+    assert "belongs in the graph “inferred”" in done.stdout
+
+
 def test_a_dry_run_writes_nothing(kg: Kg, tmp_path: Path) -> None:
     (tmp_path / "good.ttl").write_text(GOOD)
     assert "would add 4" in kg("load", tmp_path / "good.ttl", "--dry-run").stdout

@@ -13,8 +13,7 @@ from kg_service.rdf import GRAPH_FORMATS, TABLE_FORMATS
 from kg_service.settings import Settings
 from kg_service.sparql import guard, protocol
 from kg_service.sparql.description import service_description
-from kg_service.store import Answer, Query
-from kg_service.store.readers import Readers
+from kg_service.store import Answer, Query, Reads
 
 #: What goes into the log for a client that did not wait (nginx's number; nobody receives it).
 _CLIENT_LEFT = 499
@@ -81,7 +80,7 @@ OPENAPI = {
 async def sparql(request: Request) -> Response:
     """Answers a query operation; a GET without a query gets the service description."""
     settings: Settings = request.app.state.settings
-    readers: Readers = request.app.state.readers
+    readers: Reads = request.app.state.readers
     body = await _body(request, settings.max_query_bytes)
     asked = protocol.asked(request.method, request.url.query, request.headers, body)
     if asked is None:
@@ -105,9 +104,19 @@ async def sparql(request: Request) -> Response:
         return Response(status_code=_CLIENT_LEFT)
     headers = {"Vary": "Accept", "KG-Generation": str(answer.generation), "Access-Control-Allow-Origin": "*"}
     media_type = _MEDIA_TYPES[answer.format]
+    if answer.etag:
+        headers |= {"ETag": answer.etag, "Cache-Control": "no-cache"}
+        if request.method != "POST" and _is_known(request.headers.get("if-none-match", ""), answer.etag):
+            return Response(status_code=304, headers=headers)
     if answer.parts is not None:
         return StreamingResponse(answer.parts, headers=headers, media_type=media_type)
     return Response(answer.whole, headers=headers, media_type=media_type)
+
+
+def _is_known(if_none_match: str, etag: str) -> bool:
+    """Whether the client has this answer already (RFC 9110, section 13.1.2; comparison is weak)."""
+    known = {each.strip().removeprefix("W/") for each in if_none_match.split(",")}
+    return "*" in known or etag in known
 
 
 async def _unless_client_leaves(request: Request, answering: Coroutine[None, None, Answer]) -> Answer | None:

@@ -46,6 +46,7 @@ class Answer:
     generation: int
     format: str
     whole: bytes | None = None
+    etag: str | None = None
     parts: AsyncIterator[bytes] | None = field(default=None, compare=False)
 
     async def content(self) -> bytes:

@@ -92,6 +92,19 @@ def test_answers_carry_the_generation_and_vary(client: httpx.Client) -> None:
     assert answer.headers["access-control-allow-origin"] == "*"
 
 
+def test_a_client_with_the_answer_gets_304(client: httpx.Client) -> None:
+    first = ask(client, NAMES)
+    etag = first.headers["etag"]
+    assert etag.startswith('"1-')
+    assert ask(client, NAMES).content == first.content
+    for sent in (etag, f"W/{etag}", f'"other", {etag}', "*"):
+        again = client.get("/sparql", params={"query": NAMES}, headers={"if-none-match": sent})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
+    changed = client.get("/sparql", params={"query": NAMES}, headers={"if-none-match": etag, "accept": "text/csv"})
+    assert changed.status_code == 200
+    assert changed.headers["etag"] != etag
+
+
 def test_a_graph_of_the_dataset_can_be_chosen(client: httpx.Client) -> None:
     village = "https://w3id.org/sse-kg/graph/village"
     count = "SELECT (COUNT(*) AS ?n) { ?s a <https://w3id.org/sse-kg/ontology#Event> }"
