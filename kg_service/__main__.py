@@ -1,5 +1,10 @@
 """`python -m kg_service`: the same as `kg`."""
 
-from kg_service.cli import main
+import sys
 
-main()
+try:
+    from kg_service.cli import main
+
+    main()
+except KeyboardInterrupt:
+    sys.exit(130)

@@ -14,7 +14,8 @@ from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 
 from kg_service import __version__, queries, resources
-from kg_service.api import collections, documentation, health, problems, sparql
+from kg_service.api import collections, documentation, graph_store, health, problems, sparql, update
+from kg_service.api.writing import Writer
 from kg_service.errors import KgError
 from kg_service.settings import Settings
 from kg_service.store.cache import CachedReads
@@ -25,7 +26,7 @@ what it serves, and how they are allied. Every statement leads to the words of i
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The application over the store that the settings name; it reads only, and needs no other state."""
+    """The application over the store that the settings name."""
     settings = settings or Settings()
 
     @asynccontextmanager
@@ -37,7 +38,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             max_bytes=settings.max_answer_bytes,
             queue_seconds=settings.queue_seconds,
         )
-        app.state.settings, app.state.readers = settings, CachedReads(readers, settings.cache_bytes)
+        app.state.settings, app.state.writer = settings, Writer(settings)
+        app.state.readers = CachedReads(readers, settings.cache_bytes)
         await readers.start()
         try:
             yield
@@ -53,10 +55,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    documentation.install(app, {"/sparql": sparql.OPENAPI})
+    documentation.install(app, {"/sparql": sparql.OPENAPI, "/update": update.OPENAPI, "/store": graph_store.OPENAPI})
     app.include_router(health.router)
     app.include_router(collections.router(queries.every(resources.folder("queries"))))
     app.add_route("/sparql", sparql.sparql, methods=sparql.METHODS)
+    app.add_route("/update", update.update, methods=update.METHODS)
+    app.add_route("/store", graph_store.store, methods=graph_store.METHODS)
     app.add_route("/", _home, include_in_schema=False)
     return app
 

@@ -9,18 +9,21 @@ import asyncio
 import json
 import socket
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic import ValidationError
 
 from kg_service import __version__, resources
-from kg_service.errors import KgError, Malformed, NotFound, StoreUnwritable, Violations
+from kg_service.errors import KgError, Malformed, NotFound, StoreLocked, StoreUnwritable, Violations
 from kg_service.settings import Settings
+
+Opened = TypeVar("Opened")
 
 app = typer.Typer(
     name="kg",
@@ -39,6 +42,10 @@ Paths = Annotated[
 StorePath = Annotated[
     Path | None, typer.Option("--store", help="Directory of the embedded store [default: data/store].")
 ]
+Replace = Annotated[
+    bool, typer.Option("--replace", help="Make each graph in the files equal to what they say, instead of adding.")
+]
+Language = Annotated[str, typer.Option("--lang", help="Language of the messages: en or es.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write the outcome as JSON.")]
 
 
@@ -52,6 +59,9 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output has seen enough
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        print(f"kg: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
+        sys.exit(2)
 
 
 def _settings(**given: Any) -> Settings:
@@ -99,12 +109,28 @@ def _seeded(settings: Settings) -> None:
     from kg_service.store.embedded import EmbeddedStore
 
     _say(f"loading {len(files)} files into {settings.store}")
-    with EmbeddedStore(settings.store) as store, _progress() as progress:
+    with _patiently(lambda: EmbeddedStore(settings.store)) as store, _progress() as progress:
         try:
             bulk.seed(store, files, _shapes(), progress=progress)
         except Violations as refused:
             _say(refused.report.to_text())
             raise
+
+
+def _patiently(opened: Callable[[], Opened], seconds: float = 60) -> Opened:
+    """What `opened` gives, waiting while another process, most likely of the same kind, is writing the store."""
+    until = time.monotonic() + seconds
+    is_waiting = False
+    while True:
+        try:
+            return opened()
+        except StoreLocked as locked:
+            if time.monotonic() > until:
+                raise
+            if not is_waiting:
+                _say(f"waiting: {locked.detail.split(';')[0]}")
+            is_waiting = True
+            time.sleep(0.2)
 
 
 @app.command()
@@ -147,6 +173,7 @@ def load(
         typer.Option("--replace", help="Make each graph in the files equal to what they say, instead of adding."),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check only; write nothing.")] = False,
+    language: Language = "en",
     as_json: AsJson = False,
 ) -> None:
     """Add files to the store, all or nothing: data that break the shapes are refused, with the report."""
@@ -158,7 +185,9 @@ def load(
     _seeded(settings)
     try:
         with EmbeddedStore(settings.store) as opened, _progress() as progress:
-            done = bulk.load(opened, paths, _shapes(), replace=replace, dry_run=dry_run, progress=progress)
+            done = bulk.load(
+                opened, paths, _shapes(), replace=replace, dry_run=dry_run, language=language, progress=progress
+            )
     except Violations as refused:
         _report(refused.report, as_json)
         raise
@@ -178,16 +207,28 @@ def load(
 
 
 @app.command()
-def validate(paths: Paths, store: StorePath = None, as_json: AsJson = False) -> None:
-    """Check files against the shapes, together with what is already known; exit code 1 if they break them."""
+def validate(
+    paths: Paths,
+    store: StorePath = None,
+    replace: Replace = False,
+    language: Language = "en",
+    as_json: AsJson = False,
+) -> None:
+    """Check files against the shapes, together with what is already known; exit code 1 if they break them.
+
+    What is known is the store; for files of data/ it is the other files of data/.
+    """
     from kg_service.ingest import bulk
 
     settings = _settings(store=store)
     files = bulk.files_in(paths)
     given = {path.resolve() for path in files}
-    seeds = [path for path in bulk.seeds(settings.data, resources.folder("ontology")) if path.resolve() not in given]
+    seeds = bulk.seeds(settings.data, resources.folder("ontology"))
+    others = [path for path in seeds if path.resolve() not in given]
+    is_seed = len(others) < len(seeds)
     with _progress() as progress:
-        report = bulk.validate(files, bulk.known(settings.store, seeds), _shapes(), progress=progress)
+        known = bulk.known(None if is_seed else settings.store, others)
+        report = bulk.validate(files, known, _shapes(), replace=replace, language=language, progress=progress)
     _report(report, as_json)
     if report.blocks:
         raise typer.Exit(1)
@@ -321,8 +362,9 @@ def export(
         beside = output.with_name(output.name + ".part")
         beside.write_bytes(text)
         beside.replace(output)
-    except OSError as error:
-        raise StoreUnwritable(f"{output} cannot be written: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no file name"
+        raise StoreUnwritable(f"{output} cannot be written: {why}") from None
 
 
 @app.command()

@@ -3,6 +3,9 @@
     KgError                      what was wrong, with the value, and what would be right
     ├── Malformed                a text that does not parse: RDF, SPARQL; knows line and column
     ├── Refused                  a request that is understood and not allowed: too deep, SERVICE, LOAD
+    ├── Unauthorised             a token is needed, or the one sent is not known
+    ├── Forbidden                nobody may do this here
+    ├── PreconditionFailed       the thing is not (any more) what the client takes it for
     ├── NotFound                 no such thing; names the known ones
     ├── NotAcceptable            none of the asked formats can be written
     ├── UnsupportedFormat        the format of what came in is not one we read
@@ -65,6 +68,27 @@ class Refused(KgError):
 
     title = "The request is not allowed"
     status = 400
+
+
+class Unauthorised(KgError):
+    """A token is needed, or the one sent is not known."""
+
+    title = "Not authorised"
+    status = 401
+
+
+class Forbidden(KgError):
+    """Nobody may do this here."""
+
+    title = "Not allowed here"
+    status = 403
+
+
+class PreconditionFailed(KgError):
+    """The thing is not (any more) what the client takes it for."""
+
+    title = "Precondition failed"
+    status = 412
 
 
 class NotFound(KgError):

@@ -14,7 +14,7 @@ import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pyoxigraph import BlankNode, Literal, NamedNode, Quad
@@ -23,6 +23,7 @@ from kg_service.errors import KgError
 from kg_service.rdf import (
     ENTITY,
     ONTOLOGY,
+    PREF_LABEL,
     PREFIXES,
     RDF_TYPE,
     TRIG,
@@ -43,7 +44,8 @@ _OA = PREFIXES["oa"]
 _RDF = PREFIXES["rdf"]
 _SOURCE = NamedNode(PREFIXES["dcterms"] + "source")
 _SUBCLASS = NamedNode(PREFIXES["rdfs"] + "subClassOf")
-_STATED, _INFERRED = entity("certainty", "stated"), entity("certainty", "inferred")
+_STATED, _DERIVED, _INFERRED = (entity("certainty", each) for each in ("stated", "derived", "inferred"))
+_EDITORS_NAME = Literal("The editors’ name: the source does not print it in this form.", language="en")
 
 
 class EncodingError(KgError):
@@ -118,6 +120,16 @@ def superclasses(ontology: Iterable[Quad]) -> dict[NamedNode, set[NamedNode]]:
 def read_source(path: Path) -> str:
     """A source file's text as its offsets count it: UTF-8, line ends kept as they are."""
     return path.read_bytes().decode("utf-8")
+
+
+def _named_by_editors(block: Block, triple: Quad, source: Source) -> Block | None:
+    """The block as derived, where a name that the source does not print would pass for stated; else None."""
+    name = triple.object
+    if block.certainty != _STATED or triple.predicate != PREF_LABEL or not isinstance(name, Literal):
+        return None
+    if find(name.value.casefold(), source.text.casefold()):
+        return None
+    return replace(block, certainty=_DERIVED, rationale=[*block.rationale, _EDITORS_NAME])
 
 
 class _Encoder:
@@ -234,7 +246,8 @@ class _Encoder:
                         f"{triple.triple} is {earlier.certainty.value.rsplit('/', 1)[-1]} in block {earlier.name} "
                         f"and {block.certainty.value.rsplit('/', 1)[-1]} in block {block.name}; choose one"
                     )
-                made |= self._claimed(claim, triple, block, source, [name for name, _ in evidence], where)
+                certain = _named_by_editors(block, triple, source) or block
+                made |= self._claimed(claim, triple, certain, source, [name for name, _ in evidence], where)
         made |= {
             Quad(quad.subject, RDF_TYPE, above, quad.graph_name)
             for quad in list(made)

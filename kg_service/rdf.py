@@ -5,11 +5,14 @@ Nothing here guards against hostile input: what strangers send is parsed in a re
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import re
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from pyoxigraph import (
     BlankNode,
@@ -24,12 +27,14 @@ from pyoxigraph import (
     serialize,
 )
 
-from kg_service.errors import Malformed, NotFound, UnsupportedFormat
+from kg_service.errors import Malformed, NotFound, Refused, UnsupportedFormat
 
 ONTOLOGY = "https://w3id.org/sse-kg/ontology#"
 ENTITY = "https://w3id.org/sse-kg/id/"
 GRAPH = "https://w3id.org/sse-kg/graph/"
 SHAPE = "https://w3id.org/sse-kg/shapes#"
+#: Where the IRIs of what was a blank node begin.
+GENID = "https://w3id.org/sse-kg/.well-known/genid/"
 
 RDF_TYPE = NamedNode("http://www.w3.org/1999/02/22-rdf-syntax-ns#type")
 PREF_LABEL = NamedNode("http://www.w3.org/2004/02/skos/core#prefLabel")
@@ -75,8 +80,8 @@ def entity(kind: str, slug: str) -> NamedNode:
 
 
 def graph(name: str) -> NamedNode:
-    """The IRI of the project's graph of that name."""
-    return NamedNode(GRAPH + name)
+    """The IRI of the project's graph of that name; what an IRI may not hold is percent-encoded."""
+    return NamedNode(GRAPH + quote(name.encode("utf-8", "surrogateescape"), safe="-._~:@!$&'()*+,;="))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +113,8 @@ JSON_LD = Format("json-ld", ("application/ld+json", "application/json"), ("jsonl
 TRIG = Format("trig", ("application/trig", "application/x-trig"), ("trig",), rdf=RdfFormat.TRIG)
 N_QUADS = Format("n-quads", ("application/n-quads", "text/x-nquads"), ("nq",), rdf=RdfFormat.N_QUADS)
 GRAPH_FORMATS: tuple[Format, ...] = (TURTLE, JSON_LD, N_TRIPLES, RDF_XML, TRIG, N_QUADS)
+#: How the names of RDF files end, without the dot.
+DATA_ENDINGS = tuple(ending for known in GRAPH_FORMATS for ending in known.endings)
 
 JSON = Format(
     "json",
@@ -148,12 +155,48 @@ def format_of_path(path: Path) -> Format:
     raise UnsupportedFormat(f"{path}: its ending says no RDF format; known: {known_endings}, each also with .gz")
 
 
-def parse_bytes(data: bytes, how: Format, *, base: str | None = None, source: str | None = None) -> Iterator[Quad]:
-    """The quads of `data`, lazily; Malformed says source, line and column. Blank nodes get fresh names."""
+#: Brackets within brackets of a document; the parsers break at a few thousand.
+MAX_DEPTH = 200
+_DECLARATION = re.compile(rb"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
+_BRACKETS = {
+    "json-ld": re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{\]}]', re.DOTALL),
+    "turtle": re.compile(
+        rb"""\"\"\".*?\"\"\"|'''.*?'''|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|<[^<>\s]*>|\#[^\n]*|[(\[)\]]""",
+        re.DOTALL,
+    ),
+}
+_BRACKETS["trig"] = _BRACKETS["turtle"]
+
+
+def check_document(data: bytes, how: Format, source: str | None = None) -> None:
+    """Refuses what is known to break parsers: entity declarations in RDF/XML, and brackets nested too deep."""
+    where = f"{source}: " if source else ""
+    if how is RDF_XML and _DECLARATION.search(data):
+        raise Refused(f"{where}RDF/XML with a DOCTYPE or ENTITY declaration is not read; write the values out")
+    depth = 0
+    for match in _BRACKETS[how.name].finditer(data) if how.name in _BRACKETS else ():
+        depth += (match[0] in b"([{") - (match[0] in b")]}")
+        if depth > MAX_DEPTH:
+            line = data.count(b"\n", 0, match.start()) + 1
+            raise Refused(f"{where}line {line}: brackets are nested deeper than {MAX_DEPTH} levels", line=line)
+
+
+def parse_bytes(
+    data: bytes, how: Format, *, base: str | None = None, source: str | None = None, one_graph: bool = False
+) -> Iterator[Quad]:
+    """The quads of `data`, lazily; Malformed says source, line and column. Blank nodes get fresh names.
+
+    Refused for documents that break parsers, and for triple terms of RDF 1.2, which the store does not keep.
+    """
+    data = data.removeprefix(codecs.BOM_UTF8)
     if how.rdf is None:
         raise UnsupportedFormat(f"{how.name} is a format of query results, not of RDF")
+    check_document(data, how, source)
     try:
-        yield from parse(data, how.rdf, base_iri=base, rename_blank_nodes=True)
+        for quad in parse(data, how.rdf, base_iri=base, rename_blank_nodes=True, without_named_graphs=one_graph):
+            if isinstance(quad.object, Triple):
+                raise Refused(_located("triple terms of RDF 1.2 are not kept; use rdf:Statement", source, None, None))
+            yield quad
     except SyntaxError as error:
         raise malformed(error, source) from None
     except ValueError as error:
@@ -172,19 +215,29 @@ def parse_file(path: Path) -> Iterator[Quad]:
             data = gzip.decompress(data)
     except FileNotFoundError:
         raise NotFound(f"{path}: there is no such file") from None
-    except (gzip.BadGzipFile, EOFError) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise Malformed(f"{path}: not a whole gzip file ({error})", source=str(path)) from None
     except OSError as error:
         raise Malformed(f"{path}: cannot be read ({error.strerror})", source=str(path)) from None
-    yield from parse_bytes(data, how, base=GRAPH + stem(path), source=str(path))
+    yield from parse_bytes(data, how, base=graph(stem(path)).value, source=str(path))
 
 
 def stem(path: Path) -> str:
-    """A file's name up to its first ending: `a.trig.gz` and `a.ttl` are both `a`."""
-    return path.name.split(".", 1)[0]
+    """A file's name without the endings of formats: `a.trig.gz` and `a.ttl` are both `a`, `a.b.ttl` is `a.b`."""
+    name = path.name.removesuffix(".gz")
+    bare, _, ending = name.rpartition(".")
+    return bare if bare and ending.lower() in DATA_ENDINGS else name
 
 
-_POSITION = re.compile(r"^(?:Parser )?error at (?:line )?(\d+)(?: column |:)(\d+)(?: and \d+)?: ?", re.IGNORECASE)
+_POSITION = re.compile(
+    r"^(?:Parser )?error (?:at|between) (?:line )?(\d+)(?: columns? |:| between columns )(\d+)"
+    r"(?: and (?:line \d+ column )?\d+)?: ?",
+    re.IGNORECASE,
+)
+_PLAINER = {
+    "Prefix not found": "a prefix is used here that is not declared with PREFIX",
+    "LoadDocumentCallback": "the JSON-LD names a context by its address; none is ever fetched, so write it in",
+}
 _GRAMMAR_NOISE = re.compile(r"(, )?\[[^\[\]]*(?:'[^']*'[^\[\]]*)*\]", re.DOTALL)
 
 
@@ -199,8 +252,8 @@ def malformed(error: SyntaxError, source: str | None = None) -> Malformed:
     elif (at := re.search(r" at line (\d+) column (\d+)", message)) and line is None:
         line, column = int(at[1]), int(at[2])
     readable = _GRAMMAR_NOISE.sub("", message).strip().rstrip(",") or message.strip()
-    if readable in ("expected", "expected one of"):
-        readable = "unexpected text here"
+    for known, plain in _PLAINER.items():
+        readable = plain if known in readable else readable
     return Malformed(_located(readable, source, line, column), source=source, line=line, column=column)
 
 

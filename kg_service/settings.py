@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from kg_service import resources
@@ -34,5 +35,10 @@ class Settings(BaseSettings):
     queue_seconds: float = Field(10.0, ge=0, description="longest wait for a free reader")
     max_answer_bytes: int = Field(512 * 2**20, gt=0, description="largest answer to one query, in bytes")
     max_query_bytes: int = Field(1 * 2**20, gt=0, description="longest query text, in bytes")
+    token: SecretStr | None = Field(None, description="token that writing over HTTP needs; without one it is off")
+    default_graph: Literal["union", "own"] = Field(
+        "union", description="what the default graph holds: all named graphs' triples, or only its own"
+    )
+    max_body_bytes: int = Field(64 * 2**20, gt=0, description="largest update or upload, in bytes")
     cache_bytes: int = Field(64 * 2**20, ge=0, description="finished answers kept for repeated queries, in bytes")
     query_memory: int = Field(2 * 2**30, ge=64 * 2**20, description="memory that one query may take, in bytes")

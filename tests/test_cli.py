@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import codecs
 import contextlib
 import fcntl
+import gzip
 import json
 import os
 import shutil
@@ -12,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -206,6 +209,27 @@ def test_validate_exits_1_on_a_broken_file_and_0_on_a_good_one(kg: Kg, tmp_path:
     assert json.loads(kg("validate", tmp_path / "broken.ttl", "--json").stdout)["conforms"] is False
 
 
+def test_messages_come_in_spanish_too(kg: Kg, tmp_path: Path) -> None:
+    (tmp_path / "broken.ttl").write_text(BROKEN)
+    english, spanish = (
+        kg(command, tmp_path / "broken.ttl", "--lang", code).stdout
+        for command, code in (("validate", "en"), ("load", "es"))
+    )
+    assert "The end date is before" in english or "end" in english
+    assert "fecha" in spanish
+
+
+def test_validate_says_what_load_would(kg: Kg, tmp_path: Path) -> None:
+    """Adding to a graph that others write to as well must not look as if it emptied that graph."""
+    (tmp_path / "more.trig").write_text(
+        GOOD.replace("event:forwards a", "<https://w3id.org/sse-kg/graph/village> { event:forwards a") + "}"
+    )
+    assert kg("validate", tmp_path / "more.trig").returncode == 0
+    assert kg("validate", tmp_path / "more.trig", "--replace").returncode == 0
+    assert kg("load", tmp_path / "more.trig").returncode == 0
+    assert len(events(kg)) == 2
+
+
 def test_validate_knows_the_shipped_data_without_a_store(seeded: Kg, tmp_path: Path) -> None:
     (tmp_path / "more.ttl").write_text(
         GOOD + "event:forwards sse:takesPlaceIn <https://w3id.org/sse-kg/id/place/valley> ."
@@ -256,6 +280,98 @@ def test_a_locked_store_is_one_sentence(kg: Kg, tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "another process is writing" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_two_first_starts_at_once_wait_for_each_other(seeded: Kg, tmp_path: Path) -> None:
+    fresh = Kg(tmp_path / "store", seeded.data)
+    with ThreadPoolExecutor() as pool:
+        done = list(pool.map(lambda _: fresh("query", "ASK {}"), range(3)))
+    assert [each.stdout for each in done] == ["yes\n"] * 3
+
+
+def test_loading_what_is_there_already_changes_nothing(kg: Kg, tmp_path: Path) -> None:
+    """Also where the store writes a value in another way than the file."""
+    (tmp_path / "n.ttl").write_text("<urn:a> <urn:p> 4.0 , 1.50 , '007'^^<http://www.w3.org/2001/XMLSchema#integer> .")
+    for expected in (2, 2, 2):
+        done = json.loads(kg("load", "--replace", tmp_path / "n.ttl", "--json").stdout)
+        assert done["generation"] == expected
+    assert kg("query", "SELECT (COUNT(*) AS ?n) { <urn:a> ?p ?o }", "-f", "csv").stdout.split() == ["n", "3"]
+
+
+def test_files_whose_names_hold_anything_are_read(kg: Kg, tmp_path: Path) -> None:
+    for name in ("my file.ttl", "a<b>.ttl", "x%zz.ttl", "a.one.ttl", "a.two.ttl", "ñandú.ttl"):
+        (tmp_path / name).write_text(f"<urn:{len(name)}> <urn:p> '{name}' .")
+        assert kg("load", "--replace", tmp_path / name).returncode == 0, name
+    assert kg("query", "SELECT (COUNT(*) AS ?n) { ?s <urn:p> ?o }", "-f", "csv").stdout.split() == ["n", "6"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("deep.ttl", b"<urn:a> <urn:p> " + b"(" * 3000 + b")" * 3000 + b" .", "nested deeper than 200"),
+        ("deep.jsonld", b"[" * 20000 + b"]" * 20000, "nested deeper than 200"),
+        ("bomb.rdf", b"<!DOCTYPE x [<!ENTITY a 'b'>]><x/>", "DOCTYPE"),
+        ("remote.jsonld", b'{"@context": "http://127.0.0.1:9/x", "@id": "urn:a", "urn:p": 1}', "none is ever fetched"),
+        ("cut.ttl.gz", gzip.compress(b"<urn:a> <urn:b> <urn:c> ." * 100)[:-20], "not a whole gzip file"),
+        ("rotten.ttl.gz", gzip.compress(b"<urn:a> <urn:b> 1 .")[:10] + b"\xff" * 30, "not a whole gzip file"),
+        ("terms.ttl", b'<urn:a> <urn:b> <<( <urn:x> <urn:p> "o" )>> .', "triple terms"),
+        ("latin.ttl", "<urn:a> <urn:b> 'é' .".encode("latin-1"), "UTF-8"),
+    ],
+)
+def test_files_that_break_parsers_are_refused_in_one_sentence(
+    kg: Kg, tmp_path: Path, name: str, content: bytes, words: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    done = kg("validate", tmp_path / name)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert words in done.stderr
+
+
+def test_a_byte_order_mark_is_passed_over(kg: Kg, tmp_path: Path) -> None:
+    (tmp_path / "windows.ttl").write_bytes(codecs.BOM_UTF8 + GOOD.encode())
+    assert kg("validate", tmp_path / "windows.ttl").returncode == 0
+
+
+def test_a_ring_of_blank_nodes_is_read_in_no_time(kg: Kg, tmp_path: Path) -> None:
+    nodes = [f"_:a{i} <urn:p> _:a{j} ." for i in range(14) for j in range(14) if i != j]
+    (tmp_path / "ring.ttl").write_text("\n".join(nodes))
+    assert json.loads(kg("load", tmp_path / "ring.ttl", "--json").stdout)["added"] == 14 * 13
+
+
+@pytest.mark.parametrize("spoil", ["current", "lease", "generation", "tables", "format"])
+def test_a_damaged_store_is_one_sentence(kg: Kg, spoil: str) -> None:
+    number = (kg.store / "current").read_text().strip()
+    generation = kg.store / "generations" / number
+    match spoil:
+        case "current":
+            (kg.store / "current").write_text("many\n")
+        case "lease":
+            generation.with_suffix(".lease").unlink()
+        case "generation":
+            shutil.rmtree(generation)
+        case "tables":
+            for table in generation.glob("*.sst"):
+                table.unlink()
+        case "format":
+            (kg.store / "format").write_bytes(b"\xff\xfe")
+    for command in (["export"], ["query", "ASK {}"], ["load", str(VILLAGE)]):
+        if (spoil, command[0]) == ("lease", "load"):
+            continue  # the writer does not need it
+        done = kg(*command)
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), (command, done.stderr)
+
+
+def test_what_lies_in_the_working_directory_is_never_run(kg: Kg, tmp_path: Path) -> None:
+    (tmp_path / "kg_service").mkdir()
+    (tmp_path / "kg_service" / "__init__.py").write_text("raise SystemExit('hijacked')")
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "kg_service", "query", "ASK {}"],
+        env=kg.environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "yes\n"
 
 
 def test_a_store_of_a_newer_format_is_one_sentence(kg: Kg) -> None:

@@ -71,6 +71,15 @@ def test_inferred_blocks_go_to_the_inferred_graph(tmp_path: Path) -> None:
     assert {q.graph_name for q in facts} == {graph("inferred")}
 
 
+def test_a_name_that_the_source_does_not_print_is_derived(tmp_path: Path) -> None:
+    for name, certainty in (("bakers of the valley", "stated"), ("The BAKERS", "stated"), ("Valley bakers", "derived")):
+        made = quads(tmp_path, BLOCK.replace("a sse:Network", f'skos:prefLabel "{name}"@en'))
+        assert values(made, "#certainty") == {f"https://w3id.org/sse-kg/id/certainty/{certainty}"}
+        assert ("The editors’ name: the source does not print it in this form." in values(made, "#rationale")) == (
+            certainty == "derived"
+        )
+
+
 def test_the_nth_occurrence_can_be_meant(tmp_path: Path) -> None:
     made = quads(tmp_path, BLOCK.replace("bakers of the valley share", "The bakers") + "q:one sse:occurrence 2 .")
     assert values(made, "#start") == {str(TEXT.rindex("The bakers"))}

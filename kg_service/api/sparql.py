@@ -143,5 +143,11 @@ async def _body(request: Request, limit: int) -> bytes:
 
 def _description(request: Request) -> Response:
     how = protocol.negotiate(request.headers.get("accept", "*/*"), GRAPH_FORMATS) or GRAPH_FORMATS[0]
-    text = service_description(str(request.url.replace(query="")), how)
+    settings: Settings = request.app.state.settings
+    text = service_description(
+        str(request.url.replace(query="")),
+        how,
+        can_update=settings.token is not None,
+        is_union=settings.default_graph == "union",
+    )
     return Response(text, media_type=how.media_type, headers={"Vary": "Accept", "Access-Control-Allow-Origin": "*"})

@@ -3,40 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
-from pyoxigraph import (
-    BlankNode,
-    CanonicalizationAlgorithm,
-    Dataset,
-    DefaultGraph,
-    NamedNode,
-    Quad,
-)
+from pyoxigraph import BlankNode, DefaultGraph, NamedNode, Quad
 
 from kg_service.changes import Committed, commit, judge
 from kg_service.errors import Malformed, NotFound
-from kg_service.rdf import GRAPH, Format, graph, parse_file, stem, to_text
+from kg_service.rdf import DATA_ENDINGS, GENID, GRAPH, Format, graph, parse_file, stem, to_text
 from kg_service.shacl import Report, Shapes
 from kg_service.store import Delta, GraphStore
 from kg_service.store.embedded import EmbeddedStore, delta_between, in_default_graph, snapshot
 
 #: Called with what is being done and how much of how much is done.
 Progress = Callable[[str, int, int], None]
-GENID = "https://w3id.org/sse-kg/.well-known/genid/"
-_DATA_ENDINGS = (
-    "*.ttl",
-    "*.trig",
-    "*.nt",
-    "*.nq",
-    "*.rdf",
-    "*.jsonld",
-    "*.ttl.gz",
-    "*.trig.gz",
-    "*.nt.gz",
-    "*.nq.gz",
-)
 
 
 def no_progress(what: str, done: int, total: int) -> None:
@@ -48,7 +29,8 @@ def files_in(paths: Iterable[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted({file for ending in _DATA_ENDINGS for file in path.glob(ending)})
+            endings = tuple(f".{ending}{zipped}" for ending in DATA_ENDINGS for zipped in ("", ".gz"))
+            inside = sorted(file for file in path.iterdir() if file.is_file() and file.name.endswith(endings))
             if not inside:
                 raise NotFound(f"{path}: there is no RDF file in this folder")
             found += inside
@@ -62,36 +44,21 @@ def files_in(paths: Iterable[Path]) -> list[Path]:
 def read(path: Path) -> list[Quad]:
     """The quads of a file as they are stored: every quad in a named graph, no blank node left.
 
-    Triples outside any graph go to `graph/<file stem>`. Blank nodes become IRIs of their canonical labels (RDF
-    Dataset Canonicalization, RDFC-1.0), so that loading the same file twice adds nothing.
+    Triples outside any graph go to `graph/<file stem>`. Blank nodes become IRIs numbered in the order in which the
+    file has them, so that loading the same file twice adds nothing.
     """
-    home = graph(stem(path))
-    quads = list(_in_a_graph(parse_file(path), home))
-    if not any(_has_blank(quad) for quad in quads):
-        return quads
-    dataset = Dataset(quads)
-    try:
-        dataset.canonicalize(CanonicalizationAlgorithm.RDFC_1_0)
-    except ValueError as error:  # the engine stops at poisoned graphs, whose canonical form takes exponential time
-        raise Malformed(f"{path}: its blank nodes cannot be told apart ({error})", source=str(path)) from None
-    return [_named(quad, stem(path)) for quad in dataset]
+    home, seen = graph(stem(path)), dict[BlankNode, NamedNode]()
 
+    def term(value: Any) -> Any:
+        if not isinstance(value, BlankNode):
+            return value
+        return seen.setdefault(value, NamedNode(f"{GENID}{home.value.removeprefix(GRAPH)}-{len(seen)}"))
 
-def _in_a_graph(quads: Iterable[Quad], home: NamedNode) -> Iterator[Quad]:
-    for quad in quads:
-        is_outside = isinstance(quad.graph_name, DefaultGraph)
-        yield Quad(quad.subject, quad.predicate, quad.object, home) if is_outside else quad
+    def stored(quad: Quad) -> Quad:
+        where = home if isinstance(quad.graph_name, DefaultGraph) else term(quad.graph_name)
+        return Quad(term(quad.subject), quad.predicate, term(quad.object), where)
 
-
-def _has_blank(quad: Quad) -> bool:
-    return any(isinstance(term, BlankNode) for term in (quad.subject, quad.object, quad.graph_name))
-
-
-def _named(quad: Quad, name: str) -> Quad:
-    def term(value: object) -> object:
-        return NamedNode(f"{GENID}{name}-{value.value}") if isinstance(value, BlankNode) else value
-
-    return Quad(term(quad.subject), quad.predicate, term(quad.object), term(quad.graph_name))  # type: ignore[arg-type]
+    return [stored(quad) for quad in parse_file(path)]
 
 
 def load(
@@ -101,6 +68,7 @@ def load(
     *,
     replace: bool = False,
     dry_run: bool = False,
+    language: str = "en",
     progress: Progress = no_progress,
 ) -> Committed:
     """Loads files in one change: all of them or, when one does not parse or the whole does not conform, none.
@@ -115,36 +83,41 @@ def load(
     progress("checking and writing", len(files), len(files) + 1)
     old = [quad for name in {q.graph_name for q in new} for quad in store.quads(name)] if replace else []  # type: ignore[arg-type]
     delta = delta_between(old, new) if replace else Delta(added=frozenset(new))
-    committed = commit(store, delta, shapes, dry_run=dry_run)
+    committed = commit(store, delta, shapes, dry_run=dry_run, language=language)
     progress("done", len(files) + 1, len(files) + 1)
     return committed
 
 
 def validate(
-    paths: Iterable[Path], known: Iterable[Quad], shapes: Shapes, *, progress: Progress = no_progress
+    paths: Iterable[Path],
+    known: Iterable[Quad],
+    shapes: Shapes,
+    *,
+    replace: bool = False,
+    language: str = "en",
+    progress: Progress = no_progress,
 ) -> Report:
-    """What loading the files with `replace` onto the known quads would bring; writes nothing."""
+    """What loading the files onto the known quads would bring; writes nothing. `replace` as for `load`."""
     files = files_in(paths)
     new: set[Quad] = set()
     for done, path in enumerate(files):
         progress(f"reading {path.name}", done, len(files) + 1)
         new.update(read(path))
     progress("checking", len(files), len(files) + 1)
-    graphs = {quad.graph_name for quad in new}
     before = {quad for quad in known if not isinstance(quad.graph_name, DefaultGraph)}
+    graphs = {quad.graph_name for quad in new} if replace else set()
     after = {quad for quad in before if quad.graph_name not in graphs} | new
     left = {in_default_graph(quad) for quad in before} - {in_default_graph(quad) for quad in after}
-    return judge(
-        {in_default_graph(quad) for quad in before},
-        Delta(added=frozenset(after), removed=frozenset(left)),
-        shapes,
-    )
+    change = Delta(added=frozenset(after - before), removed=frozenset(left))
+    return judge({in_default_graph(quad) for quad in before}, change, shapes, language)
 
 
-def known(root: Path, seed_files: Iterable[Path]) -> list[Quad]:
-    """What the graph holds now: the store's quads, or those of the seed files when there is no store yet."""
-    with snapshot(root) as store:
-        quads = list(store)
+def known(root: Path | None, seed_files: Iterable[Path]) -> list[Quad]:
+    """What the graph holds now: the store's quads, or those of the seed files when there is no store (yet)."""
+    quads: list[Quad] = []
+    if root is not None:
+        with snapshot(root) as store:
+            quads = list(store)
     return quads or [quad for path in seed_files for quad in read(path)]
 
 

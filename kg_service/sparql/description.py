@@ -23,8 +23,8 @@ _NAMES = {
 }
 
 
-def service_description(endpoint: str, how: Format) -> bytes:
-    """The description of the endpoint at that IRI, written in that format."""
+def service_description(endpoint: str, how: Format, *, can_update: bool, is_union: bool) -> bytes:
+    """The description of the endpoint at that IRI, written in that format: just what is on."""
     service, dataset, default = (NamedNode(endpoint + end) for end in ("#service", "#dataset", "#default-graph"))
 
     def sd(name: str) -> NamedNode:
@@ -34,7 +34,8 @@ def service_description(endpoint: str, how: Format) -> bytes:
         (service, RDF_TYPE, sd("Service")),
         (service, sd("endpoint"), NamedNode(endpoint)),
         (service, sd("supportedLanguage"), sd("SPARQL11Query")),
-        (service, sd("feature"), sd("UnionDefaultGraph")),
+        *([(service, sd("supportedLanguage"), sd("SPARQL11Update"))] if can_update else []),
+        *([(service, sd("feature"), sd("UnionDefaultGraph"))] if is_union else []),
         (service, sd("defaultDataset"), dataset),
         (dataset, RDF_TYPE, sd("Dataset")),
         (dataset, sd("defaultGraph"), default),

@@ -16,6 +16,7 @@ from kg_service.errors import Malformed, Refused
 #: Brackets within brackets; the engine breaks at about 3,000.
 MAX_DEPTH = 100
 
+_EXAMPLES = {"query": "ASK {}", "update": "INSERT DATA { GRAPH <urn:g> { <urn:a> <urn:b> <urn:c> } }"}
 _TERMINALS = re.compile(
     r"""
     (?P<space>   [\x20\t\r\n]+ | \#[^\r\n]* )
@@ -64,13 +65,13 @@ class Inspected:
     named_graphs: tuple[str, ...]
 
 
-def inspect(text: str, *, max_bytes: int, base: str | None = None) -> Inspected:
-    """Looks a query over; Refused for SERVICE, depth or size, Malformed for an empty text."""
+def inspect(text: str, *, max_bytes: int, base: str | None = None, what: str = "query") -> Inspected:
+    """Looks a query or update over; Refused for SERVICE, depth or size, Malformed for an empty text."""
     if len(text.encode("utf-8", "surrogatepass")) > max_bytes:
-        raise Refused(f"the query is longer than {max_bytes} bytes")
+        raise Refused(f"the {what} is longer than {max_bytes} bytes")
     found = list(tokens(text))
     if not found:
-        raise Malformed("the query is empty; send SPARQL text, for example: ASK {}")
+        raise Malformed(f"the {what} is empty; send SPARQL text, for example: {_EXAMPLES[what]}")
     depth = 0
     for token in found:
         depth += (token.kind == "open") - (token.kind == "close")
@@ -94,20 +95,29 @@ def _dataset(found: list[Token], base: str | None) -> tuple[tuple[str, ...], tup
         depth += (token.kind == "open") - (token.kind == "close")
         after = found[here + 1 : here + 3]
         if token.keyword == "BASE" and after:
-            base = urljoin(base or "", after[0].text.strip("<>"))
+            base = _join(base or "", after[0].text.strip("<>"))
         elif token.keyword == "PREFIX" and len(after) == 2:
-            prefixes[after[0].text.rstrip(":")] = urljoin(base or "", after[1].text.strip("<>"))
+            prefixes[after[0].text.rstrip(":")] = _join(base or "", after[1].text.strip("<>"))
         elif token.keyword == "FROM" and depth == 0 and after:
             is_named = after[0].keyword == "NAMED" and len(after) == 2
             graphs[is_named].append(_resolve(after[is_named], prefixes, base))
     return tuple(dict.fromkeys(graphs[False])), tuple(dict.fromkeys(graphs[True]))
 
 
+def _join(base: str, iri: str) -> str:
+    try:
+        return urljoin(base, iri)
+    except ValueError:
+        raise Malformed(f"<{iri}> is not an IRI") from None
+
+
 def _resolve(token: Token, prefixes: dict[str, str], base: str | None) -> str:
     if token.kind == "iri":
-        return urljoin(base or "", token.text[1:-1])
+        return _join(base or "", token.text[1:-1])
     prefix, _, local = token.text.partition(":")
-    return prefixes.get(prefix, "") + re.sub(r"\\(.)", r"\1", local)
+    if prefix not in prefixes:
+        raise Malformed(f"the prefix {prefix}: of a FROM clause is not declared")
+    return prefixes[prefix] + re.sub(r"\\(.)", r"\1", local)
 
 
 def position(text: str, offset: int) -> dict[str, int]:

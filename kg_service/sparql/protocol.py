@@ -11,6 +11,7 @@ from kg_service.errors import Malformed, NotAcceptable, UnsupportedFormat
 from kg_service.rdf import BOOLEAN_FORMATS, GRAPH_FORMATS, TABLE_FORMATS, Format, format_named
 
 QUERY_TYPE = "application/sparql-query"
+UPDATE_TYPE = "application/sparql-update"
 FORM_TYPE = "application/x-www-form-urlencoded"
 
 
@@ -65,6 +66,31 @@ def asked(method: str, query_string: str, headers: Mapping[str, str], body: byte
         graph=graph,
         seconds=_seconds(parameters.get("timeout")),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class AskedUpdate:
+    """An update operation (section 2.2): the text, and the graphs that its patterns are matched against."""
+
+    text: str
+    using: tuple[str, ...]
+    using_named: tuple[str, ...]
+
+
+def asked_update(query_string: str, headers: Mapping[str, str], body: bytes) -> AskedUpdate:
+    """What an update request asks; Malformed unless there is exactly one update, UnsupportedFormat as for queries."""
+    pairs = _pairs(query_string)
+    content_type = headers.get("content-type", "").split(";")[0].strip().lower()
+    if content_type == FORM_TYPE:
+        pairs = _pairs(_utf8(body, "form"))
+        texts = [value for name, value in pairs if name == "update"]
+    elif content_type == UPDATE_TYPE:
+        texts = [_utf8(body, "update")]
+    else:
+        raise UnsupportedFormat(f'send the update as {UPDATE_TYPE} or {FORM_TYPE}, not "{content_type}"')
+    if len(texts) != 1:
+        raise Malformed(f"exactly one update is needed, {len(texts)} were sent")
+    return AskedUpdate(texts[0], _iris(pairs, "using-graph-uri"), _iris(pairs, "using-named-graph-uri"))
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

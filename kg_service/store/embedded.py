@@ -1,8 +1,8 @@
 """The embedded store's writer: one process at a time, every change becomes a published generation or leaves no trace.
 
-A change goes intent -> working database -> checkpoint -> `current` -> intent gone. Whatever is found half-way at the
-next start is rolled back to the published generation, so a crash at any point loses only the change that was not
-yet confirmed.
+A change goes working database -> checkpoint -> `current`. The working database is made anew of the published
+generation whenever a writer opens (its files are linked, not copied), so that a crash at any point loses only the
+change that was not yet confirmed.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import shutil
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,17 +30,18 @@ def _translated(root: Path) -> Iterator[None]:
     """The engine's and the system's errors as ours."""
     try:
         yield
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # the engine says RuntimeError of a database that it cannot read
         text = str(error)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in text:
+        number = error.errno if isinstance(error, OSError) else None
+        if number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in text:
             raise StoreUnwritable(f"no space left for the store in {root}; nothing was changed") from error
         if isinstance(error, PermissionError | FileExistsError | NotADirectoryError) or (
-            error.errno == errno.EROFS or "Permission denied" in text or "not a directory" in text
+            number == errno.EROFS or "Permission denied" in text or "not a directory" in text
         ):
             raise StoreUnwritable(
                 f"the store directory {root} cannot be written; mend its permissions, or choose another with --store"
             ) from error
-        if "Corruption" in text or "corrupt" in text:
+        if isinstance(error, RuntimeError) or "orrupt" in text or "No such file" in text:
             raise StoreDamaged(
                 f"the store in {root} is damaged ({text}); restore a backup or delete it and load again"
             ) from error
@@ -47,10 +49,15 @@ def _translated(root: Path) -> Iterator[None]:
 
 
 class EmbeddedStore:
-    """The writer of the store in `root`. Raises StoreLocked while another process writes there."""
+    """The writer of the store in `root`. Raises StoreLocked while another process writes there.
 
-    def __init__(self, root: Path) -> None:
+    With `union` the default graph holds every triple of every named graph, each once; without, it is a graph of its
+    own, as in a plain SPARQL dataset. A store is written in one of the two ways from its beginning.
+    """
+
+    def __init__(self, root: Path, *, union: bool = True) -> None:
         self.root = root
+        self._union = union
         with _translated(root):
             generations_folder = root / "generations"
             generations_folder.mkdir(parents=True, exist_ok=True)
@@ -58,7 +65,7 @@ class EmbeddedStore:
             try:
                 generations.check_format(root)
                 (root / "format").write_text(f"{generations.FORMAT}\n")
-                self._store = self._recovered()
+                self._store = self._fresh()
             except BaseException:
                 self._lock.close()
                 raise
@@ -75,27 +82,26 @@ class EmbeddedStore:
             ) from None
         return lock
 
-    def _recovered(self) -> Store:
+    def _fresh(self) -> Store:
+        """The working database, made anew of the published generation, so that nothing else can be in it."""
         published = generations.current(self.root)
         if published and not generations.directory(self.root, published).is_dir():
             raise StoreDamaged(
                 f"{self.root / 'current'} names generation {published}, which is not there; "
                 f"restore a backup or delete {self.root}"
             )
-        if (self.root / "intent").exists() or not (self.root / "working").is_dir():
-            self._roll_back(published)
-        return Store(str(self.root / "working"))
-
-    def _roll_back(self, published: int) -> None:
-        """Makes the working database equal to the published generation (empty when there is none)."""
-        shutil.rmtree(self.root / "working", ignore_errors=True)
-        for path in (self.root / "generations").iterdir():
+        for path in (self.root / "generations").iterdir():  # what a crash left before it was published
             if path.is_dir() and path.name.isdigit() and int(path.name) > published:
                 shutil.rmtree(path)
                 path.with_suffix(".lease").unlink(missing_ok=True)
+        for left_over in self.root.glob("scratch-*"):  # of a sandbox that was killed; a live one is minutes old
+            if time.time() - left_over.stat().st_mtime > 3600:
+                shutil.rmtree(left_over, ignore_errors=True)
+        working = self.root / "working"
+        shutil.rmtree(working, ignore_errors=True)
         if published:
-            generations.copy_database(generations.directory(self.root, published), self.root / "working")
-        (self.root / "intent").unlink(missing_ok=True)
+            generations.copy_database(generations.directory(self.root, published), working)
+        return Store(str(working))
 
     @property
     def generation(self) -> int:
@@ -112,9 +118,17 @@ class EmbeddedStore:
         """What the default graph holds: each triple of the store, once."""
         return self._store.quads_for_pattern(None, None, None, DefaultGraph())
 
+    def graph(self, name: NamedNode | DefaultGraph) -> Iterator[Quad]:
+        """The quads of a named graph, or those of the default graph that are in it for their own sake."""
+        for quad in self._store.quads_for_pattern(None, None, None, name):
+            if isinstance(name, NamedNode) or not self._union or not self._is_held(quad, set()):
+                yield quad
+
     def named_graphs(self) -> list[NamedNode]:
-        """The IRIs of the named graphs, in order."""
-        return sorted((g for g in self._store.named_graphs() if isinstance(g, NamedNode)), key=lambda g: g.value)
+        """The IRIs of the named graphs that hold something, in order."""
+        found = (g for g in self._store.named_graphs() if isinstance(g, NamedNode))
+        held = (g for g in found if next(self._store.quads_for_pattern(None, None, None, g), None) is not None)
+        return sorted(held, key=lambda g: g.value)
 
     def apply(self, delta: Delta) -> int:
         """Applies a change whole and publishes it; on any failure nothing is changed. Returns the generation."""
@@ -123,32 +137,42 @@ class EmbeddedStore:
         if not whole and published:
             return published
         with _translated(self.root):
-            (self.root / "intent").write_text(f"{published + 1}\n")
             try:
                 self._write(whole)
                 self._store.flush()
                 self._store.backup(str(generations.directory(self.root, published + 1)))
                 generations.publish(self.root, published + 1)
             except BaseException:
-                self._store = self._reopened_at(published)
+                self._store = Store()  # the database must be closed before it can be made anew
+                self._store = self._fresh()
                 raise
-            (self.root / "intent").unlink()
             generations.retire(self.root)
         return published + 1
 
     def effective(self, delta: Delta) -> Delta:
-        """The part of a change that changes something, with what it means for the default graph."""
-        removed = frozenset(q for q in delta.removed - delta.added if q in self._store)
-        added = frozenset(q for q in delta.added if q not in self._store)
+        """The part of a change that changes something, with what it means for the default graph.
+
+        With `union`, what leaves the default graph leaves every named graph as well: it could not stay away otherwise.
+        """
+        wanted, unwanted = as_kept(delta.added), as_kept(delta.removed)
+        removed = {q for q in unwanted - wanted if q in self._store}
+        added = frozenset(q for q in wanted if q not in self._store)
+        if not self._union:
+            return Delta(added, frozenset(removed))
+        for quad in [q for q in removed if isinstance(q.graph_name, DefaultGraph)]:
+            removed.update(self._store.quads_for_pattern(quad.subject, quad.predicate, quad.object, None))
+        removed -= wanted
         arriving = {in_default_graph(q) for q in added}
+        removed -= arriving
         leaving = {in_default_graph(q) for q in removed} - arriving
-        unheld = {triple for triple in leaving if not self._is_held(triple, removed)}
+        unheld = {triple for triple in leaving - wanted if not self._is_held(triple, removed)}
+        staying = {triple for triple in leaving - unheld if triple in removed}
         return Delta(
             added=added | {triple for triple in arriving if triple not in self._store},
-            removed=removed | {triple for triple in unheld if triple in self._store},
+            removed=frozenset(removed - staying | {triple for triple in unheld if triple in self._store}),
         )
 
-    def _is_held(self, triple: Quad, removed: frozenset[Quad]) -> bool:
+    def _is_held(self, triple: Quad, removed: set[Quad]) -> bool:
         """Whether a named graph still holds the triple once the removed quads are gone."""
         holding = self._store.quads_for_pattern(triple.subject, triple.predicate, triple.object, None)
         return any(not isinstance(q.graph_name, DefaultGraph) and q not in removed for q in holding)
@@ -160,11 +184,6 @@ class EmbeddedStore:
             self._store.bulk_extend(delta.added)
         else:
             self._store.extend(delta.added)
-
-    def _reopened_at(self, published: int) -> Store:
-        del self._store
-        self._roll_back(published)
-        return Store(str(self.root / "working"))
 
     def close(self) -> None:
         """Lets the next writer in."""
@@ -184,15 +203,26 @@ def snapshot(root: Path) -> Iterator[Store]:
 
     For the project's own reading only: what users ask runs in a reader process.
     """
+    gone = 0
     while published := generations.current(root):
         try:
             lease = generations.hold(root, published)
         except generations.Gone:
+            if gone == published:  # nobody published another meanwhile
+                raise StoreDamaged(f"generation {published} of {root} is not there; restore a backup") from None
+            gone = published
             continue
         with lease, _translated(root):
             yield Store.read_only(str(generations.directory(root, published)))
         return
     yield Store()
+
+
+def as_kept(quads: Iterable[Quad]) -> frozenset[Quad]:
+    """The quads with their literals as the store keeps them: it writes "007"^^xsd:integer as 7."""
+    kept = Store()
+    kept.extend(quads)
+    return frozenset(kept)
 
 
 def in_default_graph(quad: Quad) -> Quad:

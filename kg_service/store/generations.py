@@ -16,7 +16,7 @@ import shutil
 from pathlib import Path
 from typing import IO
 
-from kg_service.errors import StoreDamaged, StoreError, StoreNewer
+from kg_service.errors import StoreDamaged, StoreError, StoreNewer, StoreUnwritable
 
 FORMAT = 1
 
@@ -28,9 +28,11 @@ class Gone(StoreError):
 def check_format(root: Path) -> None:
     """Refuses a store whose layout this version does not know."""
     try:
-        text = (root / "format").read_text().strip()
+        text = (root / "format").read_text(errors="replace").strip()
     except FileNotFoundError:
         return
+    except OSError as error:
+        raise StoreUnwritable(f"{root} cannot be used as a store directory: {error.strerror}") from None
     if not text.isdigit():
         raise StoreDamaged(
             f"{root / 'format'} should hold a number and holds {text[:40]!r}; restore a backup or delete {root}"
@@ -45,11 +47,16 @@ def check_format(root: Path) -> None:
 def current(root: Path) -> int:
     """The number of the published generation; 0 when nothing was published yet."""
     try:
-        return int((root / "current").read_text())
-    except FileNotFoundError:
+        number = int((root / "current").read_text())
+        if number > 0:
+            return number
+        raise ValueError(number)
+    except (FileNotFoundError, NotADirectoryError):
         return 0
     except ValueError:
-        raise StoreDamaged(f"{root / 'current'} does not hold a number; restore a backup or delete {root}") from None
+        raise StoreDamaged(
+            f"{root / 'current'} does not hold a generation's number; restore a backup or delete {root}"
+        ) from None
 
 
 def directory(root: Path, generation: int) -> Path:

@@ -1,17 +1,8 @@
-"""The program of a reader process: opens a generation, answers one query at a time, can be killed at any moment.
-
-It speaks frames over its standard streams: one letter, four bytes of length (big endian), the payload.
-In: `Q` a job (JSON). Out: `H` head (JSON: format), `D` data, `E` end, `X` a problem (JSON, `KgError.problem`).
-"""
+"""The program of a reader process: opens a generation, answers one query at a time, can be killed at any moment."""
 
 from __future__ import annotations
 
-import ctypes
 import json
-import os
-import resource
-import signal
-import struct
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -29,7 +20,7 @@ from pyoxigraph import (
     serialize,
 )
 
-from kg_service.errors import KgError, NotAcceptable, StoreError, TooLarge
+from kg_service.errors import KgError, Malformed, NotAcceptable, StoreError, TooLarge
 from kg_service.rdf import (
     BOOLEAN_FORMATS,
     GRAPH_FORMATS,
@@ -40,11 +31,7 @@ from kg_service.rdf import (
     malformed,
 )
 from kg_service.store import generations
-
-HEADER = struct.Struct(">cI")
-#: Bytes of an answer that travel in one frame.
-FRAME = 64 * 1024
-_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+from kg_service.store.frames import FRAME, begin, limit_memory, receive, refuse, send
 
 
 class _Frames:
@@ -72,20 +59,6 @@ class _Frames:
             self._held.clear()
 
 
-def send(out: BinaryIO, kind: bytes, payload: bytes) -> None:
-    out.write(HEADER.pack(kind, len(payload)) + payload)
-    out.flush()
-
-
-def receive(stream: BinaryIO) -> tuple[bytes, bytes] | None:
-    """The next frame, or None at the end of the stream."""
-    header = stream.read(HEADER.size)
-    if len(header) < HEADER.size:
-        return None
-    kind, length = HEADER.unpack(header)
-    return kind, stream.read(length)
-
-
 class _Reader:
     """Keeps one generation open, with its lease, until a job asks for another."""
 
@@ -98,7 +71,7 @@ class _Reader:
     def at(self, generation: int) -> Store:
         if generation != self._generation:
             lease = generations.hold(self._root, generation)
-            _limit_memory(None)  # a store opens with threads of its own, which are not the query's
+            limit_memory(None)  # a store opens with threads of its own, which are not the query's
             try:
                 store = Store.read_only(str(generations.directory(self._root, generation)))
             except OSError as error:
@@ -107,7 +80,7 @@ class _Reader:
             if self._lease:
                 self._lease.close()
             self._store, self._lease, self._generation = store, lease, generation
-            _limit_memory(self._memory)
+            limit_memory(self._memory)
         return self._store
 
 
@@ -119,16 +92,18 @@ def _dataset(store: Store, default: list[str], named: list[str]) -> tuple[Store,
     """
     if not default and not named:
         return store, {}
-    names = [NamedNode(iri) for iri in named]
+    try:
+        names = [NamedNode(iri) for iri in named]
+        default_names = [NamedNode(iri) for iri in default]
+    except ValueError as error:
+        raise Malformed(f"a graph of the dataset is not named by an IRI: {error}") from None
     if len(default) <= 1:
         # An empty list hides the default graph; leaving it out would show it.
-        return store, {"default_graph": [NamedNode(iri) for iri in default], "named_graphs": names}
+        return store, {"default_graph": default_names, "named_graphs": names}
     merged = Store()
-    for iri in default:
-        merged.extend(
-            Quad(q.subject, q.predicate, q.object, DefaultGraph())
-            for q in store.quads_for_pattern(None, None, None, NamedNode(iri))
-        )
+    for name in default_names:
+        found = store.quads_for_pattern(None, None, None, name)
+        merged.extend(Quad(q.subject, q.predicate, q.object, DefaultGraph()) for q in found)
     for name in names:
         merged.extend(store.quads_for_pattern(None, None, None, name))
     # Given even so: without them the engine would look for the graphs of the text's own FROM clauses.
@@ -191,28 +166,10 @@ def _head(out: BinaryIO, how: Format) -> None:
     send(out, b"H", json.dumps({"format": how.name}).encode())
 
 
-def die_with_parent() -> None:
-    """Linux ends this process when its parent ends, however that happens."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
-
-
-def _limit_memory(more: int | None) -> None:
-    """Allows that many bytes of address space beyond what is in use now; None lifts the limit."""
-    allowed = resource.RLIM_INFINITY
-    if more is not None:
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        allowed = pages * resource.getpagesize() + more
-    resource.setrlimit(resource.RLIMIT_AS, (allowed, resource.RLIM_INFINITY))
-
-
 def main() -> None:
-    root, parent, memory = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides when we end
-    die_with_parent()
-    if os.getppid() != parent:
+    root, memory = Path(sys.argv[1]), int(sys.argv[2])
+    if not begin():
         return
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     reader = _Reader(root, memory)
     out = sys.stdout.buffer
     while frame := receive(sys.stdin.buffer):
@@ -220,15 +177,11 @@ def main() -> None:
         try:
             _answer(reader.at(job["generation"]), job, out)
         except KgError as error:
-            _refuse(out, error)
+            refuse(out, error)
         except MemoryError:
-            _refuse(out, TooLarge("the query needs more memory than one query may have"))
+            refuse(out, TooLarge("the query needs more memory than one query may have"))
         except Exception as error:  # the engine's other errors must reach the client as a problem, not end the reader
-            _refuse(out, StoreError(f"the query could not be answered: {error}"))
-
-
-def _refuse(out: BinaryIO, error: KgError) -> None:
-    send(out, b"X", json.dumps(error.problem()).encode())
+            refuse(out, StoreError(f"the query could not be answered: {error}"))
 
 
 if __name__ == "__main__":

@@ -7,74 +7,43 @@ stream raises, so that a short answer is never taken for a complete one.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-import os
-import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from dataclasses import asdict
 from pathlib import Path
 
-from kg_service.errors import Busy, QueryStopped, from_problem
+from kg_service.errors import Busy, QueryStopped, Refused, StoreDamaged, from_problem
 from kg_service.store import Answer, Query, generations
-from kg_service.store.reader import HEADER
+from kg_service.store.children import Child, Ended
 
 #: Answers up to this many bytes are held back until they are complete.
 WHOLE = 1 * 2**20
 
 
-class _Ended(Exception):
-    """The reader process ended before it had answered."""
+class _Turn:
+    """One query's hold on the pool, which ends at the deadline even when the client does not take what it asked for."""
+
+    def __init__(self, pool: Readers, deadline: float) -> None:
+        self._pool = pool
+        self.reader: Child | None = None
+        self._is_over = False
+        self._alarm = asyncio.get_running_loop().call_at(deadline, self.end, False)
+
+    def end(self, is_clean: bool) -> None:
+        """Gives the turn and the reader back, each once."""
+        self._alarm.cancel()
+        reader, self.reader = self.reader, None
+        if reader is not None:
+            self._pool._give_back(reader, is_clean)
+        if not self._is_over:
+            self._is_over = True
+            self._pool._turns.release()
 
 
-class _Reader:
-    """One reader process, seen from the service."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-
-    @classmethod
-    async def start(cls, root: Path, memory: int) -> _Reader:
-        process = await asyncio.create_subprocess_exec(
-            *(
-                sys.executable,
-                "-m",
-                "kg_service.store.reader",
-                str(root),
-                str(os.getpid()),
-                str(memory),
-            ),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env=os.environ | {"MALLOC_ARENA_MAX": "2"},  # an arena a thread would take the address space away
-        )
-        return cls(process)
-
-    async def ask(self, job: dict[str, object]) -> None:
-        assert self._process.stdin
-        payload = json.dumps(job).encode()
-        with contextlib.suppress(ConnectionError):  # a dead reader shows at the next `hear`
-            self._process.stdin.write(HEADER.pack(b"Q", len(payload)) + payload)
-            await self._process.stdin.drain()
-
-    async def hear(self) -> tuple[bytes, bytes]:
-        """The next frame; _Ended when the process has ended instead."""
-        assert self._process.stdout
-        try:
-            kind, length = HEADER.unpack(await self._process.stdout.readexactly(HEADER.size))
-            return kind, await self._process.stdout.readexactly(length)
-        except asyncio.IncompleteReadError:
-            raise _Ended from None
-
-    @property
-    def is_alive(self) -> bool:
-        return self._process.returncode is None
-
-    async def end(self) -> None:
-        # Through the transport: `Process.wait` alone never returns while unread output is held back in a full pipe.
-        self._process._transport.close()  # type: ignore[attr-defined]
-        await self._process.wait()
+def _too_slow(query: Query) -> QueryStopped:
+    return QueryStopped(
+        f"the query took longer than {query.seconds:g} s; ask for less, or add a LIMIT", seconds=query.seconds
+    )
 
 
 class Readers:
@@ -93,9 +62,9 @@ class Readers:
         self.root = root
         self._processes, self._memory, self._max_bytes = size + spare, memory, max_bytes
         self._queue_seconds = queue_seconds
-        self._idle: asyncio.Queue[_Reader] = asyncio.Queue()
+        self._idle: asyncio.Queue[Child] = asyncio.Queue()
         self._turns = asyncio.Semaphore(size)
-        self._all: set[_Reader] = set()
+        self._all: set[Child] = set()
         self._replacing: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -109,7 +78,7 @@ class Readers:
         await asyncio.gather(*(self._add() for _ in range(self._processes)))
 
     async def _add(self) -> None:
-        reader = await _Reader.start(self.root, self._memory)
+        reader = await Child.start("kg_service.store.reader", self.root, self._memory)
         if self._closed:
             await reader.end()
             return
@@ -155,11 +124,12 @@ class Readers:
 
     async def _frames(self, query: Query) -> AsyncGenerator[tuple[int, bytes], None]:
         """First (generation, format name), then (0, data) until the end; gives the reader back in every case."""
-        reader, is_clean = None, False
+        is_clean = False
         deadline = asyncio.get_running_loop().time() + query.seconds
+        turn = _Turn(self, deadline)
         try:
             async with asyncio.timeout_at(deadline):
-                reader = await self._next_idle()
+                reader = turn.reader = await self._next_idle()
                 generation, kind, payload = await self._asked(reader, query)
             while kind != b"E":
                 if kind == b"X":
@@ -172,35 +142,32 @@ class Readers:
                 async with asyncio.timeout_at(deadline):
                     kind, payload = await reader.hear()
             is_clean = True
-        except _Ended:
-            raise QueryStopped(
-                "the service is stopping; try again later"
-                if self._closed
-                else "the query ended its reader process: it needs more memory or nesting than one query may have"
-            ) from None
+        except Ended:
+            if self._closed:
+                raise QueryStopped("the service is stopping; try again later") from None
+            if asyncio.get_running_loop().time() >= deadline:
+                raise _too_slow(query) from None
+            raise Refused("the query needs more memory or nesting than one query may have") from None
         except TimeoutError:
-            raise QueryStopped(
-                f"the query took longer than {query.seconds:g} s; ask for less, or add a LIMIT",
-                seconds=query.seconds,
-            ) from None
+            raise _too_slow(query) from None
         finally:
-            self._turns.release()
-            if reader is not None:
-                self._give_back(reader, is_clean)
+            turn.end(is_clean)
 
-    async def _asked(self, reader: _Reader, query: Query) -> tuple[int, bytes, bytes]:
+    async def _asked(self, reader: Child, query: Query) -> tuple[int, bytes, bytes]:
         """Sends the query and hears the first frame; asks again when the generation was replaced meanwhile."""
         job = asdict(query) | {"max_bytes": self._max_bytes}
+        gone = -1
         while True:
             generation = self.generation
+            if generation == gone:  # nobody published another meanwhile
+                raise StoreDamaged(f"generation {generation} of {self.root} is not there; restore a backup")
             await reader.ask(job | {"generation": generation})
             kind, payload = await reader.hear()
-            if kind == b"X" and isinstance(from_problem(json.loads(payload)), generations.Gone):
-                await asyncio.sleep(0.001)
-                continue
-            return generation, kind, payload
+            if kind != b"X" or not isinstance(from_problem(json.loads(payload)), generations.Gone):
+                return generation, kind, payload
+            gone = generation
 
-    async def _next_idle(self) -> _Reader:
+    async def _next_idle(self) -> Child:
         while True:
             reader = await self._idle.get()
             if reader.is_alive:
@@ -208,7 +175,7 @@ class Readers:
             self._all.discard(reader)
             self._replace()
 
-    def _give_back(self, reader: _Reader, is_clean: bool) -> None:
+    def _give_back(self, reader: Child, is_clean: bool) -> None:
         if self._closed:
             return
         if is_clean and reader.is_alive:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import socket
 import threading
 import time
 from typing import Any
@@ -200,6 +201,30 @@ def test_a_query_whose_client_gave_up_is_ended(client: httpx.Client) -> None:
     started = time.monotonic()
     assert ask(client, "ASK {}").status_code == 200
     assert time.monotonic() - started < 1
+
+
+def test_clients_that_do_not_read_hold_no_reader_past_the_deadline(client: httpx.Client) -> None:
+    address = urlsplit(str(client.base_url))
+    stuck = []
+    for _ in range(3):
+        opened = socket.create_connection((address.hostname or "", address.port or 0))
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        path = "/sparql?" + urlencode({"query": ENDLESS_ROWS, "timeout": "1"})
+        opened.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        stuck.append(opened)
+    time.sleep(3.5)
+    started = time.monotonic()
+    assert ask(client, "SELECT (3 AS ?x) {}").status_code == 200
+    assert time.monotonic() - started < 1
+    for opened in stuck:
+        opened.close()
+
+
+@pytest.mark.parametrize(
+    "query", ["SELECT * FROM <http://[> {}", "SELECT * FROM zz:a {}", "SELECT * FROM <http://e/\\u0061> {}"]
+)
+def test_a_graph_that_is_no_iri_is_a_malformed_query(client: httpx.Client, query: str) -> None:
+    assert ask(client, query).status_code == 400
 
 
 def test_the_service_description_names_what_is_there(client: httpx.Client) -> None:

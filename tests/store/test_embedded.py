@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -73,6 +75,47 @@ def test_moving_a_triple_between_graphs_keeps_it_in_the_default_graph(tmp_path: 
         assert triples(store) == [1]
 
 
+def default(subject: str, value: int) -> Quad:
+    return Quad(NamedNode(f"urn:{subject}"), NamedNode("urn:p"), Literal(value))
+
+
+def test_what_leaves_the_default_graph_leaves_every_named_graph(tmp_path: Path) -> None:
+    with EmbeddedStore(tmp_path / "s") as store:
+        store.apply(adding(quad("a", 1, "g"), quad("a", 1, "h"), quad("a", 2, "h"), default("a", 3)))
+        assert triples(store) == [1, 2, 3]
+        store.apply(removing(default("a", 1), default("a", 3)))
+        assert triples(store) == [2]
+        assert list(store.quads()) == [quad("a", 2, "h")]
+
+
+def test_a_plain_dataset_keeps_its_default_graph_apart(tmp_path: Path) -> None:
+    with EmbeddedStore(tmp_path / "s", union=False) as store:
+        store.apply(adding(quad("a", 1, "g"), default("a", 2)))
+        assert triples(store) == [2]
+        store.apply(removing(default("a", 1), default("a", 2)))
+        assert triples(store) == []
+        assert list(store.quads()) == [quad("a", 1, "g")]
+
+
+def test_the_default_graph_is_the_union_after_any_changes(tmp_path: Path) -> None:
+    chance = random.Random(7)
+    with EmbeddedStore(tmp_path / "s") as store:
+        for _ in range(40):
+            some = [
+                quad("a", chance.randrange(6), chance.choice("ghk"))
+                if chance.random() < 0.8
+                else default("a", chance.randrange(6))
+                for _ in range(8)
+            ]
+            store.apply(Delta(added=frozenset(some[:5]), removed=frozenset(some[5:])))
+            held = {int(q.object.value) for q in store.quads() if isinstance(q.object, Literal)}
+            assert held <= set(triples(store))
+            assert len(set(triples(store))) == len(triples(store))
+            gone = {i for i in range(6) if default("a", i) in some[5:]}
+            kept = {int(q.object.value) for q in some[:5] if isinstance(q.object, Literal)}
+            assert not (gone - kept) & set(triples(store))
+
+
 def test_removing_an_unknown_triple_changes_nothing(tmp_path: Path) -> None:
     with EmbeddedStore(tmp_path / "s") as store:
         store.apply(adding(quad("a", 1, "g")))
@@ -92,7 +135,6 @@ def test_an_unfinished_change_is_rolled_back_at_the_next_start(tmp_path: Path) -
     root = tmp_path / "s"
     with EmbeddedStore(root) as store:
         store.apply(adding(quad("a", 1, "g")))
-    (root / "intent").write_text("2\n")  # as a crash leaves it: working written, nothing published
     working = Store(str(root / "working"))
     working.extend([quad("a", 2, "g"), Quad(NamedNode("urn:a"), NamedNode("urn:p"), Literal(2), DefaultGraph())])
     working.flush()
@@ -105,13 +147,52 @@ def test_an_unfinished_change_is_rolled_back_at_the_next_start(tmp_path: Path) -
         assert triples(store) == [1, 3]
 
 
-def test_a_crash_after_publishing_keeps_the_change(tmp_path: Path) -> None:
+def test_a_change_that_cannot_be_published_leaves_nothing_behind(tmp_path: Path) -> None:
     root = tmp_path / "s"
     with EmbeddedStore(root) as store:
         store.apply(adding(quad("a", 1, "g")))
-    (root / "intent").write_text("1\n")
+        (root / "generations" / "2").mkdir()  # the checkpoint cannot be made
+        with pytest.raises(StoreError):
+            store.apply(adding(quad("a", 2, "g")))
+        assert (store.generation, triples(store)) == (1, [1])
+        assert store.apply(adding(quad("a", 3, "g"))) == 2
+        assert triples(store) == [1, 3]
+
+
+def test_a_damaged_working_database_is_made_anew(tmp_path: Path) -> None:
+    root = tmp_path / "s"
+    with EmbeddedStore(root) as store:
+        store.apply(adding(quad("a", 1, "g")))
+    for path in (root / "working").iterdir():
+        path.unlink()
     with EmbeddedStore(root) as store:
         assert triples(store) == [1]
+        assert store.apply(adding(quad("a", 2, "g"))) == 2
+        assert triples(store) == [1, 2]
+
+
+def test_a_damaged_generation_says_what_to_do(tmp_path: Path) -> None:
+    root = tmp_path / "s"
+    with EmbeddedStore(root) as store:
+        store.apply(adding(quad("a", 1, "g")))
+    for path in (root / "generations" / "1").glob("*.sst"):
+        path.unlink()
+    with pytest.raises(StoreDamaged, match="restore a backup"), snapshot(root) as opened:
+        list(opened)
+    shutil.rmtree(root / "generations" / "1")
+    with pytest.raises(StoreDamaged, match="restore a backup"), snapshot(root):
+        pass
+
+
+def test_values_that_the_store_writes_in_another_way_are_the_same_values(tmp_path: Path) -> None:
+    padded = Literal("007", datatype=NamedNode("http://www.w3.org/2001/XMLSchema#integer"))
+    written = Quad(NamedNode("urn:a"), NamedNode("urn:p"), padded, NamedNode("urn:g"))
+    with EmbeddedStore(tmp_path / "s") as store:
+        assert store.apply(adding(written)) == 1
+        assert store.apply(delta_between(store.quads(), [written])) == 1
+        assert triples(store) == [7]
+        store.apply(removing(written))
+        assert triples(store) == []
 
 
 WRITER = """

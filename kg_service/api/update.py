@@ -1,0 +1,58 @@
+"""`/update`: SPARQL 1.1 Update by the SPARQL 1.1 Protocol (section 2.2)."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from kg_service.api.writing import ANSWERS, Writer, body_of, may_write
+from kg_service.settings import Settings
+from kg_service.sparql import guard, protocol
+from kg_service.store import Delta
+
+METHODS = ["POST"]
+#: The path item of the OpenAPI description.
+OPENAPI = {
+    "post": {
+        "tags": ["SPARQL"],
+        "summary": "Change the graph by a SPARQL 1.1 Update request, whole or not at all",
+        "operationId": "sparql_update",
+        "requestBody": {
+            "required": True,
+            "content": {
+                protocol.UPDATE_TYPE: {"schema": {"type": "string"}},
+                protocol.FORM_TYPE: {
+                    "schema": {
+                        "type": "object",
+                        "required": ["update"],
+                        "properties": {
+                            name: {"type": "string"} for name in ("update", "using-graph-uri", "using-named-graph-uri")
+                        },
+                    }
+                },
+            },
+        },
+        "responses": {"200": {"description": "Done: the generation, and how much was added and removed."}} | ANSWERS,
+    }
+}
+
+
+async def update(request: Request) -> Response:
+    """Evaluates an update request and commits the change that it makes, whole or not at all."""
+    may_write(request)
+    settings: Settings = request.app.state.settings
+    writer: Writer = request.app.state.writer
+    body = await body_of(request, settings.max_body_bytes)
+    asked = protocol.asked_update(request.url.query, request.headers, body)
+    guard.inspect(asked.text, max_bytes=settings.max_body_bytes, what="update")
+
+    async def make() -> Delta:
+        return await writer.sandbox.updated(
+            asked.text, base=settings.base, using=asked.using, using_named=asked.using_named
+        )
+
+    done = await writer.write(make)
+    return JSONResponse(
+        {"generation": done.generation, "added": done.added, "removed": done.removed, "warnings": done.report.counts},
+        headers={"KG-Generation": str(done.generation)},
+    )

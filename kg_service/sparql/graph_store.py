@@ -1,0 +1,61 @@
+"""The SPARQL 1.1 Graph Store HTTP Protocol: which graph a request is about, and the change that it asks for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pyoxigraph import DefaultGraph, NamedNode, Quad
+
+from kg_service.errors import Malformed
+from kg_service.store import Delta
+
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^<>\"{}|^`\\\x00-\x20]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The graph that a request is about: a named one, or the default graph (`iri` None)."""
+
+    iri: str | None
+
+    @property
+    def name(self) -> NamedNode | DefaultGraph:
+        return DefaultGraph() if self.iri is None else NamedNode(self.iri)
+
+    def construct(self) -> str:
+        """The query for the graph's triples."""
+        pattern = "?s ?p ?o" if self.iri is None else f"GRAPH <{self.iri}> {{ ?s ?p ?o }}"
+        return f"CONSTRUCT {{ ?s ?p ?o }} WHERE {{ {pattern} }}"
+
+
+def target(parameters: Sequence[tuple[str, str]]) -> Target | None:
+    """The graph named by `?graph=` or `?default` (section 4.2); None when neither is there.
+
+    Malformed for both at once, a repeated parameter, and an IRI that is not absolute.
+    """
+    graphs = [value for name, value in parameters if name == "graph"]
+    is_default = any(name == "default" for name, _ in parameters)
+    if len(graphs) + is_default > 1:
+        raise Malformed("name one graph: either ?default or one ?graph=")
+    if not graphs:
+        return Target(None) if is_default else None
+    if not _ABSOLUTE.fullmatch(graphs[0]):
+        raise Malformed(f'graph must be an absolute IRI, not "{graphs[0]}"')
+    return Target(graphs[0])
+
+
+def replaced(where: Target, old: Iterable[Quad], new: Iterable[Quad]) -> Delta:
+    """PUT: the graph holds just the new triples. DELETE is the same with none."""
+    before, after = frozenset(old), _in(where, new)
+    return Delta(added=after - before, removed=before - after)
+
+
+def merged(where: Target, new: Iterable[Quad]) -> Delta:
+    """POST: the graph holds the new triples too."""
+    return Delta(added=_in(where, new))
+
+
+def _in(where: Target, quads: Iterable[Quad]) -> frozenset[Quad]:
+    return frozenset(Quad(q.subject, q.predicate, q.object, where.name) for q in quads)

@@ -1,0 +1,71 @@
+"""How a child process speaks: frames over its standard streams, and how it begins.
+
+A frame is one letter, four bytes of length (big endian), the payload.
+In: `Q` a job (JSON), `B` the bytes that it is about. Out: `H` head (JSON), `D` data, `E` end, `X` a problem (JSON,
+`KgError.problem`).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import struct
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+from kg_service.errors import KgError
+
+HEADER = struct.Struct(">cI")
+#: Bytes of an answer that travel in one frame.
+FRAME = 64 * 1024
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+
+
+def send(out: BinaryIO, kind: bytes, payload: bytes) -> None:
+    out.write(HEADER.pack(kind, len(payload)) + payload)
+    out.flush()
+
+
+def send_data(out: BinaryIO, kind: bytes, data: bytes) -> None:
+    """Sends data of any length in frames of one kind."""
+    for start in range(0, len(data), FRAME):
+        send(out, kind, data[start : start + FRAME])
+
+
+def refuse(out: BinaryIO, error: KgError) -> None:
+    send(out, b"X", json.dumps(error.problem()).encode())
+
+
+def receive(stream: BinaryIO) -> tuple[bytes, bytes] | None:
+    """The next frame, or None at the end of the stream."""
+    header = stream.read(HEADER.size)
+    if len(header) < HEADER.size:
+        return None
+    kind, length = HEADER.unpack(header)
+    return kind, stream.read(length)
+
+
+def begin() -> bool:
+    """Ties this process to its parent, whose id is the last argument; False when the parent is gone already.
+
+    Linux ends the process when its parent ends, however that happens. Ctrl-C reaches the whole group and is passed
+    over: the parent decides when its children end.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    return os.getppid() == int(sys.argv[-1])
+
+
+def limit_memory(more: int | None) -> None:
+    """Allows that many bytes of address space beyond what is in use now; None lifts the limit."""
+    allowed = resource.RLIM_INFINITY
+    if more is not None:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        allowed = pages * resource.getpagesize() + more
+    resource.setrlimit(resource.RLIMIT_AS, (allowed, resource.RLIM_INFINITY))
