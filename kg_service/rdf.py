@@ -19,12 +19,14 @@ from pyoxigraph import (
     DefaultGraph,
     Literal,
     NamedNode,
-    Quad,
     QueryResultsFormat,
     RdfFormat,
     Triple,
     parse,
     serialize,
+)
+from pyoxigraph import (
+    Quad as Quad,
 )
 
 from kg_service.errors import Malformed, NotFound, Refused, UnsupportedFormat

@@ -7,13 +7,12 @@ from typing import Any
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
-from pyoxigraph import Quad
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from kg_service.api.writing import ANSWERS, Writer, body_of, may_write
 from kg_service.errors import Malformed, NotAcceptable, NotFound, PreconditionFailed
-from kg_service.rdf import GRAPH, GRAPH_FORMATS, Format
+from kg_service.rdf import GRAPH, GRAPH_FORMATS, Format, Quad
 from kg_service.settings import Settings
 from kg_service.sparql import graph_store
 from kg_service.sparql.graph_store import Target

@@ -7,12 +7,12 @@ import hmac
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
-from pyoxigraph import Quad
 from starlette.requests import Request
 
 from kg_service import resources
 from kg_service.changes import Committed, commit, skolemised
 from kg_service.errors import Forbidden, TooLarge, Unauthorised
+from kg_service.rdf import Quad
 from kg_service.settings import Settings
 from kg_service.shacl import Shapes, load_shapes
 from kg_service.sparql.sandbox import Sandbox
