@@ -18,8 +18,10 @@ from kg_service.api import collections, documentation, graph_store, health, prob
 from kg_service.api.writing import Writer
 from kg_service.errors import KgError
 from kg_service.settings import Settings
+from kg_service.store import Reads
 from kg_service.store.cache import CachedReads
 from kg_service.store.readers import Readers
+from kg_service.store.remote import DIALECTS, Endpoint, RemoteReads
 
 DESCRIPTION = """A knowledge graph of the social and solidarity economy: who acts, where they meet, what they call for,
 what it serves, and how they are allied. Every statement leads to the words of its source."""
@@ -31,20 +33,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        readers = Readers(
-            settings.store,
-            size=settings.readers,
-            memory=settings.query_memory,
-            max_bytes=settings.max_answer_bytes,
-            queue_seconds=settings.queue_seconds,
-        )
         app.state.settings, app.state.writer = settings, Writer(settings)
-        app.state.readers = CachedReads(readers, settings.cache_bytes)
-        await readers.start()
+        app.state.readers = _reads(settings)
+        await app.state.readers.start()
         try:
             yield
         finally:
-            await readers.close()
+            await app.state.readers.close()
 
     app = FastAPI(
         title="SSE knowledge graph",
@@ -61,8 +56,27 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_route("/sparql", sparql.sparql, methods=sparql.METHODS)
     app.add_route("/update", update.update, methods=update.METHODS)
     app.add_route("/store", graph_store.store, methods=graph_store.METHODS)
+    app.add_route("/store/{path:path}", graph_store.store, methods=graph_store.METHODS, include_in_schema=False)
     app.add_route("/", _home, include_in_schema=False)
     return app
+
+
+def _reads(settings: Settings) -> Reads:
+    """Who answers queries: readers of the embedded store, or the engine that the settings name."""
+    if settings.query_url:
+        return RemoteReads(
+            Endpoint(settings.query_url, dialect=DIALECTS[settings.dialect]),
+            max_bytes=settings.max_answer_bytes,
+            queue_seconds=settings.queue_seconds,
+        )
+    readers = Readers(
+        settings.store,
+        size=settings.readers,
+        memory=settings.query_memory,
+        max_bytes=settings.max_answer_bytes,
+        queue_seconds=settings.queue_seconds,
+    )
+    return CachedReads(readers, settings.cache_bytes)
 
 
 #: How long running queries may go on after Ctrl-C.

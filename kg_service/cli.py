@@ -142,7 +142,8 @@ def serve(
     """Load data/ if that is not done yet, then serve the graph over HTTP until Ctrl-C."""
     settings = _settings(host=host, port=port, store=store)
     listening = _listen(settings.host, settings.port)
-    _seeded(settings)
+    if not settings.query_url:
+        _seeded(settings)
     from kg_service.app import run
 
     where = f"http://{settings.host}:{listening.getsockname()[1]}"

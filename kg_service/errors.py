@@ -15,7 +15,8 @@
         ├── StoreLocked          another process holds it
         ├── StoreUnwritable      no permission, no space, not a directory
         ├── StoreNewer           written by a newer version of this program
-        └── StoreDamaged         cannot be read; says what to do
+        ├── StoreDamaged         cannot be read; says what to do
+        └── Conflict             someone else changed the graph first (store.remote)
 
 `status` is the HTTP status of the problem+json answer (RFC 9457), `exit_code` the one of the command line.
 """

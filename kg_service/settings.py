@@ -24,6 +24,12 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="KG_", env_file=".env", extra="ignore", frozen=True)
 
     store: Path = Field(default_factory=_default_store, description="directory of the embedded store")
+    query_url: str | None = Field(
+        None, description="SPARQL endpoint that holds the graph, in place of the embedded store; for reading"
+    )
+    dialect: Literal["standard", "fuseki", "oxigraph", "virtuoso"] = Field(
+        "standard", description="what the engine at query_url does otherwise than the standard says"
+    )
     data: Path = Field(
         default_factory=lambda: resources.folder("data"), description="directory whose files `kg serve` loads"
     )

@@ -165,6 +165,12 @@ def test_the_recommendations_with_an_addressee_and_without_a_goal_are_those_list
     assert f"No target was near enough for the recommendations {unlinked}." in " ".join(README.split())
 
 
+def test_the_themes_without_a_goal_are_those_listed(material: checks.Material) -> None:
+    listed = re.findall("`([^`]+)`", " ".join(README.split()).partition("no Goal speaks of: ")[2].partition(". ")[0])
+    without = "SELECT DISTINCT ?t { ?t a sse:Theme FILTER NOT EXISTS { ?t sse:contributesTo ?goal } } ORDER BY ?t"
+    assert [f"theme/{each}" for each in listed] == [row[0] for row in ask(material, without)]
+
+
 def test_the_goals_per_document_are_those_linked(material: checks.Material) -> None:
     goals: dict[str, set[str]] = {}
     for claim, goal in ask(

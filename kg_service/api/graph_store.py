@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 
 from kg_service.api.writing import ANSWERS, Writer, body_of, may_write
 from kg_service.errors import Malformed, NotAcceptable, NotFound, PreconditionFailed
-from kg_service.rdf import GRAPH, GRAPH_FORMATS, Format, Quad
+from kg_service.rdf import GRAPH_FORMATS, Format, Quad
 from kg_service.settings import Settings
 from kg_service.sparql import graph_store
 from kg_service.sparql.graph_store import Target
@@ -48,6 +48,8 @@ OPENAPI = {
 async def store(request: Request) -> Response:
     """One operation on one graph."""
     where = graph_store.target(parse_qsl(request.url.query, keep_blank_values=True))
+    if request.path_params.get("path"):  # section 4.1: the request's own IRI names the graph
+        where = Target(str(request.url.replace(query="")))
     if request.method in ("GET", "HEAD"):
         return await _get(request, _named(where))
     may_write(request)
@@ -56,11 +58,13 @@ async def store(request: Request) -> Response:
     if request.method == "PUT":
         return await _put(request, _named(where))
     is_new = where is None
-    where = where or Target(f"{GRAPH}{uuid4().hex}")  # section 5.5: the service names the graph
+    where = where or Target(
+        f"{request.url.replace(query='')}/{uuid4().hex}"
+    )  # section 5.5: the service names the graph
     response = await _post(request, where)
-    if is_new:
+    if is_new and where.iri:
         response.status_code = 201
-        response.headers["Location"] = f"{request.url.replace(query='')}?graph={where.iri}"
+        response.headers["Location"] = where.iri
     return response
 
 
@@ -126,9 +130,15 @@ async def _uploaded(request: Request, where: Target) -> frozenset[Quad]:
     """The triples of the body; relative IRIs resolve against the graph's own (section 4.1)."""
     settings: Settings = request.app.state.settings
     writer: Writer = request.app.state.writer
-    how = upload_format(request.headers.get("content-type", ""))
+    content_type = request.headers.get("content-type", "")
     body = await body_of(request, settings.max_body_bytes)
-    return await writer.sandbox.parsed(body, how, where.iri or settings.base)
+    base = where.iri or settings.base
+    if not content_type.lower().startswith("multipart/form-data"):
+        return await writer.sandbox.parsed(body, upload_format(content_type), base)
+    found: set[Quad] = set()
+    for part_type, part in graph_store.parts(content_type, body):  # section 5.5: a form with files
+        found |= await writer.sandbox.parsed(part, upload_format(part_type), base)
+    return frozenset(found)
 
 
 async def _exists(request: Request, where: Target) -> bool:

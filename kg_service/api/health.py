@@ -23,7 +23,7 @@ async def live() -> dict[str, str]:
 async def ready(request: Request) -> dict[str, Any]:
     """Answers 200 with the generation once data are loaded and a reader answers; 503 before."""
     readers = request.app.state.readers
-    if not readers.generation:
+    if not readers.generation and not request.app.state.settings.query_url:
         raise StoreError("no data are loaded yet; run `kg load` or start with `kg serve`")
     answer = await readers.answer(Query("SELECT (COUNT(*) AS ?triples) { ?s ?p ?o }", seconds=5))
     (row,) = json.loads(await answer.content())["results"]["bindings"]

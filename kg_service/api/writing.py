@@ -39,6 +39,8 @@ ANSWERS = {
 
 def may_write(request: Request) -> None:
     """Raises Forbidden when writing is off, Unauthorised without the right token."""
+    if request.app.state.settings.query_url:
+        raise Forbidden("this service reads another engine's graph; write there")
     token = request.app.state.settings.token
     if token is None:
         raise Forbidden("writing over HTTP is off; start the service with KG_TOKEN set")

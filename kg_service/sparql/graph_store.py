@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from email import message_from_bytes
+from email.message import Message
 
 from pyoxigraph import DefaultGraph, NamedNode, Quad
 
@@ -44,6 +46,18 @@ def target(parameters: Sequence[tuple[str, str]]) -> Target | None:
     if not _ABSOLUTE.fullmatch(graphs[0]):
         raise Malformed(f'graph must be an absolute IRI, not "{graphs[0]}"')
     return Target(graphs[0])
+
+
+def parts(content_type: str, body: bytes) -> Iterator[tuple[str, bytes]]:
+    """The media type and the bytes of each part of a multipart body (RFC 7578); Malformed when there is none."""
+    message = message_from_bytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
+    inside = message.get_payload()
+    if not message.is_multipart() or not isinstance(inside, list):
+        raise Malformed("the multipart body has no parts; does its boundary fit the Content-Type?")
+    for part in inside:
+        assert isinstance(part, Message)
+        payload = part.get_payload(decode=True)
+        yield part.get_content_type(), payload if isinstance(payload, bytes) else b""
 
 
 def replaced(where: Target, old: Iterable[Quad], new: Iterable[Quad]) -> Delta:

@@ -16,7 +16,6 @@ from kg_service.errors import Malformed, Refused
 #: Brackets within brackets; the engine breaks at about 3,000.
 MAX_DEPTH = 100
 
-_EXAMPLES = {"query": "ASK {}", "update": "INSERT DATA { GRAPH <urn:g> { <urn:a> <urn:b> <urn:c> } }"}
 _TERMINALS = re.compile(
     r"""
     (?P<space>   [\x20\t\r\n]+ | \#[^\r\n]* )
@@ -70,8 +69,8 @@ def inspect(text: str, *, max_bytes: int, base: str | None = None, what: str = "
     if len(text.encode("utf-8", "surrogatepass")) > max_bytes:
         raise Refused(f"the {what} is longer than {max_bytes} bytes")
     found = list(tokens(text))
-    if not found:
-        raise Malformed(f"the {what} is empty; send SPARQL text, for example: {_EXAMPLES[what]}")
+    if not found and what == "query":  # an update may hold no operation (grammar rule 29)
+        raise Malformed("the query is empty; send SPARQL text, for example: ASK {}")
     depth = 0
     for token in found:
         depth += (token.kind == "open") - (token.kind == "close")

@@ -35,6 +35,8 @@ def asked(method: str, query_string: str, headers: Mapping[str, str], body: byte
     another content type, NotAcceptable for an unknown `format`.
     """
     pairs = _pairs(query_string)
+    if any(name == "update" for name, _ in pairs):
+        raise Malformed("an update is sent by POST to /update")
     texts = [value for name, value in pairs if name == "query"]
     if method == "POST":
         content_type = headers.get("content-type", "").split(";")[0].strip().lower()

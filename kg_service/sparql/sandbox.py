@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pyoxigraph import Quad, RdfFormat, Store, parse, serialize
 
@@ -94,35 +93,30 @@ def _parse(job: dict[str, str], body: bytes) -> Delta:
     return Delta(added=frozenset(parse_bytes(body, how, base=job["base"], one_graph=True)))
 
 
-@contextmanager
-def _scratch(root: Path, generation: int) -> Iterator[Store]:
-    """A private, writable copy of a generation; beside the store, because its files are linked, not copied."""
-    root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=root, prefix="scratch-") as folder:
-        copy = Path(folder) / "copy"
-        if generation:
-            generations.copy_database(generations.directory(root, generation), copy)
-        yield Store(str(copy))
-        shutil.rmtree(copy, ignore_errors=True)
-
-
 def _update(root: Path, job: dict[str, object], body: bytes) -> Delta:
     generation = int(str(job["generation"]))
-    lease = generations.hold(root, generation) if generation else None
-    try:
-        store = Store.read_only(str(generations.directory(root, generation))) if generation else Store()
+    with ExitStack() as held:  # folders are deleted last: the engine waits a second over a database without files
+
+        @contextmanager
+        def scratch() -> Iterator[Store]:
+            """A private, writable copy of the generation; beside the store, because its files are linked."""
+            root.mkdir(parents=True, exist_ok=True)
+            copy = Path(held.enter_context(TemporaryDirectory(dir=root, prefix="scratch-"))) / "copy"
+            if generation:
+                generations.copy_database(generations.directory(root, generation), copy)
+            yield Store(str(copy))
+
+        if generation:
+            held.enter_context(generations.hold(root, generation))
         return update.to_delta(
-            store,
+            Store.read_only(str(generations.directory(root, generation))) if generation else Store(),
             body.decode(),
             base=str(job["base"]),
             using=_strings(job["using"]),
             using_named=_strings(job["using_named"]),
             union=bool(job["union"]),
-            scratch=lambda: _scratch(root, generation),
+            scratch=scratch,
         )
-    finally:
-        if lease:
-            lease.close()
 
 
 def _strings(value: object) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from pyoxigraph import (
     serialize,
 )
 
-from kg_service.errors import KgError, Malformed, NotAcceptable, StoreError, TooLarge
+from kg_service.errors import KgError, Malformed, NotAcceptable, Refused, StoreError, TooLarge
 from kg_service.rdf import (
     BOOLEAN_FORMATS,
     GRAPH_FORMATS,
@@ -136,6 +136,8 @@ def _answer(store: Store, job: dict[str, Any], out: BinaryIO) -> None:
             serialize(_once(result), frames, how.rdf, prefixes=PREFIXES)  # type: ignore[arg-type]
     except SyntaxError as error:
         raise malformed(error) from None
+    except ValueError as error:  # the engine's word for what it cannot evaluate, such as an unknown function
+        raise Refused(f"the query cannot be evaluated: {error}") from None
     except OSError:
         if frames.stopped:
             raise frames.stopped from None

@@ -72,7 +72,24 @@ def test_posting_to_the_store_makes_a_graph_and_says_where(writable: httpx.Clien
     assert made.status_code == 201
     graph = rdflib.Graph().parse(data=writable.get(made.headers["location"]).text, format="turtle")
     (subject,) = graph.subjects()
-    assert made.headers["location"].endswith(f"?graph={subject}")
+    assert made.headers["location"] == str(subject)
+    assert writable.get("/store", params={"graph": str(subject)}).status_code == 200
+
+
+def test_a_graph_can_be_named_by_its_own_address(writable: httpx.Client) -> None:
+    assert writable.put("/store/person/1.ttl", content=ONE, headers=TURTLE).status_code == 201
+    assert writable.get("/store/person/1.ttl").status_code == 200
+    assert values(writable, graph=str(writable.base_url.join("/store/person/1.ttl"))) == [1]
+    assert writable.delete("/store/person/1.ttl", headers=TOKEN).status_code == 204
+    assert writable.head("/store/person/1.ttl").status_code == 404
+
+
+def test_a_form_with_files_is_the_graph_of_all_of_them(writable: httpx.Client) -> None:
+    files = {name: (name, text, "text/turtle") for name, text in (("one.ttl", ONE), ("two.ttl", TWO))}
+    assert writable.post("/store", params=GRAPH, files=files, headers=TOKEN).status_code == 201
+    assert values(writable, **GRAPH) == [1, 2]
+    bad = writable.post("/store", params=GRAPH, content="x", headers=TOKEN | {"content-type": "multipart/form-data"})
+    assert bad.status_code == 400
 
 
 def test_a_malformed_body_leaves_the_graph_as_it_was(writable: httpx.Client) -> None:
