@@ -342,7 +342,7 @@ def _modified(state: Store, operation: _Operation, context: _Context) -> tuple[s
         removed.update(_filled(templates["DELETE"], values))
         values.update((blank, BlankNode()) for blank in blanks)
         added.update(_filled(templates["INSERT"], values))
-    return _canonical(removed), _canonical(added)
+    return removed, added
 
 
 class _Marks:
@@ -442,13 +442,6 @@ def _leaves(quad: Quad) -> Iterator[Any]:
         yield inner.predicate
         inner = inner.object
     yield inner
-
-
-def _canonical(quads: set[Quad]) -> set[Quad]:
-    """The quads in the spelling that stores keep, so that equal ones are equal."""
-    held = Store()
-    held.bulk_extend(quads)
-    return set(held)
 
 
 # --- from what is removed and added to what changes

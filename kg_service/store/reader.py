@@ -136,8 +136,10 @@ def _answer(store: Store, job: dict[str, Any], out: BinaryIO) -> None:
             serialize(_once(result), frames, how.rdf, prefixes=PREFIXES)  # type: ignore[arg-type]
     except SyntaxError as error:
         raise malformed(error) from None
-    except ValueError as error:  # the engine's word for what it cannot evaluate, such as an unknown function
-        raise Refused(f"the query cannot be evaluated: {error}") from None
+    except RuntimeError as error:
+        if "is not supported" in str(error):  # an unknown function, say
+            raise Refused(f"the query cannot be evaluated: {error}") from None
+        raise
     except OSError:
         if frames.stopped:
             raise frames.stopped from None
@@ -147,10 +149,7 @@ def _answer(store: Store, job: dict[str, Any], out: BinaryIO) -> None:
 
 
 def _boolean(result: QueryBoolean, how: Format) -> bytes:
-    if how.name in (
-        "csv",
-        "tsv",
-    ):  # no standard writes ASK as a table; the word alone is what other engines send
+    if how.name in ("csv", "tsv"):  # no standard writes ASK as a table: other engines send the word alone
         return b"true" if result else b"false"
     return result.serialize(format=how.results) or b""
 

@@ -124,6 +124,7 @@ def test_a_graph_of_the_dataset_can_be_chosen(client: httpx.Client) -> None:
         ("SELECT * { SERVICE <http://127.0.0.1:1/> { ?s ?p ?o } }", 400, "SERVICE is not allowed"),
         ("ASK " + "{" * 5000 + "}" * 5000, 400, "nested deeper than 100"),
         ("", 400, "empty"),
+        ("SELECT (<urn:f>(1) AS ?x) {}", 400, "<urn:f> is not supported"),
         ("INSERT DATA { <urn:a> <urn:b> <urn:c> }", 400, "line 1, column 1"),
     ],
 )
