@@ -19,7 +19,7 @@ MAX_DEPTH = 100
 _TERMINALS = re.compile(
     r"""
     (?P<space>   [\x20\t\r\n]+ | \#[^\r\n]* )
-  | (?P<iri>     <[^<>"{}|^`\\\x00-\x20]*> )
+  | (?P<iri>     <(?:[^<>"{}|^`\\\x00-\x20]|\\u[0-9A-Fa-f]{4}|\\U[0-9A-Fa-f]{8})*> )
   | (?P<string>  \"\"\"(?:\"{0,2}(?:[^"\\]|\\.))*\"\"\"
                | '''(?:'{0,2}(?:[^'\\]|\\.))*'''
                | "(?:[^"\\\r\n]|\\.)*" | '(?:[^'\\\r\n]|\\.)*' )
@@ -76,13 +76,42 @@ def inspect(text: str, *, max_bytes: int, base: str | None = None, what: str = "
         depth += (token.kind == "open") - (token.kind == "close")
         if depth > MAX_DEPTH:
             raise Refused(f"brackets are nested deeper than {MAX_DEPTH} levels", **position(text, token.start))
-        if token.keyword == "SERVICE":
-            raise Refused(
-                "SERVICE is not allowed here: this endpoint does not query others",
-                **position(text, token.start),
-            )
+    _refuse_service(text, found)
     default, named = _dataset(found, base)
     return Inspected(text, default, named)
+
+
+_OPERANDS = {"iri", "string", "variable", "name", "word", "close"}
+
+
+def _refuse_service(text: str, found: list[Token]) -> None:
+    """Refuses SERVICE, and every text with that word in which the engine could see it where this lexer does not.
+
+    The engine reads no tokens: it takes `trueSERVICE` for two words, and after an operand `<` for an operator, so that
+    a quote or a `#` behind it begins something else than it does here. Such texts are rare and easily written clearer.
+    """
+    if "service" not in text.casefold():
+        return
+    inside: list[str] = []
+    before = Token("other", "", 0)
+    for token in found:
+        is_hidden = token.kind == "iri" and before.kind in _OPERANDS and inside[-1:] == ["("]
+        is_stray = token.kind == "other" and token.text in "\\'\""
+        if "SERVICE" in token.keyword and not token.text.startswith("@"):
+            raise Refused(
+                "SERVICE is not allowed here: this endpoint does not query others", **position(text, token.start)
+            )
+        if is_hidden or is_stray:
+            raise Refused(
+                "the text says “service” and holds a “<” or a quote that can be read in two ways here; "
+                "put spaces around the “<”, or write the word otherwise",
+                **position(text, token.start),
+            )
+        if token.kind == "open":
+            inside.append(token.text)
+        elif token.kind == "close" and inside:
+            inside.pop()
+        before = token
 
 
 def _dataset(found: list[Token], base: str | None) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -379,6 +379,7 @@ def listening() -> Iterator[tuple[str, socket.socket]]:
         "INSERT DATA {{ <a\\u0041'> <b> <c> }} ; LOAD <{}> ; INSERT DATA {{ <x> <y> 'z' }}",
         "INSERT DATA {{ <a'\\u0041> <b> <c> }} ; LOAD <{}> ; INSERT DATA {{ <x> <y> 'z' }}",
         "PREFIX e: <a'\\u0041> LOAD <{}> ; PREFIX f: <b'> INSERT DATA {{}}",
+        "PREFIX e: <a'\\u0041> LOAD <{}> ; INSERT DATA {{ <x> <y> 'z' }} ; #'",
         "CLEAR GRAPH <a'\\u0041> ; LOAD <{}> ; CLEAR GRAPH <b'>",
         "INSERT {{ <x> <p> 1 }} WHERE {{ FILTER(1<'x>') }} ; LOAD <{}> ; INSERT {{}} WHERE {{ FILTER(1<'x>') }}",
         "INSERT {{}} WHERE {{ FILTER(1<?x#>'''\n) }} ; LOAD <{}> #'''\n",
@@ -543,6 +544,10 @@ def test_the_change_names_named_graphs_only_where_the_rest_follows() -> None:
     assert removal == Delta(removed=frozenset([quad("a", "p", 2, "g")]))
     insertion = delta_of(UNION, "INSERT DATA { GRAPH <g> { <n> <p> 1 } }", union=True)
     assert insertion == Delta(added=frozenset([quad("n", "p", 1, "g")]))
+    moved = delta_of(
+        UNION, "DELETE DATA { GRAPH <h> { <b> <p> 2 } } ; INSERT DATA { GRAPH <g> { <b> <p> 2 } }", union=True
+    )
+    assert moved == Delta(frozenset([quad("b", "p", 2, "g")]), frozenset([quad("b", "p", 2, "h")]))
     kept = delta_of(UNION, "MOVE <h> TO DEFAULT", union=True)
     assert kept.added == {quad("b", "p", 2)}
 
@@ -554,6 +559,7 @@ def test_the_change_names_named_graphs_only_where_the_rest_follows() -> None:
         "DELETE WHERE { GRAPH <g> { ?s ?p ?o } }",
         "DELETE { ?s ?p ?o } INSERT { GRAPH <g> { ?s ?p ?o } } WHERE { ?s ?p ?o }",
         "INSERT DATA { GRAPH <g> { <n> <p> 1 } <m> <p> 1 } ; COPY DEFAULT TO <all> ; DROP GRAPH <h>",
+        "MOVE <g> TO DEFAULT",
         "CLEAR NAMED",
         "CLEAR ALL",
     ],
