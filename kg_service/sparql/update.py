@@ -30,7 +30,7 @@ from kg_service.errors import Malformed, Refused
 from kg_service.rdf import malformed
 from kg_service.sparql import guard
 from kg_service.store import Delta
-from kg_service.store.reader import _dataset
+from kg_service.store.reader import dataset_of
 
 _VERBS = frozenset("INSERT DELETE WITH LOAD CLEAR DROP CREATE COPY MOVE ADD".split())
 #: Fails when it is evaluated, so that nothing after it is.
@@ -377,7 +377,7 @@ def _solutions(
     # USING NAMED is two words, the first with nothing after it.
     default = [context.graph(operation, written).value for written in operation.rests("USING") if written]
     named = [context.graph(operation, written).value for written in operation.rests("NAMED")]
-    dataset, arguments = _dataset(state, default or [*context.using], named or [*context.using_named])
+    dataset, arguments = dataset_of(state, default or [*context.using], named or [*context.using_named])
     if within and not arguments:
         arguments = {"default_graph": [within]}
     # A variable that occurs nowhere counts the solutions when the templates have none.

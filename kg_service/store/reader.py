@@ -84,7 +84,7 @@ class _Reader:
         return self._store
 
 
-def _dataset(store: Store, default: list[str], named: list[str]) -> tuple[Store, dict[str, Any]]:
+def dataset_of(store: Store, default: list[str], named: list[str]) -> tuple[Store, dict[str, Any]]:
     """The store and arguments that make a query see just these graphs.
 
     The engine would count a triple once per default graph that holds it, where the SPARQL dataset is their RDF merge
@@ -118,7 +118,7 @@ def _pick(wanted: str | None, among: Iterable[Format], what: str) -> Format:
 
 
 def _answer(store: Store, job: dict[str, Any], out: BinaryIO) -> None:
-    dataset, arguments = _dataset(store, job["default_graphs"], job["named_graphs"])
+    dataset, arguments = dataset_of(store, job["default_graphs"], job["named_graphs"])
     frames = _Frames(out, job["max_bytes"])
     try:
         result = dataset.query(job["text"], base_iri=job["base"], **arguments)

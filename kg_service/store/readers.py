@@ -116,7 +116,7 @@ class Readers:
             async for _, data in frames:
                 held += data
                 if len(held) > WHOLE:
-                    return Answer(int(generation), how.decode(), parts=_joined(bytes(held), frames))
+                    return Answer(int(generation), how.decode(), parts=joined(bytes(held), frames))
             return Answer(int(generation), how.decode(), whole=bytes(held))
         except BaseException:
             await frames.aclose()
@@ -195,7 +195,8 @@ class Readers:
         task.add_done_callback(self._replacing.discard)
 
 
-async def _joined(first: bytes, frames: AsyncGenerator[tuple[int, bytes], None]) -> AsyncIterator[bytes]:
+async def joined(first: bytes, frames: AsyncGenerator[tuple[int, bytes], None]) -> AsyncIterator[bytes]:
+    """What was held back and the data of the frames after it; closes the frames in every case."""
     try:
         yield first
         async for _, data in frames:

@@ -27,7 +27,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -44,7 +44,6 @@ from pyoxigraph import (
     QuerySolution,
     QuerySolutions,
     RdfFormat,
-    Store,
     Triple,
     parse,
     parse_query_results,
@@ -76,8 +75,8 @@ from kg_service.rdf import (
     malformed,
 )
 from kg_service.store import Answer, Delta, Query
-from kg_service.store.embedded import in_default_graph
-from kg_service.store.readers import WHOLE
+from kg_service.store.embedded import as_kept, in_default_graph
+from kg_service.store.readers import WHOLE, joined
 
 #: The graph that holds the revision; graphs whose IRI continues this one (stages, the stand-in) are ours as well.
 REVISION = NamedNode(GRAPH + "revision")
@@ -727,7 +726,7 @@ class RemoteReads:
             async for _, data in frames:
                 held += data
                 if len(held) > WHOLE:
-                    return Answer(generation, how.name, parts=_joined(bytes(held), frames))
+                    return Answer(generation, how.name, parts=joined(bytes(held), frames))
             return Answer(generation, how.name, whole=bytes(held))
         except BaseException:
             await frames.aclose()
@@ -825,15 +824,6 @@ def _boolean(value: bool, how: Format) -> bytes:
     return cast(bytes, cast(QueryBoolean, parsed).serialize(format=how.results))
 
 
-async def _joined(first: bytes, frames: AsyncGenerator[tuple[int, bytes], None]) -> AsyncIterator[bytes]:
-    try:
-        yield first
-        async for _, data in frames:
-            yield data
-    finally:
-        await frames.aclose()
-
-
 # --- Writing -----------------------------------------------------------------------------------------------------
 
 
@@ -913,11 +903,11 @@ class RemoteStore:
         """
         _refuse_unnamed(delta)
         revision = self.generation
-        kept = frozenset(_as_kept(delta.removed))
-        wanted, unwanted = _graphs_of(_as_kept(delta.added)), _graphs_of(kept | delta.removed)
+        kept = as_kept(delta.removed)
+        wanted, unwanted = _graphs_of(as_kept(delta.added)), _graphs_of(kept | delta.removed)
         held = self._holders(wanted.keys() | unwanted.keys())
         for quad in delta.removed - kept:  # in words that are not ours: only where the engine tells them from ours
-            triple, ours = in_default_graph(quad), in_default_graph(next(iter(_as_kept([quad]))))
+            triple, ours = in_default_graph(quad), in_default_graph(next(iter(as_kept([quad]))))
             if held[triple] == held[ours]:
                 unwanted.pop(triple, None)
         added: set[Quad] = set()
@@ -1136,13 +1126,6 @@ def _moves(there: set[Any], wanted: set[Any], unwanted: set[Any]) -> tuple[set[A
     if default & wanted or there - go - default:
         return come, go - default
     return come, go | (default & there if go else set())
-
-
-def _as_kept(quads: Iterable[Quad]) -> Store:
-    """The quads with their literals as the embedded store keeps them."""
-    kept = Store()
-    kept.extend(quads)
-    return kept
 
 
 def _lines(quads: Iterable[Quad]) -> str:
