@@ -465,7 +465,7 @@ def _graphs(endpoint: Endpoint, text: str) -> list[str]:
 
 
 def test_old_writers_are_forgotten(remote: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kg_service.store.remote._REMEMBERED", 2)
+    monkeypatch.setattr("kg_service.store.remote.revision.REMEMBERED", 2)
     for n in range(5):
         remote.store.apply(adding(quad("a", n)))
     text = f"SELECT ?g {{ GRAPH {REVISION} {{ ?g <http://purl.org/dc/terms/identifier> ?writer }} }}"
