@@ -11,6 +11,8 @@ The store keeps no empty graphs: a graph exists while it holds a triple. Hence (
 - COPY, MOVE and ADD from an unknown named graph are refused, as it allows: a misspelt source would empty the
   destination. With SILENT they do nothing.
 
+Nothing is ever fetched: LOAD fails. With SILENT its failure is no error (section 3.1.4), and it changes nothing.
+
 The engine reads the whole request first and every part of it again, so that a text which the lexer takes apart in
 another way than the engine gives an error and never another change.
 """
@@ -129,7 +131,7 @@ def to_delta(
     Every operation sees what those before it did: `scratch` gives a private writable copy of the store, which is
     asked for only if needed. All or nothing: any error is raised before anything is returned. Raises Malformed (with
     line and column) for what does not parse and for dataset clauses beside `using` or `using_named` (SPARQL 1.1
-    Protocol, section 2.2.3), Refused for LOAD and for what the Recommendation lets fail. `guard.inspect` comes first:
+    Protocol, section 2.2.3), Refused for LOAD without SILENT and for what the Recommendation lets fail. `guard.inspect` comes first:
     it refuses SERVICE and depth. Blank nodes that come are blank nodes in the change, new ones for each solution.
 
     With `union` the default graph holds every triple of every named graph, each once. What leaves the default graph
@@ -207,7 +209,7 @@ def _check(runs: Sequence[_Run], operations: Sequence[_Operation], context: _Con
     for operation in operations:
         if not operation.is_certain:
             raise context.unreadable(operation.start)
-        if operation.has("LOAD"):
+        if operation.has("LOAD") and not operation.has("SILENT"):
             raise Refused(
                 "LOAD is not allowed here: send the data itself, with INSERT DATA or the Graph Store protocol",
                 **guard.position(context.text, operation.start),
@@ -264,6 +266,8 @@ def _evaluate(state: Store, operation: _Operation, context: _Context) -> tuple[s
     if operation.has("DATA"):
         quads = set(context.inserted(operation, operation.rests("DATA")[0]))
         return (quads, set()) if verb == "DELETE" else (set(), quads)
+    if verb == "LOAD":  # SILENT, or it would have been refused
+        return set(), set()
     if verb in ("CLEAR", "DROP"):
         return _cleared(state, operation, context), set()
     if verb == "CREATE":

@@ -24,7 +24,6 @@ from tests.conformance.sparql11 import (
     Case,
     Engine,
     Failed,
-    Refused,
     Service,
     cases,
     dataset,
@@ -98,7 +97,7 @@ def test_the_suite_is_whole() -> None:
 @needs_suite
 def test_every_exception_is_a_test_of_the_suite() -> None:
     assert set(EXCEPTIONS["out"]) <= {case.name.partition("#")[0] for case in CASES}
-    listed = [name for section in ("engine", "literals", "refused") for name in EXCEPTIONS[section]]
+    listed = [name for section in ("engine", "literals") for name in EXCEPTIONS[section]]
     assert len(listed) == len(set(listed))
     assert set(listed) <= {case.name for case in IN}
 
@@ -108,7 +107,7 @@ def test_every_exception_is_a_test_of_the_suite() -> None:
 @pytest.mark.parametrize("case", IN, ids=lambda case: case.name)
 def test_the_service_passes(case: Case, service: Service, report: Report) -> None:
     failure = _failure(case, service)
-    section = next((name for name in ("engine", "literals", "refused") if case.name in EXCEPTIONS[name]), None)
+    section = next((name for name in ("engine", "literals") if case.name in EXCEPTIONS[name]), None)
     if section is None:
         report.add(case.iri, "failed" if failure else "passed", "")
         alone = "" if case.kind in OVER_HTTP or not failure else f" (the engine alone fails: {_engine_fails(case)})"
@@ -118,10 +117,8 @@ def test_the_service_passes(case: Case, service: Service, report: Report) -> Non
     assert failure is not None, "listed as an exception, but it passes"
     if section == "engine":
         assert _engine_fails(case), f"the engine passes it: {failure}"
-    elif section == "literals":
-        run(case, service, literals_as_stored=True)
     else:
-        assert isinstance(failure, Refused), failure
+        run(case, service, literals_as_stored=True)
 
 
 def _rows(*rows: str, variables: str = "?a\t?b", in_order: bool = False) -> bool | frozenset[Quad]:

@@ -372,7 +372,8 @@ def listening() -> Iterator[tuple[str, socket.socket]]:
     "text",
     [
         "LOAD <{}>",
-        "LOAD SILENT <{}> INTO GRAPH <g>",
+        "LOAD <{}> INTO GRAPH <g>",
+        "LOAD SILENT <{0}> ; LOAD <{0}>",
         "INSERT DATA {{ <x> <p> 1 }} ; load <{}>",
         "PREFIX e: <http://e/> INSERT DATA {{}} ; PREFIX f: <{}> LOAD f:",
         # hidden from a lexer that takes an escape for the end of an IRI
@@ -390,6 +391,19 @@ def test_nothing_is_ever_loaded(text: str, listening: tuple[str, socket.socket])
     url, server = listening
     with pytest.raises((Refused, Malformed)):
         delta_of(DATA, text.format(url))
+    with pytest.raises(BlockingIOError):
+        server.accept()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["LOAD SILENT <{}>", "load silent <{}> into graph <g>", "PREFIX e: <{}> LOAD SILENT e:x INTO GRAPH e:g"],
+)
+def test_load_silent_succeeds_and_changes_nothing(text: str, listening: tuple[str, socket.socket]) -> None:
+    url, server = listening
+    assert len(delta_of(DATA, text.format(url))) == 0
+    both = delta_of(DATA, f"{text.format(url)} ; INSERT DATA {{ <x> <p> 1 }} ; {text.format(url)}")
+    assert both == Delta(added=frozenset([quad("x", "p", 1)]))
     with pytest.raises(BlockingIOError):
         server.accept()
 
