@@ -131,8 +131,9 @@ def to_delta(
     Every operation sees what those before it did: `scratch` gives a private writable copy of the store, which is
     asked for only if needed. All or nothing: any error is raised before anything is returned. Raises Malformed (with
     line and column) for what does not parse and for dataset clauses beside `using` or `using_named` (SPARQL 1.1
-    Protocol, section 2.2.3), Refused for LOAD without SILENT and for what the Recommendation lets fail. `guard.inspect` comes first:
-    it refuses SERVICE and depth. Blank nodes that come are blank nodes in the change, new ones for each solution.
+    Protocol, section 2.2.3), Refused for LOAD without SILENT and for what the Recommendation lets fail.
+    `guard.inspect` comes first: it refuses SERVICE and depth. Blank nodes that come are blank nodes in the change, new
+    ones for each solution.
 
     With `union` the default graph holds every triple of every named graph, each once. What leaves the default graph
     leaves every named graph; CLEAR DEFAULT and the like mean the triples that no named graph holds. What follows in
@@ -249,7 +250,7 @@ def _is_one_operation(update: str) -> bool:
     half = None  # of the << that begins a triple term; alone it begins an unknown IRI
     for token in guard.tokens(update):
         depth += (token.text == "{") - (token.text == "}")
-        if (token.text == ";" and depth == 0) or (token.kind == "other" and token.text in "\\'\""):
+        if (token.text == ";" and depth == 0) or token.kind == "stray":
             return False
         if half is not None and (token.text != "<" or token.start != half + 1):
             return False

@@ -222,7 +222,7 @@ def test_clients_that_do_not_read_hold_no_reader_past_the_deadline(client: httpx
 
 
 @pytest.mark.parametrize(
-    "query", ["SELECT * FROM <http://[> {}", "SELECT * FROM zz:a {}", "SELECT * FROM <http://e/\\u0061> {}"]
+    "query", ["SELECT * FROM <http://[> {}", "SELECT * FROM zz:a {}", "SELECT * FROM <http://e/\\u0020> {}"]
 )
 def test_a_graph_that_is_no_iri_is_a_malformed_query(client: httpx.Client, query: str) -> None:
     assert ask(client, query).status_code == 400
