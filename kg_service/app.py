@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 
 from kg_service import __version__, queries, resources
-from kg_service.api import collections, documentation, graph_store, health, problems, sparql, update
+from kg_service.api import collections, cors, documentation, graph_store, health, problems, sparql, update
 from kg_service.api.writing import Writer
 from kg_service.errors import KgError
 from kg_service.settings import Settings
@@ -98,7 +98,12 @@ class Server(uvicorn.Server):
         self._app = create_app(settings)
         self._draining: asyncio.Task[None] | None = None
         config = uvicorn.Config(
-            self._app, log_level="warning", lifespan="on", server_header=False, timeout_graceful_shutdown=10
+            cors.Cors(self._app, read_by_post=["/sparql"]),
+            interface="asgi3",
+            log_level="warning",
+            lifespan="on",
+            server_header=False,
+            timeout_graceful_shutdown=10,
         )
         super().__init__(config)
         logging.getLogger("uvicorn.error").addFilter(_brief)

@@ -45,7 +45,6 @@ def _endpoint(question: queries.Question) -> Callable[[Request, Response], Corou
         )
         things = entities.collect(await answer.content(), many)
         response.headers["KG-Generation"] = str(answer.generation)
-        response.headers["Access-Control-Allow-Origin"] = "*"
         return Collection(data=things, meta=Meta(count=len(things), generation=answer.generation))
 
     return listed

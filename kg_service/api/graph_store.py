@@ -80,7 +80,7 @@ async def _get(request: Request, where: Target) -> Response:
         raise NotAcceptable(f"a graph can be written as: {', '.join(f.media_types[0] for f in _FORMATS)}")
     await _must_exist(request, where)
     answer = await _answer(request, where, how)
-    headers = {"Vary": "Accept", "KG-Generation": str(answer.generation), "Access-Control-Allow-Origin": "*"}
+    headers = {"Vary": "Accept", "KG-Generation": str(answer.generation)}
     if answer.etag:
         headers["ETag"] = answer.etag
         if answer.etag in _tags(request, "if-none-match"):

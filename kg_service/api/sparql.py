@@ -102,7 +102,7 @@ async def sparql(request: Request) -> Response:
     answer = await _unless_client_leaves(request, answering)
     if answer is None:
         return Response(status_code=_CLIENT_LEFT)
-    headers = {"Vary": "Accept", "KG-Generation": str(answer.generation), "Access-Control-Allow-Origin": "*"}
+    headers = {"Vary": "Accept", "KG-Generation": str(answer.generation)}
     media_type = _MEDIA_TYPES[answer.format]
     if answer.etag:
         headers |= {"ETag": answer.etag, "Cache-Control": "no-cache"}
@@ -150,4 +150,4 @@ def _description(request: Request) -> Response:
         can_update=settings.token is not None,
         is_union=settings.default_graph == "union",
     )
-    return Response(text, media_type=how.media_type, headers={"Vary": "Accept", "Access-Control-Allow-Origin": "*"})
+    return Response(text, media_type=how.media_type, headers={"Vary": "Accept"})
