@@ -7,7 +7,9 @@ a pattern that the engine cannot read is refused when shapes are loaded.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
+from os.path import commonprefix
 from typing import Any
 
 from pyoxigraph import BlankNode, Literal, NamedNode, Store
@@ -46,7 +48,28 @@ def same(variable: str, term: Term) -> str:
 
 def not_in(variable: str, names: tuple[NamedNode, ...]) -> str:
     """Is it none of these? `NOT IN ()`, which ought to be true, finds nothing in this engine."""
-    return f"{variable} NOT IN ({', '.join(map(str, names))})" if names else "true"
+    return f"!{one_of(variable, names)}" if names else "true"
+
+
+#: From so many on, one regular expression is faster than a comparison with each.
+_MANY = 8
+#: The engine refuses regular expressions that become too large for it; this is well below.
+_LONGEST = 8_000
+
+
+def one_of(variable: str, names: Sequence[NamedNode]) -> str:
+    """Is it one of these IRIs?"""
+    texts = [name.value for name in names]
+    if len(texts) < _MANY or sum(map(len, texts)) > _LONGEST:
+        return f"({variable} IN ({', '.join(map(str, names))}))"
+    common = commonprefix(texts)  # noqa: RUF071  (of characters, not of folders)
+    ends = "|".join(_quoted(text.removeprefix(common)) for text in texts)
+    return f"(isIRI({variable}) && {_matches(variable, f'^{_quoted(common)}({ends})$')})"
+
+
+def _quoted(text: str) -> str:
+    """A regular expression for just this text, in every dialect."""
+    return re.sub(r"[\\.^$|?*+(){}\[\]]", r"\\\g<0>", text)
 
 
 def _class(test: ValueTest, v: str) -> str:
@@ -135,13 +158,20 @@ def _pattern(test: ValueTest, v: str) -> str:
 
 
 def _language_in(test: ValueTest, v: str) -> str:
-    ranges = either([f"langMatches(LANG({v}), {language})" for language in test.terms])
-    return f"(isLiteral({v}) && {ranges})"
+    ranges = [language.value for language in test.terms if isinstance(language, Literal)]
+    if len(ranges) < _MANY or not all(map(_LANGUAGE.fullmatch, ranges)):
+        return f"(isLiteral({v}) && {either([f'langMatches(LANG({v}), {Literal(each)})' for each in ranges])})"
+    # langMatches is basic filtering (RFC 4647, section 3.3.1): the tag is the range or goes on after it with a hyphen.
+    tags = Literal(f"^({'|'.join(ranges)})(-|$)")
+    return f"(isLiteral({v}) && REGEX(LANG({v}), {tags}, 'i'))"
+
+
+_LANGUAGE = re.compile("[A-Za-z0-9-]+")
 
 
 def _in(test: ValueTest, v: str) -> str:
-    iris = [str(term) for term in test.terms if isinstance(term, NamedNode)]
-    choices = [f"{v} IN ({', '.join(iris)})"] if iris else []
+    iris = [term for term in test.terms if isinstance(term, NamedNode)]
+    choices = [one_of(v, iris)] if iris else []
     return either(choices + [same(v, term) for term in test.terms if not isinstance(term, NamedNode)])
 
 
