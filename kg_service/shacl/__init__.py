@@ -17,7 +17,7 @@ in the other instead.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +33,7 @@ from kg_service.shacl.report import Report, Result, in_order
 from kg_service.shacl.shapes import VIOLATION, SparqlRule
 from kg_service.shacl.validator import Run, Violation
 
-__all__ = ["Report", "Result", "Shapes", "ShapesError", "load_shapes", "validate"]
+__all__ = ["Progress", "Report", "Result", "Shapes", "ShapesError", "load_shapes", "no_progress", "validate"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,21 +58,44 @@ def load_shapes(source: str | Path | Iterable[str | Path | Quad | Triple]) -> Sh
     return Shapes(tuple(map(compiler.root, roots)), tuple(graph))
 
 
-def validate(store: Store, shapes: Shapes, limit: int | None = None, language: str = "en") -> Report:
+#: Called with what is being done and how much of how much is done.
+Progress = Callable[[str, int, int], None]
+
+
+def no_progress(what: str, done: int, total: int) -> None:
+    """Says nothing."""
+
+
+def validate(
+    store: Store,
+    shapes: Shapes,
+    limit: int | None = None,
+    language: str = "en",
+    *,
+    progress: Progress = no_progress,
+) -> Report:
     """The report on the store's default graph; with a limit it stops there and says `truncated`.
 
     Violations are looked for before results of other severities, so `report.blocks` is right even when truncated.
     """
-    checks = [check for plan in shapes.plans for check in plan.all_checks()]
+    results: list[Result] = []
+    for result in results_of(store, shapes.plans, shapes, language, progress):
+        if limit is not None and len(results) >= limit:
+            return Report(in_order(results), truncated=True)
+        results.append(result)
+    return Report(in_order(results))
+
+
+def results_of(
+    store: Store, plans: Iterable[Plan], shapes: Shapes, language: str, progress: Progress = no_progress
+) -> Iterator[Result]:
+    """The results of some of the plans, as they are found: Violations before those of other severities."""
+    checks = [check for plan in plans for check in plan.all_checks()]
     checks.sort(key=lambda check: check.shape.severity != VIOLATION)
     run = Run(store, shapes.triples)
-    results: list[Result] = []
-    for check in checks:
-        for violation in run.results(check):
-            if limit is not None and len(results) >= limit:
-                return Report(in_order(results), truncated=True)
-            results.append(_result(violation, language))
-    return Report(in_order(results))
+    for number, check in enumerate(checks):
+        progress("checking", number, len(checks))
+        yield from (_result(violation, language) for violation in run.results(check))
 
 
 def _triples(given: Iterable[str | Path | Quad | Triple]) -> Iterator[Quad | Triple]:

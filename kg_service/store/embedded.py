@@ -203,19 +203,13 @@ def snapshot(root: Path) -> Iterator[Store]:
 
     For the project's own reading only: what users ask runs in a reader process.
     """
-    gone = 0
-    while published := generations.current(root):
-        try:
-            lease = generations.hold(root, published)
-        except generations.Gone:
-            if gone == published:  # nobody published another meanwhile
-                raise StoreDamaged(f"generation {published} of {root} is not there; restore a backup") from None
-            gone = published
-            continue
-        with lease, _translated(root):
-            yield Store.read_only(str(generations.directory(root, published)))
+    held = generations.hold_current(root)
+    if held is None:
+        yield Store()
         return
-    yield Store()
+    published, lease = held
+    with lease, _translated(root):
+        yield Store.read_only(str(generations.directory(root, published)))
 
 
 def as_kept(quads: Iterable[Quad]) -> frozenset[Quad]:

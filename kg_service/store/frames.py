@@ -56,10 +56,15 @@ def begin() -> bool:
     over: the parent decides when its children end.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    end_with_parent()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     return os.getppid() == int(sys.argv[-1])
+
+
+def end_with_parent() -> None:
+    """Linux will end this process with the one that forked it; a fork inherits no such wish."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
 
 
 def limit_memory(more: int | None) -> None:

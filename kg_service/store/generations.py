@@ -80,6 +80,19 @@ def hold(root: Path, generation: int) -> IO[bytes]:
     return lease
 
 
+def hold_current(root: Path) -> tuple[int, IO[bytes]] | None:
+    """The generation published now, with a lease on it; None when nothing was published yet."""
+    gone = 0
+    while published := current(root):
+        try:
+            return published, hold(root, published)
+        except Gone:
+            if gone == published:  # nobody published another meanwhile
+                raise StoreDamaged(f"generation {published} of {root} is not there; restore a backup") from None
+            gone = published
+    return None
+
+
 def publish(root: Path, generation: int) -> None:
     """Makes a finished checkpoint the current one; after a crash it is either the old or the new one."""
     _lease(root, generation).touch()
