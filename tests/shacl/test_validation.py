@@ -283,3 +283,33 @@ def test_empty_lists_of_shapes(report_on: ReportOn) -> None:
 def test_loading_twice_gives_the_same_shapes(shapes_of: ShapesOf) -> None:
     shapes = shapes_of(PERSON)
     assert load_shapes(shapes.triples).triples == shapes.triples
+
+
+MANY = "en es fr pt it ca eu gl de nl-BE"
+
+
+def test_long_lists_of_languages_match_as_ranges(report_on: ReportOn) -> None:
+    listed = " ".join(f'"{each}"' for each in MANY.split())
+    shapes = f":S sh:targetNode :a ; sh:property [ sh:path :p ; sh:languageIn ( {listed} ) ] ."
+    fits = ':a :p "x"@EN , "x"@es-MX , "x"@fr , "x"@nl-be-x-old .'
+    assert report_on(shapes, fits).conforms
+    fails = ':a :p "x"@e , "x"@nl , "x"@xx-en , "x" , 1 , :b .'
+    assert len(report_on(shapes, fails).results) == 6
+
+
+def test_long_lists_of_iris_hold_just_those_iris(report_on: ReportOn) -> None:
+    def iri(number: object) -> str:
+        return f"<http://example.org/list?a=(b)+c.d$*{number}&e>"
+
+    shapes = f":S sh:targetNode :a ; sh:property [ sh:path :p ; sh:in ( {' '.join(map(iri, range(20)))} 1 ) ] ."
+    assert report_on(shapes, f":a :p {iri(0)} , {iri(19)} , 1 .").conforms
+    fails = [iri(20), iri(""), iri("1x"), iri(0).replace(".", "-"), iri(0).replace("$", ""), f'"{iri(0)[1:-1]}"']
+    assert len(report_on(shapes, f":a :p {' , '.join(fails)} .").results) == len(fails)
+
+
+@pytest.mark.parametrize("number", [7, 8, 100, 1000])
+def test_a_list_of_any_length_is_read(report_on: ReportOn, number: int) -> None:
+    listed = " ".join(f":value-{i * 7919}-of-many" for i in range(number))
+    shapes = f":S sh:targetNode :a ; sh:property [ sh:path :p ; sh:in ( {listed} ) ] ."
+    assert report_on(shapes, f":a :p :value-{(number - 1) * 7919}-of-many .").conforms
+    assert not report_on(shapes, ":a :p :value-1-of-many .").conforms
