@@ -26,12 +26,10 @@ from pyoxigraph import Quad, Store, Triple
 from kg_service.rdf import GRAPH_FORMATS, parse_file
 from kg_service.shacl.compiler import Compiler, Plan
 from kg_service.shacl.graph import ShapesError
-from kg_service.shacl.messages import messages
-from kg_service.shacl.paths import Predicate
 from kg_service.shacl.reader import read_shapes
 from kg_service.shacl.report import Report, Result, in_order
-from kg_service.shacl.shapes import VIOLATION, SparqlRule
-from kg_service.shacl.validator import Run, Violation
+from kg_service.shacl.shapes import VIOLATION
+from kg_service.shacl.validator import Run, as_result
 
 __all__ = ["Progress", "Report", "Result", "Shapes", "ShapesError", "load_shapes", "no_progress", "validate"]
 
@@ -95,7 +93,7 @@ def results_of(
     run = Run(store, shapes.triples)
     for number, check in enumerate(checks):
         progress("checking", number, len(checks))
-        yield from (_result(violation, language) for violation in run.results(check))
+        yield from (as_result(violation, language) for violation in run.results(check))
 
 
 def _triples(given: Iterable[str | Path | Quad | Triple]) -> Iterator[Quad | Triple]:
@@ -112,18 +110,3 @@ def _files(path: Path) -> list[Path]:
         return [path]
     endings = {"." + ending for known in GRAPH_FORMATS for ending in known.endings}
     return sorted(file for file in path.rglob("*") if file.suffix in endings)
-
-
-def _result(violation: Violation, language: str) -> Result:
-    shape, constraint, focus, value, found_path, bindings = violation
-    path = shape.path if found_path is None else Predicate(found_path)
-    return Result(
-        focus=focus,
-        path=path,
-        value=value,
-        component=constraint.component,
-        shape=shape.node,
-        severity=shape.severity,
-        messages=messages(shape, constraint, focus=focus, value=value, path=path, bindings=bindings, language=language),
-        constraint=constraint.node if isinstance(constraint, SparqlRule) and not constraint.is_custom else None,
-    )

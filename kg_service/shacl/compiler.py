@@ -219,7 +219,7 @@ class Compiler:
             raise ShapesError(f"{shape.place}: {error}") from None
         query = text.replace(FOCUS, source.pattern("?this"))
         try:
-            self._empty.query(source.complete(query, ClassTree(self._empty)))
+            self._empty.query(source.complete(query, ClassTree(())))
         except (SyntaxError, ValueError) as error:
             raise ShapesError(f"{shape.place}: the query of {rule.node} cannot be read: {error}") from None
         uses_graph = re.search(r"[?$]shapesGraph\b", rule.query) is not None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import cached_property
+from collections.abc import Set as AbstractSet
 
 from pyoxigraph import BlankNode, DefaultGraph, Literal, NamedNode, Store
 
@@ -47,14 +47,22 @@ def for_targets(query: str, patterns: Iterable[str]) -> str:
 
 
 class ClassTree:
-    """The subclasses in a graph, read from it once, when first asked for."""
+    """The classes below each class, from pairs of a class and one above it; both as SPARQL writes them.
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    A blank node stands for itself only within the graph that the pairs come from.
+    """
+
+    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        self._direct: dict[str, list[str]] = {}
+        self._below: dict[str, dict[str, None]] = {}
+        for below, above in pairs:
+            self._direct.setdefault(above, []).append(below)
+        #: Is a class a blank node? Queries cannot name it, so its instances are looked for by path.
+        self._has_blank = any(each.startswith("_:") for below in self._direct.values() for each in below)
 
     def instances(self, kind: str) -> list[str]:
         """Patterns for the instances of a class, `ANY` for the variable; a node may come more than once."""
-        patterns = [f"{ANY} a {each}" for each in self._below(kind)]
+        patterns = [f"{ANY} a {each}" for each in self._named(kind)]
         if self._has_blank:
             patterns.append(f"{ANY} a ?type FILTER(EXISTS {{ ?type {SUBCLASS}+ {kind} }})")
         return patterns
@@ -64,7 +72,7 @@ class ClassTree:
         return _INSTANCE.sub(lambda found: self._is_instance(found[1], found[2]), query)
 
     def _is_instance(self, variable: str, kind: str) -> str:
-        _, *below = self._below(kind)
+        _, *below = self._named(kind)
         ways = [f"EXISTS {{ {variable} a {kind} }}"]  # the class itself first: it is what data mostly say
         if below:
             ways.append(f"EXISTS {{ {variable} a ?type FILTER(?type IN ({', '.join(below)})) }}")
@@ -72,26 +80,33 @@ class ClassTree:
             ways.append(f"EXISTS {{ {variable} a ?type FILTER(EXISTS {{ ?type {SUBCLASS}+ {kind} }}) }}")
         return f"({' || '.join(ways)})"
 
-    def _below(self, kind: str) -> list[str]:
+    def _named(self, kind: str) -> list[str]:
         """The class, then its subclasses that have names."""
-        found = {kind: None}
+        return [each for each in self.below(kind) if each.startswith("<")]
+
+    def has(self, types: AbstractSet[str], kind: str) -> bool:
+        """Is what has these types an instance of the class?"""
+        return not types.isdisjoint(self.below(kind))
+
+    def below(self, kind: str) -> dict[str, None]:
+        """The class, then its subclasses."""
+        if kind in self._below:
+            return self._below[kind]
+        found: dict[str, None] = {kind: None}
         waiting = [kind]
         while waiting:
             for each in self._direct.get(waiting.pop(), ()):
                 if each not in found:
                     found[each] = None
                     waiting.append(each)
-        return [each for each in found if each.startswith("<")]
+        self._below[kind] = found
+        return found
 
-    @cached_property
-    def _direct(self) -> dict[str, list[str]]:
-        direct: dict[str, list[str]] = {}
-        for quad in self._store.quads_for_pattern(None, SUBCLASS, None, DefaultGraph()):
-            if isinstance(quad.subject, NamedNode | BlankNode):
-                direct.setdefault(str(quad.object), []).append(str(quad.subject))
-        return direct
 
-    @cached_property
-    def _has_blank(self) -> bool:
-        """Is a class a blank node? Queries cannot name it, so its instances are looked for by path."""
-        return any(each.startswith("_:") for below in self._direct.values() for each in below)
+def class_tree(store: Store) -> ClassTree:
+    """The classes of the store's default graph."""
+    return ClassTree(
+        (str(quad.subject), str(quad.object))
+        for quad in store.quads_for_pattern(None, SUBCLASS, None, DefaultGraph())
+        if isinstance(quad.subject, NamedNode | BlankNode)
+    )

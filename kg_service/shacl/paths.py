@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -126,6 +126,55 @@ def steps(path: Path) -> tuple[Path, ...]:
             return steps(inner)
         case _:
             return (path,)
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A triple on a path: what is walked from the start before it, its predicate, and what is walked after it.
+
+    An inverse edge is walked from the object of the triple to its subject.
+    """
+
+    before: tuple[Path, ...]
+    predicate: NamedNode
+    is_inverse: bool
+    after: tuple[Path, ...]
+
+
+def edges(path: Path) -> Iterator[Edge]:
+    """Every place on the path at which a triple is walked."""
+    after: tuple[Path, ...]
+    match path:
+        case Predicate(iri):
+            yield Edge((), iri, False, ())
+        case Inverse(inner):
+            for edge in edges(inner):
+                before: tuple[Path, ...] = tuple(Inverse(step) for step in reversed(edge.after))
+                after = tuple(Inverse(step) for step in reversed(edge.before))
+                yield Edge(before, edge.predicate, not edge.is_inverse, after)
+        case Sequence(parts):
+            for number, part in enumerate(parts):
+                for edge in edges(part):
+                    yield Edge(
+                        (*parts[:number], *edge.before),
+                        edge.predicate,
+                        edge.is_inverse,
+                        (*edge.after, *parts[number + 1 :]),
+                    )
+        case Alternative(choices):
+            for choice in choices:
+                yield from edges(choice)
+        case Repeat(inner, sign):
+            again = () if sign == "?" else (Repeat(inner, "*"),)
+            for edge in edges(inner):
+                yield Edge((*again, *edge.before), edge.predicate, edge.is_inverse, (*edge.after, *again))
+
+
+def in_sequence(parts: tuple[Path, ...]) -> Path | None:
+    """The paths one after the other; None for no step at all."""
+    if not parts:
+        return None
+    return parts[0] if len(parts) == 1 else Sequence(parts)
 
 
 def as_rdf(path: Path) -> tuple[Node, list[Triple]]:

@@ -34,7 +34,8 @@ _TOKEN = re.compile(
     | (?P<string>\"\"\"(?:[^\\]|\\.)*?\"\"\"|'''(?:[^\\]|\\.)*?'''|"(?:[^"\\\n\r]|\\.)*"|'(?:[^'\\\n\r]|\\.)*')
     | (?P<iri><[^<>"{}|^`\\\x00-\x20]*>)
     | (?P<variable>[?$]\w+)
-    | (?P<name>(?:[^\W\d_](?:[\w.\-]*[\w\-])?)?:(?:[\w.\-:]|%[0-9A-Fa-f]{2}|\\.)*)
+    | (?P<name>(?:[^\W\d_](?:[\w.\-]*[\w\-])?)?:(?:(?:[\w.\-:]|%[0-9A-Fa-f]{2}|\\.)*(?:[\w\-:]|%[0-9A-Fa-f]{2}|\\.))?)
+    | (?P<number>(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
     | (?P<language>@[A-Za-z]+(?:-[A-Za-z0-9]+)*)
     | (?P<word>[^\W\d_]\w*)
     | (?P<mark>.)
@@ -48,12 +49,12 @@ def prebind_select(query: str, terms: Mapping[str, str | None]) -> Prebound:
 
     `terms` are the texts that replace variables (`PATH` among them), None for a parameter without a value.
     """
-    return _prebind(_tokens(query), terms, frozenset({"this"}), is_ask=False)
+    return _prebind(tokens_of(query), terms, frozenset({"this"}), is_ask=False)
 
 
 def prebind_ask(query: str, terms: Mapping[str, str | None]) -> tuple[str, Prebound]:
     """The prologue of an ASK query, and its group (braces included); `FOCUS` in it must bind `?this` and `?value`."""
-    tokens = _tokens(query)
+    tokens = tokens_of(query)
     solid = [index for index, token in enumerate(tokens) if token.kind != "space"]
     ask = next((index for index in solid if tokens[index].is_word("ASK")), None)
     if ask is None or tokens[solid[-1]].text != "}":
@@ -63,7 +64,7 @@ def prebind_ask(query: str, terms: Mapping[str, str | None]) -> tuple[str, Prebo
     return prologue, _prebind(body, terms, frozenset({"this", "value"}), is_ask=True)
 
 
-def _prebind(tokens: list[_Token], terms: Mapping[str, str | None], names: frozenset[str], *, is_ask: bool) -> Prebound:
+def _prebind(tokens: list[Token], terms: Mapping[str, str | None], names: frozenset[str], *, is_ask: bool) -> Prebound:
     groups = _Parse(tokens, names, names | frozenset(terms), is_ask).run()
     inject = {group.start for group in groups if _must_inject(group)}
     singly = any(token.is_word("LIMIT", "OFFSET") for token in tokens) or any(
@@ -73,7 +74,7 @@ def _prebind(tokens: list[_Token], terms: Mapping[str, str | None], names: froze
 
 
 @dataclass
-class _Token:
+class Token:
     kind: str
     text: str
     place: str = "group"  # group, projection (of a SELECT) or modifier (GROUP BY … LIMIT)
@@ -115,7 +116,7 @@ class _Group:
 class _Parse:
     """One walk over the tokens: which groups there are, and where each token stands."""
 
-    tokens: list[_Token]
+    tokens: list[Token]
     names: frozenset[str]
     bound: frozenset[str]
     is_ask: bool  # the text is the group of an ASK query
@@ -123,7 +124,7 @@ class _Parse:
     frames: list[_Group | _Select] = field(default_factory=list)
 
     def run(self) -> list[_Group]:
-        before, before_that = _Token("mark", ""), _Token("mark", "")
+        before, before_that = Token("mark", ""), Token("mark", "")
         for index, token in enumerate(self.tokens):
             if token.kind == "space":
                 continue
@@ -144,7 +145,7 @@ class _Parse:
                 self._check_projection(group, group.select)
         return self.groups
 
-    def _refuse(self, token: _Token, before: _Token) -> None:
+    def _refuse(self, token: Token, before: Token) -> None:
         if token.is_word("MINUS", "VALUES", "SERVICE"):
             raise Unsupported(f"{token.text.upper()} cannot be used with pre-bound variables")
         if token.is_word("FROM"):
@@ -152,7 +153,7 @@ class _Parse:
         if token.variable in self.bound and before.is_word("AS"):
             raise Unsupported(f"AS {token.text} would give a pre-bound variable another value")
 
-    def _open(self, index: int, before: _Token, before_that: _Token) -> None:
+    def _open(self, index: int, before: Token, before_that: Token) -> None:
         above = self.frames[-1] if self.frames else None
         outer = next((frame for frame in reversed(self.frames) if isinstance(frame, _Group)), None)
         group = _Group(
@@ -174,7 +175,7 @@ class _Parse:
             raise Unsupported("the braces do not match")
         self.frames.pop()
 
-    def _note(self, token: _Token, before: _Token, frame: _Group | _Select) -> None:
+    def _note(self, token: Token, before: Token, frame: _Group | _Select) -> None:
         frame.depth += {"(": 1, ")": -1}.get(token.text, 0)
         token.depth = frame.depth
         if isinstance(frame, _Select):
@@ -213,7 +214,7 @@ def _must_inject(group: _Group) -> bool:
     return bool(group.in_expressions - group.in_patterns) and not group.in_exists
 
 
-def _write(tokens: list[_Token], inject: set[int], terms: Mapping[str, str | None]) -> str:
+def _write(tokens: list[Token], inject: set[int], terms: Mapping[str, str | None]) -> str:
     written: list[str] = []
     for index, token in enumerate(_bound_as_true(tokens, terms)):
         term = terms.get(token.variable or "")
@@ -228,17 +229,18 @@ def _write(tokens: list[_Token], inject: set[int], terms: Mapping[str, str | Non
     return "".join(written)
 
 
-def _bound_as_true(tokens: list[_Token], terms: Mapping[str, str | None]) -> list[_Token]:
+def _bound_as_true(tokens: list[Token], terms: Mapping[str, str | None]) -> list[Token]:
     """`bound($parameter)` becomes (true), since a term cannot stand there; the number of tokens stays the same."""
     solid = [index for index, token in enumerate(tokens) if token.kind != "space"]
     result = list(tokens)
     for one, two, three, four in zip(solid, solid[1:], solid[2:], solid[3:], strict=False):
         is_call = tokens[one].is_word("BOUND") and tokens[two].text == "(" and tokens[four].text == ")"
         if is_call and terms.get(tokens[three].variable or "") is not None:
-            result[one] = _Token("word", "(true)")
-            result[two] = result[three] = result[four] = _Token("space", " ")
+            result[one] = Token("word", "(true)")
+            result[two] = result[three] = result[four] = Token("space", " ")
     return result
 
 
-def _tokens(query: str) -> list[_Token]:
-    return [_Token(found.lastgroup or "mark", found.group()) for found in _TOKEN.finditer(query)]
+def tokens_of(query: str) -> list[Token]:
+    """The text cut into tokens, white space and comments among them; joined, they are the text again."""
+    return [Token(found.lastgroup or "mark", found.group()) for found in _TOKEN.finditer(query)]

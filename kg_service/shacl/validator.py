@@ -23,10 +23,13 @@ from kg_service.shacl.compiler import (
 )
 from kg_service.shacl.graph import ShapesError, Term
 from kg_service.shacl.inline import component_name
-from kg_service.shacl.marks import ClassTree, for_nodes
+from kg_service.shacl.marks import ClassTree, class_tree, for_nodes
+from kg_service.shacl.messages import messages
+from kg_service.shacl.paths import Predicate
 from kg_service.shacl.prebinding import FOCUS
 from kg_service.shacl.queries import Source
-from kg_service.shacl.shapes import Closed, Constraint, Pair, Qualified, Shape
+from kg_service.shacl.report import Result
+from kg_service.shacl.shapes import Closed, Constraint, Pair, Qualified, Shape, SparqlRule
 
 #: Above this many, the checks behind a screen are asked for all target nodes.
 _MOST_SUSPECTS = 1000
@@ -45,10 +48,15 @@ class Violation(NamedTuple):
 
 @dataclass
 class Run:
-    """One validation of one store."""
+    """One validation of one store: of all targets, or of the given ones only, which must be targets there.
+
+    Terms that a query cannot write must not be among the given ones.
+    """
 
     store: Store
     shapes_graph: tuple[Triple, ...]
+    given: tuple[NamedNode | Literal, ...] | None = None
+    classes: ClassTree | None = None
     _failing: dict[Plan, frozenset[Term]] = field(default_factory=dict)
     _ways: dict[Source, dict[Term, int]] = field(default_factory=dict)
     _suspects: dict[Screen, frozenset[Term]] = field(default_factory=dict)
@@ -86,7 +94,12 @@ class Run:
         return self._failing[plan]
 
     def _rows(self, source: Source, query: str, *names: str) -> Iterator[tuple[Any, ...]]:
-        return self._asked(source.complete(query, self._classes), names)
+        return self._asked(self._complete(source, query), names)
+
+    def _complete(self, source: Source, query: str) -> str:
+        if self.given is None:
+            return source.complete(query, self._classes)
+        return for_nodes(self._classes.fill(query), self.given)
 
     def _asked(self, query: str, names: Iterable[str]) -> Iterator[tuple[Any, ...]]:
         solutions: Any = self.store.query(query)
@@ -94,11 +107,11 @@ class Run:
 
     @cached_property
     def _classes(self) -> ClassTree:
-        return ClassTree(self.store)
+        return self.classes or class_tree(self.store)
 
     def _screened(self, check: Check, *names: str) -> Iterator[tuple[Any, ...]]:
         """The rows of a check, asked for the suspects of its screen only."""
-        if check.screen is None:
+        if check.screen is None or self.given is not None:
             return self._rows(check.source, check.query, *names)
         suspects = self._suspects_of(check.screen)
         nodes = [node for node in suspects if isinstance(node, NamedNode | Literal)]
@@ -186,7 +199,7 @@ class Run:
 
     def _queries(self, check: SparqlCheck) -> Iterator[str]:
         if check.single is None:
-            yield check.source.complete(check.query, self._classes)
+            yield self._complete(check.source, check.query)
             return
         query = f"SELECT ?this WHERE {{ {check.source.pattern('?this')} }}"
         for (focus,) in self._rows(check.source, query, "this"):
@@ -217,6 +230,22 @@ class Run:
             Quad(_named(t.subject), t.predicate, _named(t.object), SHAPES_GRAPH) for t in self.shapes_graph
         )
         return copy
+
+
+def as_result(violation: Violation, language: str) -> Result:
+    """The violation as a report shows it; of each message the text in `language` comes first."""
+    shape, constraint, focus, value, found_path, bindings = violation
+    path = shape.path if found_path is None else Predicate(found_path)
+    return Result(
+        focus=focus,
+        path=path,
+        value=value,
+        component=constraint.component,
+        shape=shape.node,
+        severity=shape.severity,
+        messages=messages(shape, constraint, focus=focus, value=value, path=path, bindings=bindings, language=language),
+        constraint=constraint.node if isinstance(constraint, SparqlRule) and not constraint.is_custom else None,
+    )
 
 
 _HOLDS = {

@@ -1,0 +1,618 @@
+"""Judging a change by what its triples can reach, at a cost that follows the change and not the graph.
+
+    gate = Gate(shapes)                        # once
+    affected = gate.affected(store, delta)     # the store holds what was there before and what will be, together
+    report = gate.judge(store, affected)       # in whichever state the store is then
+
+A change can alter the verdict of a unit of the shapes (see `reach`) only on focus nodes to which one of its triples
+leads back. Those are looked for in the union of the states before and after, so that nothing is missed; then they are
+judged, and no others. Each pair of a unit and a focus node has the results that validating the whole graph gives it.
+
+Where that cannot be: a unit that looks at what no path leads to, a node that a query cannot write (a blank node), or
+more than `MOST_FOCI` nodes at once. The unit is then judged on all its targets.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from itertools import islice, product
+from typing import Any, TypeAlias, TypeVar
+
+from pyoxigraph import BlankNode, DefaultGraph, Literal, NamedNode, Quad, QueryResultsFormat, Store
+
+from kg_service.shacl import Report, Shapes, patterns
+from kg_service.shacl.compiler import Plan
+from kg_service.shacl.graph import SUBCLASS, TYPE, Term
+from kg_service.shacl.marks import ClassTree
+from kg_service.shacl.paths import Predicate, sparql
+from kg_service.shacl.patterns import THIS, Pattern, is_variable
+from kg_service.shacl.reach import Unit, Way, columns_of, rule_column, units_of
+from kg_service.shacl.report import in_order
+from kg_service.shacl.validator import Run, as_result
+from kg_service.store import Delta
+
+#: A unit that more focus nodes are affected of is judged on all its targets: one query instead of very many.
+MOST_FOCI = 20_000
+_AT_ONCE = 1_000  # nodes written into one query
+_FEW = 20  # look-ups that cost less than a query
+_MOST_TEXTS = 2_000  # queries kept
+
+Writable: TypeAlias = NamedNode | Literal
+_Row: TypeAlias = tuple[Term, ...]
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Affected:
+    """Whose verdict a change can alter: units by number for each focus node, and units to be judged whole."""
+
+    foci: Mapping[Writable, frozenset[int]]
+    whole: frozenset[int] = frozenset()
+    #: Foci that may be targets in one of the states only; all are, where this is None.
+    unsettled: frozenset[Writable] | None = None
+    #: The classes, where the change leaves them alone.
+    tree: ClassTree | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.foci or self.whole)
+
+
+class Gate:
+    """Judges changes by what their triples can reach. Usable for any number of stores, by one thread at a time."""
+
+    def __init__(self, shapes: Shapes) -> None:
+        self._shapes = shapes
+        self._units: list[Unit] = []
+        self._roots: list[_Root] = []
+        for plan in shapes.plans:
+            units = units_of(plan)
+            first = len(self._units)
+            self._roots.append(_Root(plan, frozenset(range(first, first + len(units)))))
+            self._units += units
+        self._targets = _Targets(self._roots)
+        self._ways: dict[NamedNode | None, dict[Way, set[int]]] = {None: {}}
+        self._members: dict[str, dict[Way, set[int]]] = {}
+        for number, unit in enumerate(self._units):
+            for way in unit.ways:
+                ways = (
+                    self._ways.setdefault(way.predicate, {})
+                    if way.kind is None
+                    else self._members.setdefault(str(way.kind), {})
+                )
+                ways.setdefault(way, set()).add(number)
+        rules = ((number, rule_column(unit.check)) for number, unit in enumerate(self._units))
+        self._rules = {number: text for number, text in rules if text is not None}
+        self._kinds = frozenset(self._members) | self._targets.classes.keys()
+        self._tree, self._tree_text = ClassTree(()), b""
+        self._columns: dict[frozenset[int], list[tuple[frozenset[int], str]]] = {}
+        self._texts: dict[Way, str] = {}
+        self._fan_in: dict[NamedNode, float] = {}
+
+    def affected(self, store: Store, delta: Delta) -> Affected:
+        """The units and focus nodes whose results the change can alter.
+
+        The store's default graph must hold the state before and the state after together: additions applied, removals
+        not yet. The change must be the effective one, with literals as the store keeps them.
+        """
+        changed = {quad for part in (delta.added, delta.removed) for quad in part if _counts(quad)}
+        found = _Found()
+        for way, numbers in self._ways[None].items() if len(delta) else ():
+            if not way.is_local:  # perhaps of named graphs
+                found.whole |= numbers
+        tree = self._class_tree(store)
+        is_reclassifying = any(quad.predicate == SUBCLASS for quad in changed)
+        edges = _Edges()
+        for quad in changed:
+            for ways in (self._ways.get(quad.predicate, {}), self._ways[None]):
+                for way, numbers in ways.items():
+                    if (row := _matched(way.edge, quad)) is not None:
+                        edges.add(way, row, numbers)
+        targeted: dict[tuple[Term, _Root], None] = {}
+        for node, kind in self._moved(store, delta, tree, found, is_reclassifying=is_reclassifying):
+            for way, numbers in self._members.get(kind, {}).items():
+                edges.add(way, (node,), numbers)
+            targeted |= {(node, root): None for root in self._targets.classes.get(kind, ())}
+        targeted |= dict.fromkeys(self._begun_or_ended(store, changed))
+        for node, root in targeted:
+            if is_reclassifying or not self._targets.stays(store, node, root, changed, tree):
+                found.add_target(node, root.units)
+        self._walk_back(store, edges, found)
+        foci = self._targets.among(store, found.kept(), tree)
+        if is_reclassifying:
+            return Affected(foci, frozenset(found.whole))
+        return Affected(foci, frozenset(found.whole), frozenset(found.unsettled), tree)
+
+    def judge(self, store: Store, affected: Affected, language: str = "en") -> Report:
+        """The results, in the state that the store is in, of what is affected; as validating the whole graph gives."""
+        tree = affected.tree or self._class_tree(store)
+        suspects = self._suspects(store, self._present(store, affected, tree), tree)
+        together: dict[tuple[Writable, ...], list[int]] = defaultdict(list)
+        for unit, foci in suspects.items():
+            for part in _parts(foci):
+                together[part].append(unit)
+        runs = [(Run(store, self._shapes.triples, foci, tree), units) for foci, units in together.items()]
+        runs.append((Run(store, self._shapes.triples, None, tree), sorted(affected.whole)))
+        return Report(
+            in_order(
+                as_result(violation, language)
+                for run, units in runs
+                for unit in units
+                for violation in run.results(self._units[unit].check)
+            )
+        )
+
+    # Finding
+
+    def _moved(
+        self, store: Store, delta: Delta, tree: ClassTree, found: _Found, *, is_reclassifying: bool
+    ) -> Iterator[tuple[Term, str]]:
+        """Whatever begins or ends to be an instance of a class that the shapes name, with the class."""
+        added, removed = ({q for q in part if _counts(q)} for part in (delta.added, delta.removed))
+        before = after = tree
+        if is_reclassifying:
+            pairs = set(_pairs(self._tree_text))
+            before = ClassTree(pairs - {(str(quad.subject), str(quad.object)) for quad in added})
+            after = ClassTree(pairs - {(str(quad.subject), str(quad.object)) for quad in removed})
+            yield from self._reclassified(store, before, after, found)
+        for node in {quad.subject for quad in added | removed if quad.predicate == TYPE}:
+            held = set(store.quads_for_pattern(node, TYPE, None, DefaultGraph()))
+            was, will_be = ({str(q.object) for q in held - gone} for gone in (added, removed))
+            for kind in self._kinds:
+                if before.has(was, kind) != after.has(will_be, kind):
+                    yield node, kind
+
+    def _reclassified(
+        self, store: Store, before: ClassTree, after: ClassTree, found: _Found
+    ) -> Iterator[tuple[Term, str]]:
+        """The instances of classes that came below a class, or left it; a class with too many is judged whole."""
+        for kind in self._kinds:
+            for each in set(before.below(kind)) ^ set(after.below(kind)):
+                nodes = _instances(store, each)
+                if nodes is not None:
+                    yield from ((node, kind) for node in nodes)
+                    continue
+                for root in self._targets.classes.get(kind, ()):
+                    found.whole |= root.units
+                for numbers in self._members.get(kind, {}).values():
+                    found.whole |= numbers
+
+    def _begun_or_ended(self, store: Store, changed: Iterable[Quad]) -> Iterator[tuple[Term, _Root]]:
+        """Nodes that begin or end to have a predicate that makes them targets, or to be a value of one."""
+        for quad in changed:
+            for node, roots in (
+                (quad.subject, self._targets.subjects.get(quad.predicate, ())),
+                (quad.object, self._targets.objects.get(quad.predicate, ())),
+            ):
+                yield from ((node, root) for root in roots)
+
+    def _walk_back(self, store: Store, edges: _Edges, found: _Found) -> None:
+        """From the changed triples to the focus nodes that look at them."""
+        units = edges.units
+        steps: dict[bool, dict[tuple[NamedNode, Term], set[int]]] = {True: defaultdict(set), False: defaultdict(set)}
+        for way, rows in edges.rows.items():
+            given = _variables(way)
+            if THIS in given:
+                for row in rows:
+                    found.add(row[given.index(THIS)], units[way])
+            elif not way.is_local or not all(_can_be_written(term) for row in rows for term in row):
+                found.whole |= units[way]
+            elif (step := _single_step(way)) is not None:
+                predicate, is_inverse, place = step
+                for row in rows:
+                    steps[is_inverse][predicate, row[place]] |= units[way]
+            else:
+                self._ask(store, way, list(rows), units[way], found)
+        for is_inverse, wanted in steps.items():
+            self._ask_steps(store, wanted, found, is_inverse=is_inverse)
+
+    def _ask_steps(
+        self, store: Store, wanted: Mapping[tuple[NamedNode, Term], set[int]], found: _Found, *, is_inverse: bool
+    ) -> None:
+        """All ways that are one step long, in one query."""
+        pattern = "?node ?p ?this" if is_inverse else "?this ?p ?node"
+        for part in _parts(wanted):
+            listed = " ".join(f"({predicate} {node})" for predicate, node in part)
+            query = f"SELECT ?this ?p ?node WHERE {{ VALUES (?p ?node) {{ {listed} }} {pattern} }}"
+            counts: dict[tuple[NamedNode, Term], int] = defaultdict(int)
+            for this, predicate, node in _asked(store, query, "this", "p", "node"):
+                counts[predicate, node] += 1
+                if counts[predicate, node] <= MOST_FOCI:
+                    found.add(this, wanted[predicate, node])
+                else:
+                    found.whole |= wanted[predicate, node]
+
+    def _ask(self, store: Store, way: Way, rows: list[_Row], units: set[int], found: _Found) -> None:
+        if way not in self._texts:
+            self._texts[way] = self._written(store, way)
+        text = self._texts[way]
+        for start in range(0, len(rows), _AT_ONCE):
+            listed = " ".join(f"({' '.join(map(str, row))})" for row in rows[start : start + _AT_ONCE])
+            query = f"SELECT DISTINCT ?this WHERE {{ {text.replace(_ROWS, listed)} }} LIMIT {MOST_FOCI + 1}"
+            foci = [this for (this,) in _asked(store, query, "this")]
+            if len(foci) > MOST_FOCI:
+                found.whole |= units
+                return
+            for this in foci:
+                found.add(this, units)
+
+    def _written(self, store: Store, way: Way) -> str:
+        """The patterns of a way from rows of its edge to `?this`, each walked from what is known already.
+
+        Of several that are walked from object to subject, first the one whose objects have fewest subjects here.
+        """
+        names = {THIS: THIS}
+        for pattern in (way.edge, *way.beside):
+            for variable in sorted(pattern.variables):
+                names.setdefault(variable, f"?v{len(names)}")
+        given = tuple(names[variable] for variable in _variables(way))
+        known, text = set(given), f"VALUES ({' '.join(given)}) {{ {_ROWS} }}"
+        waiting = [pattern.renamed(names) for pattern in way.beside]
+        while waiting:
+            chosen = min(waiting, key=lambda pattern: self._cost(store, pattern, known))
+            waiting.remove(chosen)
+            text = _joined(text, chosen, known)
+            known |= chosen.variables
+        return text
+
+    def _cost(self, store: Store, pattern: Pattern, known: set[str]) -> float:
+        is_subject_known, is_object_known = (
+            not is_variable(end) or end in known for end in (pattern.subject, pattern.object)
+        )
+        if pattern.variables <= known:
+            return 0
+        if not known & pattern.variables:
+            return float("inf")
+        is_simple = isinstance(pattern.path, Predicate)
+        if is_subject_known:
+            return 1 if is_simple else 2
+        if isinstance(pattern.path, Predicate) and is_object_known:
+            return 3 + self._subjects_per_object(store, pattern.path.iri)
+        return 1e6 if is_object_known else 1e9
+
+    def _subjects_per_object(self, store: Store, predicate: NamedNode) -> float:
+        """About how many, from a sample; kept from when it was first asked for, since only the speed depends on it."""
+        if predicate not in self._fan_in:
+            query = (
+                "SELECT (COUNT(*) AS ?all) (COUNT(DISTINCT ?object) AS ?distinct) "
+                f"WHERE {{ {{ SELECT ?object WHERE {{ ?subject {predicate} ?object }} LIMIT 1000 }} }}"
+            )
+            ((every, distinct),) = _asked(store, query, "all", "distinct")
+            self._fan_in[predicate] = int(every.value) / max(1, int(distinct.value))
+        return self._fan_in[predicate]
+
+    # Judging
+
+    def _present(self, store: Store, affected: Affected, tree: ClassTree) -> Mapping[Writable, frozenset[int]]:
+        """The foci that are targets now, with those units that they are targets of."""
+        if affected.unsettled is None:
+            return self._targets.among(store, affected.foci, tree)
+        unsettled = {node: affected.foci[node] for node in affected.unsettled if node in affected.foci}
+        settled = {node: units for node, units in affected.foci.items() if node not in affected.unsettled}
+        return settled | self._targets.among(store, unsettled, tree)
+
+    def _suspects(
+        self, store: Store, present: Mapping[Writable, frozenset[int]], tree: ClassTree
+    ) -> dict[int, dict[Writable, None]]:
+        """The foci of each unit on which an expression fails, and all foci of units that have no expression."""
+        suspects: dict[int, dict[Writable, None]] = defaultdict(dict)
+        alike: dict[frozenset[int], list[Writable]] = defaultdict(list)
+        for node, units in present.items():
+            alike[units].append(node)
+        for units, nodes in alike.items():
+            columns = self._columns_of(units, tree)
+            for number in units.difference(*(part for part, _ in columns)):
+                suspects[number].update(dict.fromkeys(nodes))
+            selected = " ".join(f"({text} AS ?c{number})" for number, (_, text) in enumerate(columns))
+            names = [f"c{number}" for number in range(len(columns))]
+            for part in _parts(nodes) if columns else ():
+                query = f"SELECT ?this {selected} WHERE {{ VALUES ?this {{ {' '.join(map(str, part))} }} }}"
+                for this, *passed in _asked(store, query, "this", *names):
+                    for (numbers, _), each in zip(columns, passed, strict=True):
+                        if each is None or each.value != "true":
+                            for number in numbers:
+                                suspects[number][this] = None
+        return suspects
+
+    def _columns_of(self, units: frozenset[int], tree: ClassTree) -> list[tuple[frozenset[int], str]]:
+        if units not in self._columns:
+            if len(self._columns) >= _MOST_TEXTS:
+                self._columns.clear()
+            numbers = {self._units[number].check: number for number in units}
+            columns = [
+                (frozenset(numbers[check] for check in checks), tree.fill(text))
+                for root in self._roots
+                if not root.units.isdisjoint(units)
+                for checks, text in columns_of(root.plan, frozenset(numbers))
+            ]
+            rules = [(frozenset({number}), self._rules[number]) for number in sorted(units) if number in self._rules]
+            self._columns[units] = columns + rules
+        return self._columns[units]
+
+    def _class_tree(self, store: Store) -> ClassTree:
+        """The classes of the store, made anew only when they are not those of last time."""
+        solutions: Any = store.query(f"SELECT ?below ?above WHERE {{ ?below {SUBCLASS} ?above }}")
+        text = solutions.serialize(format=QueryResultsFormat.TSV)
+        if text != self._tree_text:
+            self._tree, self._tree_text = ClassTree(_pairs(text)), text
+            self._columns.clear()
+        return self._tree
+
+
+@dataclass(frozen=True, eq=False)
+class _Root:
+    """A shape that has targets, and its units by number."""
+
+    plan: Plan
+    units: frozenset[int]
+
+
+class _Targets:
+    """Which nodes the roots apply to."""
+
+    def __init__(self, roots: Iterable[_Root]) -> None:
+        self.classes: dict[str, list[_Root]] = {}
+        self.subjects: dict[NamedNode, list[_Root]] = {}
+        self.objects: dict[NamedNode, list[_Root]] = {}
+        self._nodes: dict[str, list[_Root]] = {}
+        for root in roots:
+            for target in root.plan.shape.targets:
+                match target.kind, target.term:
+                    case "class", term:
+                        self.classes.setdefault(str(term), []).append(root)
+                    case "subjects-of", NamedNode() as predicate:
+                        self.subjects.setdefault(predicate, []).append(root)
+                    case "objects-of", NamedNode() as predicate:
+                        self.objects.setdefault(predicate, []).append(root)
+                    case _, term:
+                        self._nodes.setdefault(str(_as_kept(term)), []).append(root)
+
+    def stays(self, store: Store, node: Term, root: _Root, changed: AbstractSet[Quad], tree: ClassTree) -> bool:
+        """Is the node a target of the root both before and after the change, by triples that it leaves alone?"""
+
+        def kept(subject: Any, predicate: NamedNode, value: Any) -> Iterator[Quad]:
+            held = store.quads_for_pattern(subject, predicate, value, DefaultGraph())
+            return (quad for quad in held if quad not in changed)
+
+        types: frozenset[str] | None = None
+        for target in root.plan.shape.targets:
+            match target.kind, target.term:
+                case "node", term:
+                    stays = str(_as_kept(term)) == str(node)
+                case "objects-of", NamedNode() as predicate:
+                    stays = any(kept(None, predicate, node))
+                case _ if isinstance(node, Literal):
+                    stays = False
+                case "subjects-of", NamedNode() as predicate:
+                    stays = any(kept(node, predicate, None))
+                case _, term:
+                    if types is None:
+                        types = frozenset(str(quad.object) for quad in kept(node, TYPE, None))
+                    stays = tree.has(types, str(term))
+            if stays:
+                return True
+        return False
+
+    def among(
+        self, store: Store, foci: Mapping[Writable, Iterable[int]], tree: ClassTree
+    ) -> dict[Writable, frozenset[int]]:
+        """The foci with those of their units that apply to them in the store's present state."""
+        kept: dict[Writable, frozenset[int]] = {}
+        for nodes in _parts(foci):
+            wanted = {node: set(foci[node]) for node in nodes}
+            found: dict[Writable, set[int]] = {node: set() for node in nodes}
+            for node, roots in self._by_class(store, nodes, tree):
+                found[node].update(*(root.units for root in roots))
+            for node in nodes:
+                found[node].update(*(root.units for root in self._nodes.get(str(node), ())))
+            for is_subject, targets in ((True, self.subjects), (False, self.objects)):
+                for node, predicate in _having(store, wanted, found, targets, is_subject=is_subject):
+                    found[node].update(*(root.units for root in targets[predicate]))
+            kept |= {node: units for node in nodes if (units := frozenset(wanted[node] & found[node]))}
+        return kept
+
+    def _by_class(
+        self, store: Store, nodes: tuple[Writable, ...], tree: ClassTree
+    ) -> Iterator[tuple[Writable, list[_Root]]]:
+        types: dict[Writable, set[str]] = defaultdict(set)
+        for this, kind in _types(store, nodes):
+            types[this].add(str(kind))
+        known: dict[frozenset[str], list[list[_Root]]] = {}
+        for node, held in types.items():
+            key = frozenset(held)
+            if key not in known:
+                known[key] = [roots for kind, roots in self.classes.items() if tree.has(key, kind)]
+            yield from ((node, roots) for roots in known[key])
+
+
+class _Edges:
+    """The changed triples that each way begins at, as values of its edge's variables."""
+
+    def __init__(self) -> None:
+        self.rows: dict[Way, dict[_Row, None]] = defaultdict(dict)
+        self.units: dict[Way, set[int]] = {}
+
+    def add(self, way: Way, row: _Row, units: set[int]) -> None:
+        self.rows[way][row] = None
+        self.units[way] = units
+
+
+class _Found:
+    """Foci and whole units, as they are found; `unsettled` are nodes that begin or end to be targets."""
+
+    def __init__(self) -> None:
+        self.whole: set[int] = set()
+        self.unsettled: set[Writable] = set()
+        self._foci: dict[Writable, set[int]] = defaultdict(set)
+
+    def add(self, node: Term | None, units: Iterable[int]) -> None:
+        if isinstance(node, NamedNode | Literal) and _can_be_written(node):
+            self._foci[node].update(units)
+        else:
+            self.whole.update(units)
+
+    def add_target(self, node: Term | None, units: Iterable[int]) -> None:
+        self.add(node, units)
+        if isinstance(node, NamedNode | Literal):
+            self.unsettled.add(node)
+
+    def kept(self) -> dict[Writable, set[int]]:
+        """The foci with their units, but for those units that are to be judged whole: too many foci make them so."""
+        counts = Counter(unit for units in self._foci.values() for unit in units)
+        self.whole.update(unit for unit, number in counts.items() if number > MOST_FOCI)
+        return {node: rest for node, units in self._foci.items() if (rest := units - self.whole)}
+
+
+def _having(
+    store: Store,
+    wanted: Mapping[Writable, set[int]],
+    found: Mapping[Writable, set[int]],
+    targets: Mapping[NamedNode, list[_Root]],
+    *,
+    is_subject: bool,
+) -> Iterator[tuple[Writable, NamedNode]]:
+    """Nodes with the predicates that they have, or are a value of, where that decides on a unit that is wanted."""
+    alike: dict[frozenset[NamedNode], list[Writable]] = defaultdict(list)
+    for node, units in wanted.items():
+        if rest := units - found[node]:
+            deciding = frozenset(
+                predicate
+                for predicate, roots in targets.items()
+                if any(not root.units.isdisjoint(rest) for root in roots)
+            )
+            alike[deciding].append(node)
+    pattern = "?this ?p ?any" if is_subject else "?any ?p ?this"
+    for predicates, nodes in alike.items():
+        if len(nodes) * len(predicates) <= _FEW:
+            for node, predicate in product(nodes, predicates):
+                if is_subject and not isinstance(node, NamedNode):
+                    continue
+                subject, value = (node, None) if is_subject else (None, node)
+                if next(store.quads_for_pattern(subject, predicate, value, DefaultGraph()), None):  # type: ignore[arg-type]
+                    yield node, predicate
+        else:
+            values = f"VALUES ?this {{ {' '.join(map(str, nodes))} }} VALUES ?p {{ {' '.join(map(str, predicates))} }}"
+            query = f"SELECT ?this ?p WHERE {{ {values} FILTER(EXISTS {{ {pattern} }}) }}"
+            yield from _asked(store, query, "this", "p")
+
+
+def _types(store: Store, nodes: tuple[Writable, ...]) -> Iterator[tuple[Writable, Term]]:
+    if len(nodes) <= _FEW:
+        for node in nodes:
+            if isinstance(node, NamedNode):
+                for quad in store.quads_for_pattern(node, TYPE, None, DefaultGraph()):
+                    yield node, quad.object
+        return
+    query = f"SELECT ?this ?type WHERE {{ VALUES ?this {{ {' '.join(map(str, nodes))} }} ?this a ?type }}"
+    yield from _asked(store, query, "this", "type")
+
+
+_ROWS = "\u0005"  # where the rows of an edge go
+
+
+def _variables(way: Way) -> tuple[str, ...]:
+    """The variables of the edge that a change gives values to, each once."""
+    if way.kind is not None:
+        return (way.edge.subject,)
+    ends = (way.edge.subject, way.edge.path, way.edge.object)
+    return tuple(dict.fromkeys(end for end in ends if isinstance(end, str) and is_variable(end)))
+
+
+def _matched(edge: Pattern, quad: Quad) -> _Row | None:
+    """The values of the edge's variables where the triple matches it; a literal in the edge is not compared."""
+    row: dict[str, Term] = {}
+    for end, term in ((edge.subject, quad.subject), (edge.path, quad.predicate), (edge.object, quad.object)):
+        if not isinstance(end, str):
+            continue
+        if is_variable(end):
+            if row.setdefault(end, term) != term:
+                return None
+        elif (isinstance(term, NamedNode) or end.startswith("<")) and end != str(term):
+            return None
+    return tuple(row.values())
+
+
+def _single_step(way: Way) -> tuple[NamedNode, bool, int] | None:
+    """The predicate of a way of one step, whether it is walked toward the focus node, and where rows have its start."""
+    given = _variables(way)
+    match way.beside:
+        case (Pattern(subject=patterns.THIS, path=Predicate(predicate), object=end),) if end in given:
+            return predicate, False, given.index(end)
+        case (Pattern(subject=start, path=Predicate(predicate), object=patterns.THIS),) if start in given:
+            return predicate, True, given.index(start)
+    return None
+
+
+def _joined(text: str, pattern: Pattern, known: set[str]) -> str:
+    """The text with one more pattern, walked from what is known; see `queries` for why it is an OPTIONAL."""
+    new = {variable: f"{variable}_" for variable in sorted(pattern.variables - known)}
+    walked = pattern.renamed(new)
+    path = walked.path if isinstance(walked.path, str) else sparql(walked.path)
+    triple = f"{walked.subject} {path} {walked.object}"
+    if not new:
+        return f"{text} FILTER(EXISTS {{ {triple} }})"
+    bound = " && ".join(f"bound({found})" for found in new.values())
+    binds = " ".join(f"BIND(COALESCE({found}, <urn:x-shacl:none>) AS {variable})" for variable, found in new.items())
+    return f"{{ {text} OPTIONAL {{ {triple} }} FILTER({bound}) {binds} }}"
+
+
+def _counts(quad: Quad) -> bool:
+    """Shapes see the default graph."""
+    return isinstance(quad.graph_name, DefaultGraph)
+
+
+def _can_be_written(term: Term) -> bool:
+    """Can a query name the term? Not a blank node, nor what a lenient parser has let in."""
+    try:
+        match term:
+            case NamedNode():
+                NamedNode(term.value)
+            case Literal():
+                NamedNode(term.datatype.value)
+                if term.language:
+                    Literal(term.value, language=term.language)
+            case _:
+                return False
+    except ValueError:
+        return False
+    return True
+
+
+def _as_kept(term: Term) -> Term:
+    """The term as a store keeps it."""
+    store = Store()
+    store.add(Quad(TYPE, TYPE, term))
+    kept: Term = next(iter(store)).object
+    return kept
+
+
+def _instances(store: Store, kind: str) -> list[Term] | None:
+    """The nodes that have just this type; None when they are too many, or the class cannot be named."""
+    try:
+        named = BlankNode(kind[2:]) if kind.startswith("_:") else NamedNode(kind[1:-1])
+    except ValueError:
+        return None
+    held = store.quads_for_pattern(None, TYPE, named, DefaultGraph())
+    nodes: list[Term] = [quad.subject for quad in islice(held, MOST_FOCI + 1)]
+    return nodes if len(nodes) <= MOST_FOCI else None
+
+
+def _pairs(text: bytes) -> Iterator[tuple[str, str]]:
+    """The rows of a table of two columns in TSV, as SPARQL writes the terms."""
+    for line in text.decode().splitlines()[1:]:
+        first, second = line.split("\t")
+        yield first, second
+
+
+def _parts(items: Iterable[_T]) -> Iterator[tuple[_T, ...]]:
+    """The items in tuples of a bounded size."""
+    waiting = iter(items)
+    while part := tuple(islice(waiting, _AT_ONCE)):
+        yield part
+
+
+def _asked(store: Store, query: str, *names: str) -> Iterator[tuple[Any, ...]]:
+    solutions: Any = store.query(query)
+    return (tuple(row[name] for name in names) for row in solutions)
