@@ -18,6 +18,7 @@ from kg_service.api import collections, cors, documentation, graph_store, health
 from kg_service.api.writing import Writer
 from kg_service.errors import KgError
 from kg_service.settings import Settings
+from kg_service.sparql.federation import Federation
 from kg_service.store import Reads
 from kg_service.store.cache import CachedReads
 from kg_service.store.readers import Readers
@@ -35,11 +36,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.settings, app.state.writer = settings, Writer(settings)
         app.state.readers = _reads(settings)
+        app.state.federation = Federation(
+            settings.services,
+            base=settings.base,
+            max_bytes=settings.service_bytes,
+            queue_seconds=settings.queue_seconds,
+        )
         await app.state.readers.start()
         try:
             yield
         finally:
             await app.state.readers.close()
+            app.state.federation.close()
 
     app = FastAPI(
         title="SSE knowledge graph",

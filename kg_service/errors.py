@@ -10,6 +10,7 @@
     ├── NotAcceptable            none of the asked formats can be written
     ├── UnsupportedFormat        the format of what came in is not one we read
     ├── Violations               data that break the shapes; carries the validation report
+    ├── ServiceFailed            another endpoint, asked by SERVICE, gave no answer that could be used
     ├── QueryStopped             a query that was ended: deadline, size, memory, operator
     └── StoreError               the store cannot be used
         ├── StoreLocked          another process holds it
@@ -123,6 +124,13 @@ class Violations(KgError):
     def __init__(self, detail: str, report: Any, **more: Any) -> None:
         super().__init__(detail, **more)
         self.report = report
+
+
+class ServiceFailed(KgError):
+    """Another endpoint, asked by SERVICE, gave no answer that could be used."""
+
+    title = "Another endpoint failed"
+    status = 502
 
 
 class QueryStopped(KgError):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from kg_service import resources
 
@@ -16,6 +17,15 @@ def _default_store() -> Path:
     if (resources.PACKAGE / "resources").is_dir():
         return Path.home() / ".local" / "share" / "sse-kg" / "store"
     return resources.folder("data") / "store"
+
+
+def _listed(written: object) -> object:
+    """A list as JSON, or with commas between its entries."""
+    if not isinstance(written, str):
+        return written
+    if written.lstrip().startswith("["):
+        return json.loads(written)
+    return [entry.strip() for entry in written.split(",") if entry.strip()]
 
 
 class Settings(BaseSettings):
@@ -41,6 +51,12 @@ class Settings(BaseSettings):
     queue_seconds: float = Field(10.0, ge=0, description="longest wait for a free reader")
     max_answer_bytes: int = Field(512 * 2**20, gt=0, description="largest answer to one query, in bytes")
     max_query_bytes: int = Field(1 * 2**20, gt=0, description="longest query text, in bytes")
+    services: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = Field(
+        (),
+        description="SPARQL endpoints that SERVICE may ask, by their IRIs; commas between them, or a JSON list; "
+        "private+http://… for one at an address that is not public",
+    )
+    service_bytes: int = Field(10 * 2**20, gt=0, description="most bytes that the services of one query may answer")
     token: SecretStr | None = Field(None, description="token that writing over HTTP needs; without one it is off")
     default_graph: Literal["union", "own"] = Field(
         "union", description="what the default graph holds: all named graphs' triples, or only its own"

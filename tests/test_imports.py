@@ -14,6 +14,7 @@ HOMES = {
     "owlrl": {"checks"},
     "pyshacl": set(),
     "SPARQLWrapper": {"store"},
+    "h11": {"store"},
     "networkx": {"network"},
     "fastapi": {"api", "app"},
     "starlette": {"api", "app"},

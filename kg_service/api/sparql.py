@@ -13,6 +13,7 @@ from kg_service.rdf import GRAPH_FORMATS, TABLE_FORMATS
 from kg_service.settings import Settings
 from kg_service.sparql import guard, protocol
 from kg_service.sparql.description import service_description
+from kg_service.sparql.federation import Federation
 from kg_service.store import Answer, Query, Reads
 
 #: What goes into the log for a client that did not wait (nginx's number; nobody receives it).
@@ -39,6 +40,7 @@ _ANSWERS = {
             "406": "No known format is acceptable.",
             "413": "The answer is larger than allowed.",
             "415": "The body is neither a query nor a form.",
+            "502": "An endpoint that SERVICE names failed.",
             "503": "The query was stopped at its deadline, or no reader came free.",
         }.items()
     },
@@ -85,9 +87,14 @@ async def sparql(request: Request) -> Response:
     asked = protocol.asked(request.method, request.url.query, request.headers, body)
     if asked is None:
         return _description(request)
-    query = guard.inspect(asked.text, max_bytes=settings.max_query_bytes, base=settings.base)
+    federation: Federation = request.app.state.federation
+    query = guard.inspect(
+        asked.text, max_bytes=settings.max_query_bytes, base=settings.base, may_federate=federation.is_on
+    )
     chosen_by_protocol = bool(asked.default_graphs or asked.named_graphs)
-    answering = readers.answer(
+    answering = _answered(
+        federation,
+        readers,
         Query(
             text=query.text,
             table=asked.table,
@@ -97,7 +104,7 @@ async def sparql(request: Request) -> Response:
             named_graphs=asked.named_graphs if chosen_by_protocol else query.named_graphs,
             base=settings.base,
             seconds=min(asked.seconds or settings.query_seconds, settings.query_seconds),
-        )
+        ),
     )
     answer = await _unless_client_leaves(request, answering)
     if answer is None:
@@ -111,6 +118,10 @@ async def sparql(request: Request) -> Response:
     if answer.parts is not None:
         return StreamingResponse(answer.parts, headers=headers, media_type=media_type)
     return Response(answer.whole, headers=headers, media_type=media_type)
+
+
+async def _answered(federation: Federation, readers: Reads, query: Query) -> Answer:
+    return await readers.answer(await federation.filled(query))
 
 
 def _is_known(if_none_match: str, etag: str) -> bool:
@@ -149,5 +160,6 @@ def _description(request: Request) -> Response:
         how,
         can_update=settings.token is not None,
         is_union=settings.default_graph == "union",
+        can_federate=request.app.state.federation.is_on,
     )
     return Response(text, media_type=how.media_type, headers={"Vary": "Accept"})

@@ -23,7 +23,7 @@ _NAMES = {
 }
 
 
-def service_description(endpoint: str, how: Format, *, can_update: bool, is_union: bool) -> bytes:
+def service_description(endpoint: str, how: Format, *, can_update: bool, is_union: bool, can_federate: bool) -> bytes:
     """The description of the endpoint at that IRI, written in that format: just what is on."""
     service, dataset, default = (NamedNode(endpoint + end) for end in ("#service", "#dataset", "#default-graph"))
 
@@ -36,6 +36,7 @@ def service_description(endpoint: str, how: Format, *, can_update: bool, is_unio
         (service, sd("supportedLanguage"), sd("SPARQL11Query")),
         *([(service, sd("supportedLanguage"), sd("SPARQL11Update"))] if can_update else []),
         *([(service, sd("feature"), sd("UnionDefaultGraph"))] if is_union else []),
+        *([(service, sd("feature"), sd("BasicFederatedQuery"))] if can_federate else []),
         (service, sd("defaultDataset"), dataset),
         (dataset, RDF_TYPE, sd("Dataset")),
         (dataset, sd("defaultGraph"), default),

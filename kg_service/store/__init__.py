@@ -26,7 +26,8 @@ class Query:
 
     `table`, `boolean` and `graph` are short names of formats (`rdf.Format.name`) for SELECT, ASK, and CONSTRUCT or
     DESCRIBE; None where the client accepts no format of that kind. Graphs given here replace FROM and FROM NAMED
-    (SPARQL 1.1 Protocol, section 2.1.4).
+    (SPARQL 1.1 Protocol, section 2.1.4). A query that is not `is_lasting` holds what did not come from the store, so
+    that its answer is neither kept nor named by an ETag.
     """
 
     text: str
@@ -37,6 +38,7 @@ class Query:
     named_graphs: tuple[str, ...] = ()
     base: str | None = None
     seconds: float = 30.0
+    is_lasting: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,8 @@ class CachedReads:
         await self._reads.close()
 
     async def answer(self, query: Query) -> Answer:
+        if not query.is_lasting:
+            return await self._reads.answer(query)
         question = replace(query, seconds=0.0)
         kept = self._kept.get((self.generation, question))
         if kept is not None:
