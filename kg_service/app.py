@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 
 from kg_service import __version__, queries, resources
-from kg_service.api import collections, cors, documentation, graph_store, health, problems, sparql, update
+from kg_service.api import collections, cors, documentation, graph_store, health, problems, sparql, update, validate
 from kg_service.api.writing import Writer
 from kg_service.errors import KgError
 from kg_service.settings import Settings
@@ -35,7 +35,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.settings, app.state.writer = settings, Writer(settings)
-        app.state.readers = _reads(settings)
+        app.state.readers, app.state.judges = _reads(settings), validate.judges(settings)
         app.state.federation = Federation(
             settings.services,
             base=settings.base,
@@ -48,6 +48,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         finally:
             await app.state.readers.close()
             app.state.federation.close()
+            await app.state.judges.close()
 
     app = FastAPI(
         title="SSE knowledge graph",
@@ -58,13 +59,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    documentation.install(app, {"/sparql": sparql.OPENAPI, "/update": update.OPENAPI, "/store": graph_store.OPENAPI})
+    described = {"/sparql": sparql.OPENAPI, "/update": update.OPENAPI, "/store": graph_store.OPENAPI}
+    documentation.install(app, described | {"/api/validate": validate.OPENAPI})
     app.include_router(health.router)
     app.include_router(collections.router(queries.every(resources.folder("queries"))))
     app.add_route("/sparql", sparql.sparql, methods=sparql.METHODS)
     app.add_route("/update", update.update, methods=update.METHODS)
     app.add_route("/store", graph_store.store, methods=graph_store.METHODS)
     app.add_route("/store/{path:path}", graph_store.store, methods=graph_store.METHODS, include_in_schema=False)
+    app.add_route("/api/validate", validate.validate, methods=validate.METHODS)
     app.add_route("/", _home, include_in_schema=False)
     return app
 
@@ -106,7 +109,7 @@ class Server(uvicorn.Server):
         self._app = create_app(settings)
         self._draining: asyncio.Task[None] | None = None
         config = uvicorn.Config(
-            cors.Cors(self._app, read_by_post=["/sparql"]),
+            cors.Cors(self._app, read_by_post=["/sparql", "/api/validate"]),
             interface="asgi3",
             log_level="warning",
             lifespan="on",

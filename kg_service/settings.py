@@ -62,5 +62,9 @@ class Settings(BaseSettings):
         "union", description="what the default graph holds: all named graphs' triples, or only its own"
     )
     max_body_bytes: int = Field(64 * 2**20, gt=0, description="largest update or upload, in bytes")
+    max_document_bytes: int = Field(
+        16 * 2**20, gt=0, description="largest document that anyone may have validated, in bytes"
+    )
+    judges: int = Field(2, ge=1, le=64, description="documents that are validated at the same time, one process each")
     cache_bytes: int = Field(64 * 2**20, ge=0, description="finished answers kept for repeated queries, in bytes")
     query_memory: int = Field(2 * 2**30, ge=64 * 2**20, description="memory that one query may take, in bytes")

@@ -71,6 +71,13 @@ class Report:
         found = Counter(severity_name(result.severity) for result in self.results)
         return {name: found.pop(name, 0) for name in _STANDARD} | dict(sorted(found.items()))
 
+    def first(self, limit: int) -> Report:
+        """The report with so many results at most, Violations before others; `truncated` where that leaves some out."""
+        if len(self.results) <= limit:
+            return self
+        kept = sorted(self.results, key=lambda result: result.severity != VIOLATION)[:limit]
+        return Report(in_order(kept), truncated=True)
+
     def without(self, other: Report) -> Report:
         """The results that the other report does not have, each counted as often as it stands there."""
         there = Counter(result.identity for result in other.results)
