@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kg_service.errors import KgError
+from kg_service.store.confinement import forbid_sockets
 
 HEADER = struct.Struct(">cI")
 #: Bytes of an answer that travel in one frame.
@@ -50,14 +51,15 @@ def receive(stream: BinaryIO) -> tuple[bytes, bytes] | None:
 
 
 def begin() -> bool:
-    """Ties this process to its parent, whose id is the last argument; False when the parent is gone already.
+    """Confines this process and ties it to its parent, whose id is the last argument; False when the parent is gone.
 
-    Linux ends the process when its parent ends, however that happens. Ctrl-C reaches the whole group and is passed
-    over: the parent decides when its children end.
+    Ctrl-C reaches the whole group and is passed over: the parent decides when its children end. From here on no
+    socket can be opened (see `confinement`).
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with_parent()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    forbid_sockets()
+    end_with_parent()
     return os.getppid() == int(sys.argv[-1])
 
 
