@@ -12,16 +12,29 @@ from contextlib import asynccontextmanager
 import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
+from starlette.types import Receive, Scope, Send
 
 from kg_service import __version__, queries, resources
-from kg_service.api import collections, cors, documentation, graph_store, health, problems, sparql, update, validate
+from kg_service.api import (
+    collections,
+    cors,
+    documentation,
+    graph_store,
+    health,
+    problems,
+    running,
+    sparql,
+    update,
+    validate,
+)
+from kg_service.api.asking import Questions, Repeated
 from kg_service.api.writing import Writer
 from kg_service.errors import KgError
 from kg_service.settings import Settings
 from kg_service.sparql.federation import Federation
 from kg_service.store import Reads
 from kg_service.store.cache import CachedReads
-from kg_service.store.readers import Readers
+from kg_service.store.readers import Limits, Readers
 from kg_service.store.remote import DIALECTS, Endpoint, RemoteReads
 
 DESCRIPTION = """A knowledge graph of the social and solidarity economy: who acts, where they meet, what they call for,
@@ -36,6 +49,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.settings, app.state.writer = settings, Writer(settings)
         app.state.readers, app.state.judges = _reads(settings), validate.judges(settings)
+        app.state.questions = Questions()
         app.state.federation = Federation(
             settings.services,
             base=settings.base,
@@ -62,6 +76,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     described = {"/sparql": sparql.OPENAPI, "/update": update.OPENAPI, "/store": graph_store.OPENAPI}
     documentation.install(app, described | {"/api/validate": validate.OPENAPI})
     app.include_router(health.router)
+    app.include_router(running.router)
     app.include_router(collections.router(queries.every(resources.folder("queries"))))
     app.add_route("/sparql", sparql.sparql, methods=sparql.METHODS)
     app.add_route("/update", update.update, methods=update.METHODS)
@@ -82,10 +97,17 @@ def _reads(settings: Settings) -> Reads:
         )
     readers = Readers(
         settings.store,
-        size=settings.readers,
-        memory=settings.query_memory,
-        max_bytes=settings.max_answer_bytes,
-        queue_seconds=settings.queue_seconds,
+        Limits(
+            readers=settings.readers,
+            memory=settings.query_memory,
+            max_bytes=settings.max_answer_bytes,
+            max_rows=settings.max_rows,
+            quick_seconds=settings.quick_seconds,
+            queue_seconds=settings.queue_seconds,
+            queue=settings.queue,
+            paused=settings.paused,
+            client_seconds=settings.client_seconds,
+        ),
     )
     return CachedReads(readers, settings.cache_bytes)
 
@@ -109,7 +131,7 @@ class Server(uvicorn.Server):
         self._app = create_app(settings)
         self._draining: asyncio.Task[None] | None = None
         config = uvicorn.Config(
-            cors.Cors(self._app, read_by_post=["/sparql", "/api/validate"]),
+            cors.Cors(self._answer, read_by_post=["/sparql", "/api/validate"]),
             interface="asgi3",
             log_level="warning",
             lifespan="on",
@@ -118,6 +140,14 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
         logging.getLogger("uvicorn.error").addFilter(_brief)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The application, with repeated questions answered before it."""
+        reads = getattr(self._app.state, "readers", None)  # not before the application has started
+        if isinstance(reads, CachedReads):
+            await Repeated(self._app, self._app.state.questions, reads)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
     async def on_tick(self, counter: int) -> bool:
         stopping = await super().on_tick(counter)
@@ -129,7 +159,7 @@ class Server(uvicorn.Server):
 def run(settings: Settings, listening: socket.socket) -> None:
     """Serves on a bound socket until a signal says stop; then no process of ours is left."""
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(Server(settings).serve(sockets=[listening]))
+        Server(settings).run(sockets=[listening])
 
 
 async def _home(_: object) -> RedirectResponse:

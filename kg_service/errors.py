@@ -11,7 +11,11 @@
     ├── UnsupportedFormat        the format of what came in is not one we read
     ├── Violations               data that break the shapes; carries the validation report
     ├── ServiceFailed            another endpoint, asked by SERVICE, gave no answer that could be used
-    ├── QueryStopped             a query that was ended: deadline, size, memory, operator
+    ├── QueryStopped             a query that was ended: memory, operator, the service stops
+    │   ├── TooSlow              it passed its deadline
+    │   ├── TooLarge             its answer passes a limit of rows or bytes
+    │   ├── TooMany              its client asks more than one client may
+    │   └── Busy                 too many ask at once
     └── StoreError               the store cannot be used
         ├── StoreLocked          another process holds it
         ├── StoreUnwritable      no permission, no space, not a directory
@@ -140,6 +144,20 @@ class QueryStopped(KgError):
     status = 503
 
 
+class TooSlow(QueryStopped):
+    """The query passed its deadline."""
+
+    title = "The query took too long"
+    status = 504
+
+
+class TooMany(QueryStopped):
+    """The client asks more than one client may; `retry_after` says when it may again."""
+
+    title = "Too many requests"
+    status = 429
+
+
 class TooLarge(QueryStopped):
     """The answer passes a limit of rows or bytes."""
 
@@ -148,7 +166,7 @@ class TooLarge(QueryStopped):
 
 
 class Busy(QueryStopped):
-    """Every reader is at work and the queue is full or the wait was too long."""
+    """Every reader is at work and the queue is full or the wait was too long; `retry_after` says when to come again."""
 
     title = "The service is busy"
     status = 503

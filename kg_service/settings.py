@@ -46,10 +46,30 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=1, le=65535, description="port to listen on")
     base: str = Field("https://w3id.org/sse-kg/", description="base that relative IRIs in queries resolve against")
-    readers: int = Field(2, ge=1, le=64, description="queries that run at the same time, one process each")
+    readers: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="long queries that run at the same time, one process each; as many short ones besides",
+    )
+    quick_seconds: float = Field(0.1, gt=0, description="seconds after which a query counts as a long one")
     query_seconds: float = Field(30.0, gt=0, description="longest time one query may take")
+    query_seconds_with_token: float = Field(
+        300.0, gt=0, description="longest time that a query sent with the token may ask for"
+    )
     queue_seconds: float = Field(10.0, ge=0, description="longest wait for a free reader")
+    queue: int = Field(1024, ge=2, description="queries that may wait for a reader; one client may have half of them")
+    paused: int = Field(
+        32, ge=2, description="long queries that may wait for their turn, stopped; one client may have half of them"
+    )
+    client_seconds: float | None = Field(
+        None,
+        gt=0,
+        description="seconds of engine time that one client (token, else address) may use per minute; "
+        "by default 60 for each reader, which a client that asks alone cannot pass",
+    )
     max_answer_bytes: int = Field(512 * 2**20, gt=0, description="largest answer to one query, in bytes")
+    max_rows: int = Field(1_000_000, gt=0, description="most rows or triples in the answer to one query")
     max_query_bytes: int = Field(1 * 2**20, gt=0, description="longest query text, in bytes")
     services: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = Field(
         (),

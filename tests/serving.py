@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
 import threading
@@ -23,7 +22,7 @@ class running:  # noqa: N801  (reads as a phrase: with running(settings) as url)
         self._thread = threading.Thread(target=self._serve)
 
     def _serve(self) -> None:
-        asyncio.run(self._server.serve(sockets=[self._socket]))
+        self._server.run(sockets=[self._socket])
 
     def __enter__(self) -> str:
         self._thread.start()

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from kg_service import entities, queries
+from kg_service.api.clients import client_of
 from kg_service.store import Query
 
 
@@ -41,7 +42,7 @@ def _endpoint(question: queries.Question) -> Callable[[Request, Response], Corou
 
     async def listed(request: Request, response: Response) -> Collection:
         answer = await request.app.state.readers.answer(
-            Query(question.text, seconds=request.app.state.settings.query_seconds)
+            Query(question.text, seconds=request.app.state.settings.query_seconds, client=client_of(request))
         )
         things = entities.collect(await answer.content(), many)
         response.headers["KG-Generation"] = str(answer.generation)

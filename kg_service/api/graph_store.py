@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import uuid4
@@ -10,6 +12,7 @@ from uuid import uuid4
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from kg_service.api.clients import client_of
 from kg_service.api.writing import ANSWERS, Writer, body_of, may_write
 from kg_service.errors import Malformed, NotAcceptable, NotFound, PreconditionFailed
 from kg_service.rdf import GRAPH_FORMATS, Format, Quad
@@ -159,7 +162,13 @@ async def _must_exist(request: Request, where: Target) -> None:
 async def _answer(request: Request, where: Target, how: Format) -> Answer:
     reads: Reads = request.app.state.readers
     settings: Settings = request.app.state.settings
-    return await reads.answer(Query(where.construct(), graph=how.name, seconds=settings.query_seconds))
+    answer = await reads.answer(
+        Query(where.construct(), graph=how.name, seconds=settings.query_seconds, client=client_of(request))
+    )
+    if answer.whole is None:
+        return answer
+    digest = hashlib.blake2b(answer.whole, digest_size=12).hexdigest()
+    return replace(answer, etag=f'"{answer.generation}-{digest}"')
 
 
 async def _check_preconditions(request: Request, where: Target, exists: bool) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 from fastapi import APIRouter, Request
 
-from kg_service.errors import StoreError
-from kg_service.store import Query
+from kg_service.errors import QueryStopped, StoreError
+from kg_service.store import Query, Reads
+
+#: Seconds for which readiness waits for the number of triples.
+_PATIENCE = 2.0
 
 router = APIRouter(prefix="/health", tags=["operations"])
 
@@ -21,10 +25,27 @@ async def live() -> dict[str, str]:
 
 @router.get("/ready", summary="Can questions be answered?")
 async def ready(request: Request) -> dict[str, Any]:
-    """Answers 200 with the generation once data are loaded and a reader answers; 503 before."""
-    readers = request.app.state.readers
+    """Answers 200 with the generation once data are loaded and a reader answers; 503 before.
+
+    `triples` is null while they are being counted, which waits behind the heavy queries of others.
+    """
+    readers: Reads = request.app.state.readers
     if not readers.generation and not request.app.state.settings.query_url:
         raise StoreError("no data are loaded yet; run `kg load` or start with `kg serve`")
-    answer = await readers.answer(Query("SELECT (COUNT(*) AS ?triples) { ?s ?p ?o }", seconds=5))
+    counting = asyncio.ensure_future(_triples(readers))
+    answer = await readers.answer(Query("ASK {}", seconds=5))
+    try:
+        await asyncio.wait({counting}, timeout=_PATIENCE)
+        triples = counting.result() if counting.done() else None
+    finally:
+        counting.cancel()
+    return {"status": "ready", "generation": answer.generation, "triples": triples}
+
+
+async def _triples(readers: Reads) -> int | None:
+    try:
+        answer = await readers.answer(Query("SELECT (COUNT(*) AS ?triples) { ?s ?p ?o }"))
+    except QueryStopped:
+        return None
     (row,) = json.loads(await answer.content())["results"]["bindings"]
-    return {"status": "ready", "generation": answer.generation, "triples": int(row["triples"]["value"])}
+    return int(row["triples"]["value"])

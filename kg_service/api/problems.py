@@ -10,17 +10,17 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from kg_service.errors import PROBLEMS, Busy, KgError, Violations
+from kg_service.errors import PROBLEMS, KgError, Violations
 
 MEDIA_TYPE = "application/problem+json"
 
 
 def response(error: KgError) -> JSONResponse:
-    """The answer that an error of ours makes."""
+    """The answer that an error of ours makes; 429 and 503 say when to come again."""
     content = error.problem()
     if isinstance(error, Violations):
         content["report"] = error.report.to_dict()
-    headers = {"Retry-After": "1"} if isinstance(error, Busy) else None
+    headers = {"Retry-After": str(error.more.get("retry_after", 1))} if error.status in (429, 503) else None
     return JSONResponse(content, error.status, headers=headers, media_type=MEDIA_TYPE)
 
 

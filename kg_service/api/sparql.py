@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from dataclasses import replace
+from secrets import token_hex
+from tempfile import TemporaryFile
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from kg_service.errors import Refused
+from kg_service.api import problems
+from kg_service.api.asking import MEDIA_TYPES, Question, Questions, headers_of, key_of
+from kg_service.api.clients import client_of, has_token
+from kg_service.errors import KgError, Refused
 from kg_service.rdf import GRAPH_FORMATS, TABLE_FORMATS
 from kg_service.settings import Settings
 from kg_service.sparql import guard, protocol
 from kg_service.sparql.description import service_description
 from kg_service.sparql.federation import Federation
 from kg_service.store import Answer, Query, Reads
+from kg_service.store.cache import CachedReads
 
 #: What goes into the log for a client that did not wait (nginx's number; nobody receives it).
 _CLIENT_LEFT = 499
+#: Bytes of a spooled answer that are sent at once.
+_PART = 256 * 1024
 METHODS = ["GET", "POST", "HEAD"]
-_MEDIA_TYPES = {f.name: f.media_type for f in (*TABLE_FORMATS, *GRAPH_FORMATS)}
 
 _PARAMETERS = {
     "query": "The query. Without one, GET answers with the service description.",
     "default-graph-uri": "IRI of a graph of the default graph; may be repeated.",
     "named-graph-uri": "IRI of a named graph; may be repeated.",
     "format": "Short name of the answer's format, where an Accept header cannot be sent.",
-    "timeout": "Seconds after which the query is stopped; may only shorten the service's own limit.",
+    "timeout": "Seconds after which the query is stopped; without the token it may only shorten the limit.",
 }
 _ANSWERS = {
     "200": {
@@ -38,10 +46,12 @@ _ANSWERS = {
         for status, what in {
             "400": "The query is malformed or not allowed; says line and column.",
             "406": "No known format is acceptable.",
-            "413": "The answer is larger than allowed.",
+            "413": "The answer has more bytes or rows than allowed, or the query needs too much memory.",
             "415": "The body is neither a query nor a form.",
+            "429": "You ask more than one client may; Retry-After says when you may again.",
             "502": "An endpoint that SERVICE names failed.",
-            "503": "The query was stopped at its deadline, or no reader came free.",
+            "503": "The service is full or stopping, or an operator ended the query; see Retry-After.",
+            "504": "The query was stopped at its deadline.",
         }.items()
     },
 }
@@ -80,21 +90,95 @@ OPENAPI = {
 
 
 async def sparql(request: Request) -> Response:
-    """Answers a query operation; a GET without a query gets the service description."""
+    """Answers a query operation; a GET without a query gets the service description.
+
+    Every answer to a query that was run, problems too, carries its id in KG-Query.
+    """
     settings: Settings = request.app.state.settings
     readers: Reads = request.app.state.readers
-    body = await _body(request, settings.max_query_bytes)
+    question = await _question(request)
+    if question is None:
+        return _description(request)
+    limit = settings.query_seconds_with_token if question.seconds and has_token(request) else settings.query_seconds
+    seconds = min(question.seconds or limit, limit)
+    query = replace(question.query, seconds=seconds, client=client_of(request), id=token_hex(8))
+    known = request.headers.get("if-none-match", "") if request.method != "POST" else ""
+    if known and isinstance(readers, CachedReads) and (etag := readers.etag(query)) and _names(known, etag):
+        return Response(status_code=304, headers=headers_of(Answer(readers.generation, "", etag=etag)))
+    try:
+        answer = await _unless_client_leaves(request, _answered(request.app.state.federation, readers, query))
+    except KgError as error:
+        refusal = problems.response(error)
+        refusal.headers["KG-Query"] = query.id
+        return refusal
+    if answer is None:
+        return Response(status_code=_CLIENT_LEFT)
+    headers = headers_of(answer) | {"KG-Query": query.id}
+    if answer.etag and known and (_names(known, answer.etag) or known.strip() == "*"):
+        await answer.leave()
+        return Response(status_code=304, headers=headers)
+    media_type = MEDIA_TYPES[answer.format]
+    if answer.parts is None:
+        return Response(answer.whole, headers=headers, media_type=media_type)
+    if request.method == "HEAD":
+        await answer.leave()
+        return _HeadOnly(headers=headers, media_type=media_type)
+    if request.scope["http_version"] == "1.0":
+        return await _spooled(answer, headers, media_type)
+    return StreamingResponse(answer.parts, headers=headers, media_type=media_type)
+
+
+class _HeadOnly(Response):
+    """The headers of an answer whose length nobody knows."""
+
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        super().init_headers(headers)
+        del self.headers["content-length"]
+
+
+async def _spooled(answer: Answer, headers: dict[str, str], media_type: str) -> Response:
+    """A long answer for HTTP/1.0, which has no chunks: by its length alone can a client tell that it was cut short."""
+    assert answer.parts is not None
+    file = TemporaryFile()  # noqa: SIM115  (closed when it was sent)
+    try:
+        async for part in answer.parts:
+            file.write(part)
+    except KgError as error:
+        file.close()
+        return problems.response(error)
+    except BaseException:
+        file.close()
+        raise
+    headers |= {"Content-Length": str(file.tell())}
+    file.seek(0)
+
+    async def sent() -> AsyncIterator[bytes]:
+        with file:
+            while part := file.read(_PART):
+                yield part
+
+    return StreamingResponse(sent(), headers=headers, media_type=media_type)
+
+
+async def _question(request: Request) -> Question | None:
+    """What the request asks, looked over; None for the service description."""
+    settings: Settings = request.app.state.settings
+    questions: Questions = request.app.state.questions
+    body = await _body(request, settings.max_query_bytes)  # read in any case, so that only the end can follow
+    if request.method != "POST":
+        body = b""
+    key = key_of(request.scope, body)
+    if known := questions.get(key):
+        return known
     asked = protocol.asked(request.method, request.url.query, request.headers, body)
     if asked is None:
-        return _description(request)
+        return None
     federation: Federation = request.app.state.federation
     query = guard.inspect(
         asked.text, max_bytes=settings.max_query_bytes, base=settings.base, may_federate=federation.is_on
     )
     chosen_by_protocol = bool(asked.default_graphs or asked.named_graphs)
-    answering = _answered(
-        federation,
-        readers,
+    question = Question(
         Query(
             text=query.text,
             table=asked.table,
@@ -103,37 +187,26 @@ async def sparql(request: Request) -> Response:
             default_graphs=asked.default_graphs if chosen_by_protocol else query.default_graphs,
             named_graphs=asked.named_graphs if chosen_by_protocol else query.named_graphs,
             base=settings.base,
-            seconds=min(asked.seconds or settings.query_seconds, settings.query_seconds),
         ),
+        asked.seconds,
     )
-    answer = await _unless_client_leaves(request, answering)
-    if answer is None:
-        return Response(status_code=_CLIENT_LEFT)
-    headers = {"Vary": "Accept", "KG-Generation": str(answer.generation)}
-    media_type = _MEDIA_TYPES[answer.format]
-    if answer.etag:
-        headers |= {"ETag": answer.etag, "Cache-Control": "no-cache"}
-        if request.method != "POST" and _is_known(request.headers.get("if-none-match", ""), answer.etag):
-            return Response(status_code=304, headers=headers)
-    if answer.parts is not None:
-        return StreamingResponse(answer.parts, headers=headers, media_type=media_type)
-    return Response(answer.whole, headers=headers, media_type=media_type)
+    questions.remember(key, question)
+    return question
 
 
 async def _answered(federation: Federation, readers: Reads, query: Query) -> Answer:
     return await readers.answer(await federation.filled(query))
 
 
-def _is_known(if_none_match: str, etag: str) -> bool:
+def _names(if_none_match: str, etag: str) -> bool:
     """Whether the client has this answer already (RFC 9110, section 13.1.2; comparison is weak)."""
-    known = {each.strip().removeprefix("W/") for each in if_none_match.split(",")}
-    return "*" in known or etag in known
+    return etag in {each.strip().removeprefix("W/") for each in if_none_match.split(",")}
 
 
 async def _unless_client_leaves(request: Request, answering: Coroutine[None, None, Answer]) -> Answer | None:
     """The answer; None, with the query ended, when the client closes the connection before it is there."""
     work = asyncio.ensure_future(answering)
-    leaving = asyncio.ensure_future(request.receive())  # the body is read, so all that can come is the disconnect
+    leaving = asyncio.ensure_future(request.receive())
     try:
         await asyncio.wait({work, leaving}, return_when=asyncio.FIRST_COMPLETED)
         return work.result() if work.done() else None

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
 from starlette.requests import Request
 
 from kg_service import resources
+from kg_service.api.clients import require_token
 from kg_service.changes import Committed, commit, skolemised
-from kg_service.errors import Forbidden, TooLarge, Unauthorised
+from kg_service.errors import Forbidden, TooLarge
 from kg_service.rdf import Quad
 from kg_service.settings import Settings
 from kg_service.shacl import Shapes, load_shapes
@@ -41,12 +41,7 @@ def may_write(request: Request) -> None:
     """Raises Forbidden when writing is off, Unauthorised without the right token."""
     if request.app.state.settings.query_url:
         raise Forbidden("this service reads another engine's graph; write there")
-    token = request.app.state.settings.token
-    if token is None:
-        raise Forbidden("writing over HTTP is off; start the service with KG_TOKEN set")
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), token.get_secret_value().encode()):
-        raise Unauthorised("send the token as “Authorization: Bearer …”")
+    require_token(request, "writing")
 
 
 async def body_of(request: Request, limit: int) -> bytes:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from pyoxigraph import NamedNode, Quad
+
+from kg_service.errors import KgError
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,8 @@ class Query:
     `table`, `boolean` and `graph` are short names of formats (`rdf.Format.name`) for SELECT, ASK, and CONSTRUCT or
     DESCRIBE; None where the client accepts no format of that kind. Graphs given here replace FROM and FROM NAMED
     (SPARQL 1.1 Protocol, section 2.1.4). A query that is not `is_lasting` holds what did not come from the store, so
-    that its answer is neither kept nor named by an ETag.
+    that its answer is neither kept nor named by an ETag. Two queries are equal when they ask the same, whoever asks
+    and how long he would wait. Without a `client` it is the service itself that asks, which has no budget.
     """
 
     text: str
@@ -37,7 +41,9 @@ class Query:
     default_graphs: tuple[str, ...] = ()
     named_graphs: tuple[str, ...] = ()
     base: str | None = None
-    seconds: float = 30.0
+    seconds: float = field(default=30.0, compare=False)
+    client: str = field(default="", compare=False)
+    id: str = field(default_factory=lambda: secrets.token_hex(8), compare=False)
     is_lasting: bool = True
 
 
@@ -51,6 +57,11 @@ class Answer:
     etag: str | None = None
     parts: AsyncIterator[bytes] | None = field(default=None, compare=False)
 
+    async def leave(self) -> None:
+        """Lets go of an answer that nobody will read."""
+        if isinstance(self.parts, AsyncGenerator):
+            await self.parts.aclose()
+
     async def content(self) -> bytes:
         """The complete answer; raises like `parts` when it was cut short."""
         if self.whole is not None:
@@ -58,11 +69,28 @@ class Answer:
         return b"".join([part async for part in self.parts]) if self.parts else b""
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A query that is not answered yet: since when (Unix time), where it stands, and what it has used so far.
+
+    `lane` is "waiting" (for a reader), "quick", "heavy", "paused" (heavy, until a reader is free for it), or "remote"
+    (another engine has it).
+    """
+
+    query: Query
+    lane: str
+    started: float
+    seconds: float
+    cpu_seconds: float
+    bytes: int
+
+
 class Reads(Protocol):
     """The one who answers queries; many at a time, each on the generation published when it begins.
 
-    `answer` raises Malformed, NotAcceptable, TooLarge, Busy and QueryStopped; `drain` lets running queries end within
-    some seconds, then ends them.
+    `answer` raises Malformed, NotAcceptable and QueryStopped with its kinds. `running` lists what is being answered,
+    and `end` ends one of them, which raises the reason; False when there is none of that id. `drain` lets running
+    queries end within some seconds, then ends them.
     """
 
     @property
@@ -71,6 +99,10 @@ class Reads(Protocol):
     async def start(self) -> None: ...
 
     async def answer(self, query: Query) -> Answer: ...
+
+    def running(self) -> list[Running]: ...
+
+    def end(self, query_id: str, reason: KgError) -> bool: ...
 
     async def drain(self, seconds: float) -> None: ...
 

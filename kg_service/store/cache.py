@@ -7,10 +7,14 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
-from kg_service.store import Answer, Query, Reads
+from kg_service.errors import KgError
+from kg_service.store import Answer, Query, Running
+from kg_service.store.readers import Readers
 
 #: Functions whose value differs from one evaluation to the next (SPARQL 1.1, section 17.4).
 _VARYING = re.compile(r"\b(RAND|NOW|UUID|STRUUID|BNODE)\b", re.IGNORECASE)
+#: Blank nodes of a template get new names each time (section 16.2); the words may stand elsewhere too.
+_TEMPLATE, _RENAMED = re.compile(r"\bCONSTRUCT\b", re.IGNORECASE), re.compile(r"\[|_:|\(\s*[^?\s)]")
 
 
 @dataclass(slots=True)
@@ -24,12 +28,13 @@ class Counters:
 class CachedReads:
     """Reads through a cache of whole answers; least recently used ones go first when `max_bytes` is reached.
 
-    Answers carry a strong ETag: their generation and a digest of their bytes.
+    Answers carry a strong ETag: their generation and a digest of the state of the store and of the question. Where
+    the same question may have another answer, the digest is that of the answer, and a streamed one has none.
     """
 
-    def __init__(self, reads: Reads, max_bytes: int) -> None:
+    def __init__(self, reads: Readers, max_bytes: int) -> None:
         self._reads, self._max_bytes, self._bytes = reads, max_bytes, 0
-        self._kept: OrderedDict[tuple[int, Query], Answer] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, Query], Answer] = OrderedDict()
         self.counters = Counters()
 
     @property
@@ -39,36 +44,67 @@ class CachedReads:
     async def start(self) -> None:
         await self._reads.start()
 
+    def running(self) -> list[Running]:
+        return self._reads.running()
+
+    def end(self, query_id: str, reason: KgError) -> bool:
+        return self._reads.end(query_id, reason)
+
     async def drain(self, seconds: float) -> None:
         await self._reads.drain(seconds)
 
     async def close(self) -> None:
         await self._reads.close()
 
+    def kept(self, query: Query) -> Answer | None:
+        """The finished answer on the generation published now, if it is here."""
+        key = (self._reads.state, query)
+        answer = self._kept.get(key)
+        if answer is not None:
+            self.counters.hits += 1
+            self._kept.move_to_end(key)
+        return answer
+
+    def etag(self, query: Query) -> str | None:
+        """The ETag of the answer that the query would get now, where it can be known before."""
+        template = _TEMPLATE.search(query.text)
+        if _VARYING.search(query.text) or (template and _RENAMED.search(query.text, template.end())):
+            return None
+        state = self._reads.state
+        asked = (query.text, query.table, query.boolean, query.graph, query.default_graphs, query.named_graphs)
+        return _tag(self.generation, "q", repr((state, query.base, *asked)).encode("utf-8", "surrogatepass"))
+
     async def answer(self, query: Query) -> Answer:
         if not query.is_lasting:
             return await self._reads.answer(query)
-        question = replace(query, seconds=0.0)
-        kept = self._kept.get((self.generation, question))
+        kept = self.kept(query)
         if kept is not None:
-            self.counters.hits += 1
-            self._kept.move_to_end((kept.generation, question))
             return kept
         self.counters.misses += 1
+        state, etag = self._reads.state, self.etag(query)
         answer = await self._reads.answer(query)
-        if answer.whole is None:
-            return answer
-        digest = blake2b(answer.whole, digest_size=12).hexdigest()
-        tagged = replace(answer, etag=f'"{answer.generation}-{digest}"')
-        if not _VARYING.search(query.text):
-            self._keep((answer.generation, question), tagged, len(answer.whole))
+        is_of_that_state = state == self._reads.state
+        if etag is None or not is_of_that_state:
+            etag = None if answer.whole is None else _tag(answer.generation, "a", answer.whole)
+        tagged = replace(answer, etag=etag)
+        if answer.whole is not None and is_of_that_state and not _VARYING.search(query.text):
+            self._keep((state, replace(query, client="", id="")), tagged, len(answer.whole))
         return tagged
 
-    def _keep(self, key: tuple[int, Query], answer: Answer, size: int) -> None:
+    def _keep(self, key: tuple[str, Query], answer: Answer, size: int) -> None:
         if key in self._kept or size > self._max_bytes // 8:
             return
         self._kept[key] = answer
-        self._bytes += size
+        self._bytes += size + _size_of(key)
         while self._bytes > self._max_bytes:
-            _, dropped = self._kept.popitem(last=False)
-            self._bytes -= len(dropped.whole or b"")
+            old, dropped = self._kept.popitem(last=False)
+            self._bytes -= len(dropped.whole or b"") + _size_of(old)
+
+
+def _size_of(key: tuple[str, Query]) -> int:
+    """Roughly what a question takes in memory beside its answer."""
+    return 1000 + 2 * len(key[1].text)
+
+
+def _tag(generation: int, kind: str, of: bytes) -> str:
+    return f'"{generation}-{kind}{blake2b(of, digest_size=12).hexdigest()}"'

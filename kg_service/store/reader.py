@@ -1,12 +1,17 @@
-"""The program of a reader process: opens a generation, answers one query at a time, can be killed at any moment."""
+"""The reader processes' program: each opens a generation, answers one query at a time, can be killed any moment.
+
+Started as a module it is the nursery (see `children`): it has everything loaded, opens nothing, and its children read.
+"""
 
 from __future__ import annotations
 
+import gc
 import json
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import IO, Any, BinaryIO, NoReturn
 
 from pyoxigraph import (
     DefaultGraph,
@@ -31,32 +36,51 @@ from kg_service.rdf import (
     malformed,
 )
 from kg_service.store import generations
-from kg_service.store.frames import FRAME, begin, limit_memory, receive, refuse, send
+from kg_service.store.children import birth
+from kg_service.store.counting import counter
+from kg_service.store.frames import FRAME, HEADER, begin, end_with_parent, limit_memory, receive, refuse, send
 
 
 class _Frames:
-    """A file to serialise into: cuts what is written into frames and stops at the limit of bytes."""
+    """A file to serialise into: cuts what is written into frames, and stops at the limits of bytes and rows.
 
-    def __init__(self, out: BinaryIO, limit: int) -> None:
-        self._out, self._limit, self._held, self._sent = out, limit, bytearray(), 0
+    The head and the frames of a small answer leave together with its end.
+    """
+
+    def __init__(self, out: BinaryIO, how: Format, *, max_bytes: int, max_rows: int) -> None:
+        self._out, self._held, self._sent = out, bytearray(), 0
+        self._max_bytes, self._max_rows = max_bytes, max_rows
+        self._count = counter(how)
         self.stopped: TooLarge | None = None
+        _put(out, b"H", json.dumps({"format": how.name}).encode())
 
     def write(self, data: bytes) -> int:
         self._held += data
-        if self._sent + len(self._held) > self._limit:
-            self.stopped = TooLarge(
-                f"the answer is larger than {self._limit} bytes; ask for less, or page with LIMIT and OFFSET"
-            )
-            raise OSError("limit reached")
+        if self._sent + len(self._held) > self._max_bytes:
+            self._stop(f"the answer is larger than {self._max_bytes} bytes")
         if len(self._held) >= FRAME:
             self.flush()
         return len(data)
 
     def flush(self) -> None:
-        if self._held:
-            send(self._out, b"D", bytes(self._held))
-            self._sent += len(self._held)
-            self._held.clear()
+        if not self._held:
+            return
+        data = bytes(self._held)
+        if self._count(data) > self._max_rows:
+            self._stop(f"the answer has more than {self._max_rows} rows")
+        _put(self._out, b"D", data)
+        self._sent += len(data)
+        self._held.clear()
+
+    def _stop(self, what: str) -> NoReturn:
+        self.stopped = TooLarge(f"{what}; ask for less, or page with ORDER BY, LIMIT and OFFSET")
+        raise OSError("limit reached")
+
+
+def _put(out: BinaryIO, kind: bytes, payload: bytes) -> None:
+    """Like `frames.send`, but small frames wait for the next."""
+    out.write(HEADER.pack(kind, len(payload)))
+    out.write(payload)
 
 
 class _Reader:
@@ -119,21 +143,26 @@ def _pick(wanted: str | None, among: Iterable[Format], what: str) -> Format:
 
 def _answer(store: Store, job: dict[str, Any], out: BinaryIO) -> None:
     dataset, arguments = dataset_of(store, job["default_graphs"], job["named_graphs"])
-    frames = _Frames(out, job["max_bytes"])
+    frames: _Frames | None = None
+
+    def begun(wanted: str | None, among: Iterable[Format], what: str) -> tuple[Format, _Frames]:
+        nonlocal frames
+        how = _pick(wanted, among, what)
+        frames = _Frames(out, how, max_bytes=job["max_bytes"], max_rows=job["max_rows"])
+        return how, frames
+
     try:
         result = dataset.query(job["text"], base_iri=job["base"], **arguments)
         if isinstance(result, QuerySolutions):
-            how = _pick(job["table"], TABLE_FORMATS, "SELECT")
-            _head(out, how)
-            result.serialize(frames, how.results)  # type: ignore[arg-type]
+            how, into = begun(job["table"], TABLE_FORMATS, "SELECT")
+            result.serialize(into, how.results)  # type: ignore[arg-type]
         elif isinstance(result, QueryBoolean):
-            how = _pick(job["boolean"], BOOLEAN_FORMATS, "ASK")
-            _head(out, how)
-            frames.write(_boolean(result, how))
+            how, into = begun(job["boolean"], BOOLEAN_FORMATS, "ASK")
+            into.write(_boolean(result, how))
         else:
-            how = _pick(job["graph"], GRAPH_FORMATS, "CONSTRUCT and DESCRIBE")
-            _head(out, how)
-            serialize(_once(result), frames, how.rdf, prefixes=PREFIXES)  # type: ignore[arg-type]
+            how, into = begun(job["graph"], GRAPH_FORMATS, "CONSTRUCT and DESCRIBE")
+            serialize(_once(result, job["max_rows"]), into, how.rdf, prefixes=PREFIXES)  # type: ignore[arg-type]
+        into.flush()
     except SyntaxError as error:
         raise malformed(error) from None
     except RuntimeError as error:
@@ -141,10 +170,9 @@ def _answer(store: Store, job: dict[str, Any], out: BinaryIO) -> None:
             raise Refused(f"the query cannot be evaluated: {error}") from None
         raise
     except OSError:
-        if frames.stopped:
+        if frames and frames.stopped:
             raise frames.stopped from None
         raise
-    frames.flush()
     send(out, b"E", b"")
 
 
@@ -154,24 +182,32 @@ def _boolean(result: QueryBoolean, how: Format) -> bytes:
     return result.serialize(format=how.results) or b""
 
 
-def _once(triples: QueryTriples) -> Iterable[Triple]:
+def _once(triples: QueryTriples, limit: int) -> Iterable[Triple]:
     """A graph is a set (SPARQL 1.1, section 16.2): the engine may construct the same triple many times."""
     seen: set[Triple] = set()
     for triple in triples:
         if triple not in seen:
+            if len(seen) == limit:
+                raise TooLarge(f"the answer has more than {limit} triples; ask for less, or page with LIMIT and OFFSET")
             seen.add(triple)
             yield triple
-
-
-def _head(out: BinaryIO, how: Format) -> None:
-    send(out, b"H", json.dumps({"format": how.name}).encode())
 
 
 def main() -> None:
     root, memory = Path(sys.argv[1]), int(sys.argv[2])
     if not begin():
         return
-    reader = _Reader(root, memory)
+    gc.freeze()  # so that children share these pages for good
+    nursery = birth()
+    if nursery is None:
+        return
+    end_with_parent()
+    if os.getppid() != nursery:
+        return
+    _read(_Reader(root, memory))
+
+
+def _read(reader: _Reader) -> None:
     out = sys.stdout.buffer
     while frame := receive(sys.stdin.buffer):
         job = json.loads(frame[1])

@@ -1,5 +1,9 @@
 """The pool of reader processes: one query at a time each, ended at the deadline and replaced.
 
+Every query begins in the quick lane. One that still runs after a moment is heavy: it goes on in a place for heavy
+queries, or waits for one, stopped where it is, while a spare process takes its place in the quick lane. So a light
+query never waits for a heavy one. Heavy queries take turns, and clients take turns in both lanes.
+
 An answer is given out whole when it is finished and small. A larger one is streamed; when it cannot be finished the
 stream raises, so that a short answer is never taken for a complete one.
 """
@@ -8,129 +12,186 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import math
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from kg_service.errors import Busy, QueryStopped, Refused, StoreDamaged, from_problem
-from kg_service.store import Answer, Query, generations
-from kg_service.store.children import Child, Ended
+from kg_service.errors import Busy, KgError, QueryStopped, Refused, StoreDamaged, TooMany, TooSlow, from_problem
+from kg_service.store import Answer, Query, Running, generations
+from kg_service.store.children import Child, Ended, Nursery
+from kg_service.store.fairness import Budgets, FairQueue
 
 #: Answers up to this many bytes are held back until they are complete.
 WHOLE = 1 * 2**20
+#: Seconds for which a heavy query goes on before it gives way to one that waits.
+SLICE = 0.5
+#: How often a query is asked when others end its readers.
+_ATTEMPTS = 5
+#: A reader that holds more than this after a query is replaced: the engine keeps memory that it has taken once.
+GROWN = 96 * 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What queries may take; numbers of queries are of those at the same time."""
+
+    #: Heavy queries that run, and as many in the quick lane.
+    readers: int = 2
+    #: Memory of one query in bytes; those that are paused may hold as much together.
+    memory: int = 2 * 2**30
+    max_bytes: int = 512 * 2**20
+    max_rows: int = 1_000_000
+    #: Seconds after which a query is heavy.
+    quick_seconds: float = 0.1
+    #: Seconds that a query may wait for its beginning.
+    queue_seconds: float = 10.0
+    #: Queries that may wait for their beginning; one client may have half of them.
+    queue: int = 1024
+    #: Heavy queries that may wait for their turn; one client may have half of them.
+    paused: int = 32
+    #: Processor seconds that one client may use in a minute; none: as many as all readers have.
+    client_seconds: float | None = None
 
 
 class _Turn:
-    """One query's hold on the pool, which ends at the deadline even when the client does not take what it asked for."""
+    """One query on its way through the pool."""
 
-    def __init__(self, pool: Readers, deadline: float) -> None:
-        self._pool = pool
-        self.reader: Child | None = None
-        self._is_over = False
-        self._alarm = asyncio.get_running_loop().call_at(deadline, self.end, False)
+    def __init__(self, query: Query) -> None:
+        self.query, self.client = query, query.client
+        self.lane = "waiting"
+        self.began, self.started = time.monotonic(), time.time()
+        self.bytes = 0
+        self.child: Child | None = None
+        self.cpu_before = 0.0
+        self.ready: asyncio.Future[Child] = asyncio.get_running_loop().create_future()
+        self.reason: KgError | None = None
+        self.alarms: list[asyncio.TimerHandle] = []
 
-    def end(self, is_clean: bool) -> None:
-        """Gives the turn and the reader back, each once."""
-        self._alarm.cancel()
-        reader, self.reader = self.reader, None
-        if reader is not None:
-            self._pool._give_back(reader, is_clean)
-        if not self._is_over:
-            self._is_over = True
-            self._pool._turns.release()
+    @property
+    def deadline(self) -> float:
+        return self.began + self.query.seconds
 
-
-def _too_slow(query: Query) -> QueryStopped:
-    return QueryStopped(
-        f"the query took longer than {query.seconds:g} s; ask for less, or add a LIMIT", seconds=query.seconds
-    )
+    @property
+    def cpu_seconds(self) -> float:
+        return max(0.0, self.child.cpu_seconds - self.cpu_before) if self.child else 0.0
 
 
 class Readers:
-    """A pool of `size` reader processes on the store in `root`, with `spare` more kept warm to replace ended ones."""
+    """A pool of reader processes on the store in `root`."""
 
-    def __init__(
-        self,
-        root: Path,
-        *,
-        size: int,
-        memory: int,
-        max_bytes: int,
-        queue_seconds: float,
-        spare: int = 1,
-    ) -> None:
+    def __init__(self, root: Path, limits: Limits | None = None) -> None:
         self.root = root
-        self._processes, self._memory, self._max_bytes = size + spare, memory, max_bytes
-        self._queue_seconds = queue_seconds
-        self._idle: asyncio.Queue[Child] = asyncio.Queue()
-        self._turns = asyncio.Semaphore(size)
+        self.limits = limits or Limits()
+        self._published = generations.Published(root)
+        self._nursery = Nursery("kg_service.store.reader", root, self.limits.memory)
         self._all: set[Child] = set()
-        self._replacing: set[asyncio.Task[None]] = set()
+        self._idle: list[Child] = []
+        self._turns: dict[str, _Turn] = {}
+        self._waiting: FairQueue[_Turn] = FairQueue()
+        self._paused: FairQueue[_Turn] = FairQueue()
+        self._memory: dict[_Turn, int] = {}  # what the paused ones hold
+        self._quick: set[_Turn] = set()
+        self._heavy: set[_Turn] = set()
+        self._budgets = Budgets(self.limits.client_seconds or 60 * self.limits.readers)
+        self._work: set[asyncio.Task[None]] = set()
+        self._coming = 0
         self._closed = False
 
     @property
     def generation(self) -> int:
         """The number of the generation published now; 0 when there is none."""
-        return generations.current(self.root)
+        return self._published.number()
+
+    @property
+    def state(self) -> str:
+        """What changes with every publication, also when the store was made anew and counts from 1 again."""
+        return self._published.state()
 
     async def start(self) -> None:
-        """Starts the processes; the first queries need not wait for them."""
-        await asyncio.gather(*(self._add() for _ in range(self._processes)))
-
-    async def _add(self) -> None:
-        reader = await Child.start("kg_service.store.reader", self.root, self._memory)
-        if self._closed:
-            await reader.end()
-            return
-        self._all.add(reader)
-        self._idle.put_nowait(reader)
+        """Starts the processes; the first queries need not wait for all of them."""
+        self._coming += 1
+        await self._add()
+        self._replenish()
 
     async def drain(self, seconds: float) -> None:
         """Lets running queries end within that time, then ends them; they raise QueryStopped."""
-        until = asyncio.get_running_loop().time() + seconds
-        while self._idle.qsize() < len(self._all) and asyncio.get_running_loop().time() < until:
+        until = time.monotonic() + seconds
+        while self._turns and time.monotonic() < until:
             await asyncio.sleep(0.05)
         await self.close()
 
     async def close(self) -> None:
-        """Ends every reader process."""
+        """Ends every process; queries that still run raise QueryStopped."""
         self._closed = True
-        await asyncio.gather(*self._replacing)
+        for turn in list(self._turns.values()):
+            self._stop(turn, QueryStopped("the service is stopping; try again later"))
+        while self._work:
+            await asyncio.gather(*self._work, return_exceptions=True)
         ending, self._all = self._all, set()
         await asyncio.gather(*(reader.end() for reader in ending))
+        await self._nursery.close()
+
+    def running(self) -> list[Running]:
+        """The queries that are not answered yet, the oldest first."""
+        now = time.monotonic()
+        return [
+            Running(each.query, each.lane, each.started, now - each.began, each.cpu_seconds, each.bytes)
+            for each in self._turns.values()
+        ]
+
+    def end(self, query_id: str, reason: KgError) -> bool:
+        """Ends a query, which raises the reason; False when there is none of that id."""
+        turn = self._turns.get(query_id)
+        if turn is None:
+            return False
+        self._stop(turn, reason)
+        return True
 
     async def answer(self, query: Query) -> Answer:
         """The answer to a query on the generation published now.
 
-        Raises Malformed, NotAcceptable, TooLarge, Busy (no reader came free in time) and QueryStopped (deadline, or
-        the query broke its reader). With `parts` in the answer, the reader is in use until they are read or closed.
+        Raises Malformed, NotAcceptable, TooLarge, TooSlow, TooMany, Busy, Refused (it broke its reader) and
+        QueryStopped. With `parts` in the answer, a reader is in use until they are read or closed.
         """
-        try:
-            await asyncio.wait_for(self._turns.acquire(), self._queue_seconds)
-        except TimeoutError:
-            raise Busy(f"no reader came free within {self._queue_seconds:g} s; try again later") from None
-        frames = self._frames(query)
+        turn = _Turn(query)
+        for attempt in range(_ATTEMPTS):
+            try:
+                return await self._answered(turn)
+            except Ended:
+                if turn.child and turn.child.has_crashed:
+                    raise Refused("the query needs more memory or nesting than one query may have") from None
+                await asyncio.sleep(0.02 * attempt)  # others ended the reader, and may end more
+                turn = _again(turn)
+        raise Busy("the reader of this query was ended again and again; try again later", retry_after=1)
+
+    async def _answered(self, turn: _Turn) -> Answer:
+        frames = self._frames(turn)
         try:
             generation, how = await anext(frames)
             held = bytearray()
             async for _, data in frames:
                 held += data
                 if len(held) > WHOLE:
-                    return Answer(int(generation), how.decode(), parts=joined(bytes(held), frames))
+                    return Answer(int(generation), how.decode(), parts=_joined_or_stopped(bytes(held), frames))
             return Answer(int(generation), how.decode(), whole=bytes(held))
         except BaseException:
             await frames.aclose()
             raise
 
-    async def _frames(self, query: Query) -> AsyncGenerator[tuple[int, bytes], None]:
-        """First (generation, format name), then (0, data) until the end; gives the reader back in every case."""
+    async def _frames(self, turn: _Turn) -> AsyncGenerator[tuple[int, bytes], None]:
+        """First (generation, format name), then (0, data) until the end; gives the reader back in every case.
+
+        Raises Ended when the reader ended by itself, else the reason for which it was ended.
+        """
         is_clean = False
-        deadline = asyncio.get_running_loop().time() + query.seconds
-        turn = _Turn(self, deadline)
         try:
-            async with asyncio.timeout_at(deadline):
-                reader = turn.reader = await self._next_idle()
-                generation, kind, payload = await self._asked(reader, query)
+            self._admit(turn)
+            child = await turn.ready
+            generation, kind, payload = await self._asked(child, turn)
             while kind != b"E":
                 if kind == b"X":
                     is_clean = True
@@ -138,61 +199,270 @@ class Readers:
                 if kind == b"H":
                     yield generation, json.loads(payload)["format"].encode()
                 else:
+                    turn.bytes += len(payload)
                     yield 0, payload
-                async with asyncio.timeout_at(deadline):
-                    kind, payload = await reader.hear()
+                kind, payload = await child.hear()
             is_clean = True
         except Ended:
-            if self._closed:
-                raise QueryStopped("the service is stopping; try again later") from None
-            if asyncio.get_running_loop().time() >= deadline:
-                raise _too_slow(query) from None
-            raise Refused("the query needs more memory or nesting than one query may have") from None
-        except TimeoutError:
-            raise _too_slow(query) from None
+            if turn.reason:
+                raise turn.reason from None
+            raise
         finally:
-            turn.end(is_clean)
+            self._leave(turn, is_clean)
 
-    async def _asked(self, reader: Child, query: Query) -> tuple[int, bytes, bytes]:
+    async def _asked(self, child: Child, turn: _Turn) -> tuple[int, bytes, bytes]:
         """Sends the query and hears the first frame; asks again when the generation was replaced meanwhile."""
-        job = asdict(query) | {"max_bytes": self._max_bytes}
+        job = _job(turn.query, self.limits)
         gone = -1
         while True:
             generation = self.generation
             if generation == gone:  # nobody published another meanwhile
                 raise StoreDamaged(f"generation {generation} of {self.root} is not there; restore a backup")
-            await reader.ask(job | {"generation": generation})
-            kind, payload = await reader.hear()
+            await child.ask(job | {"generation": generation})
+            kind, payload = await child.hear()
             if kind != b"X" or not isinstance(from_problem(json.loads(payload)), generations.Gone):
                 return generation, kind, payload
             gone = generation
 
-    async def _next_idle(self) -> Child:
-        while True:
-            reader = await self._idle.get()
-            if reader.is_alive:
-                return reader
-            self._all.discard(reader)
-            self._replace()
+    # The way of a turn: waiting -> quick -> heavy <-> paused; `_leave` ends it from everywhere, once.
 
-    def _give_back(self, reader: Child, is_clean: bool) -> None:
+    def _admit(self, turn: _Turn) -> None:
+        """Puts a query into the queue of the quick lane, or refuses it."""
         if self._closed:
-            return
-        if is_clean and reader.is_alive:
-            self._idle.put_nowait(reader)
-            return
-        self._all.discard(reader)
-        self._keep(reader.end())
-        self._replace()
+            raise QueryStopped("the service is stopping; try again later")
+        client, limits, loop = turn.client, self.limits, asyncio.get_running_loop()
+        unpaid = sum(each.cpu_seconds for each in (*self._quick, *self._heavy, *self._memory) if each.client == client)
+        wait = self._budgets.wait(client, unpaid, time.monotonic()) if client else 0
+        if wait:
+            raise TooMany(
+                f"this address or token has used its {self._budgets.per_minute:g} seconds of engine time per minute; "
+                f"try again in {math.ceil(wait)} s",
+                retry_after=math.ceil(wait),
+            )
+        if len(self._waiting) >= limits.queue:
+            raise Busy("too many queries wait already; try again later", retry_after=1)
+        if self._waiting.of(client) >= limits.queue // 2:
+            raise TooMany("too many of your queries wait already; try again later", retry_after=1)
+        self._turns[turn.query.id] = turn
+        turn.alarms = [loop.call_later(turn.deadline - time.monotonic(), self._stop, turn, _too_slow(turn.query))]
+        if limits.queue_seconds < turn.query.seconds:
+            busy = Busy(f"no reader came free within {limits.queue_seconds:g} s; try again later", retry_after=1)
+            turn.alarms.append(loop.call_later(limits.queue_seconds, self._give_up, turn, busy))
+        self._waiting.put(turn)
+        self._dispatch()
 
-    def _replace(self) -> None:
-        if not self._closed:
+    def _give_up(self, turn: _Turn, reason: KgError) -> None:
+        if turn.lane == "waiting":
+            self._stop(turn, reason)
+
+    def _dispatch(self) -> None:
+        """Gives idle readers to who waits, as long as the quick lane has room."""
+        while self._waiting and self._idle and len(self._quick) < self.limits.readers:
+            child = self._idle.pop()
+            turn = self._waiting.get()
+            turn.child, turn.cpu_before, turn.lane = child, child.cpu_seconds, "quick"
+            self._quick.add(turn)
+            turn.alarms.append(asyncio.get_running_loop().call_later(self.limits.quick_seconds, self._promote, turn))
+            turn.ready.set_result(child)
+
+    def _promote(self, turn: _Turn) -> None:
+        """The query is heavy: it goes on if there is room, else it waits where it is, or is ended."""
+        if turn.lane != "quick":
+            return
+        if len(self._heavy) < self.limits.readers and not self._paused:
+            self._quick.discard(turn)
+            self._run(turn)
+        elif refusal := self._no_room(turn):
+            self._stop(turn, refusal)
+            return
+        else:
+            self._quick.discard(turn)
+            self._pause(turn)
+            self._next_heavy()
+        self._replenish()
+        self._dispatch()
+
+    def _no_room(self, turn: _Turn) -> KgError | None:
+        """Why a heavy query cannot wait for its turn."""
+        limits, client = self.limits, turn.client
+        everyone = [*self._heavy, *self._memory]
+        if self._paused.of(client) >= (limits.paused + 1) // 2:
+            return _until_one_ends(
+                TooMany, "too many of your long queries run already", [t for t in everyone if t.client == client]
+            )
+        if len(self._paused) >= limits.paused or not self._fits(turn):
+            return _until_one_ends(Busy, "too many long queries run already", everyone)
+        return None
+
+    def _fits(self, turn: _Turn) -> bool:
+        """Whether what the paused queries hold in memory stays bounded with this one."""
+        assert turn.child
+        return not self._memory or sum(self._memory.values()) + turn.child.memory <= self.limits.memory
+
+    def _run(self, turn: _Turn) -> None:
+        turn.lane = "heavy"
+        self._heavy.add(turn)
+        turn.alarms.append(asyncio.get_running_loop().call_later(SLICE, self._give_way, turn))
+
+    def _pause(self, turn: _Turn) -> None:
+        assert turn.child
+        turn.child.pause()
+        turn.lane = "paused"
+        self._memory[turn] = turn.child.memory
+        self._paused.put(turn)
+
+    def _next_heavy(self) -> None:
+        while self._paused and len(self._heavy) < self.limits.readers:
+            turn = self._paused.get()
+            del self._memory[turn]
+            assert turn.child
+            turn.child.resume()
+            self._run(turn)
+
+    def _give_way(self, turn: _Turn) -> None:
+        """Its slice is over: the next heavy query goes on, if one waits and this one can wait in turn."""
+        if turn.lane != "heavy":
+            return
+        if self._paused and self._fits(turn):
+            self._heavy.discard(turn)
+            self._pause(turn)
+            self._next_heavy()
+        else:
+            turn.alarms[-1] = asyncio.get_running_loop().call_later(SLICE, self._give_way, turn)
+
+    def _stop(self, turn: _Turn, reason: KgError) -> None:
+        """Ends a query from outside: whoever waits for it gets the reason."""
+        turn.reason = turn.reason or reason
+        if turn.ready.done():
+            self._leave(turn, False)
+        else:
+            turn.ready.set_exception(reason)
+            self._waiting.discard(turn)
+
+    def _leave(self, turn: _Turn, is_clean: bool) -> None:
+        """Gives the turn's place and reader back, once; a reader that is not clean is ended."""
+        was, turn.lane = turn.lane, "over"
+        if was == "over":
+            return
+        self._turns.pop(turn.query.id, None)
+        for alarm in turn.alarms:
+            alarm.cancel()
+        self._waiting.discard(turn)
+        self._paused.discard(turn)
+        self._memory.pop(turn, None)
+        self._quick.discard(turn)
+        self._heavy.discard(turn)
+        child = turn.child
+        if child is not None:
+            if turn.client:
+                self._budgets.pay(turn.client, turn.cpu_seconds, time.monotonic())
+            is_grown = was != "quick" and child.memory > GROWN
+            self._give_back(child, is_clean and not is_grown)
+        self._next_heavy()
+        self._replenish()
+        self._dispatch()
+
+    # The processes: as many are kept ready as the quick lane has places, and one more.
+
+    def _give_back(self, child: Child, is_clean: bool) -> None:
+        # A few more are kept than are needed at rest, so that heavy queries one after the other need no new ones.
+        is_wanted = len(self._idle) + self._coming < self._ready_ones + self.limits.readers
+        if is_clean and is_wanted and child.is_alive and not self._closed:
+            self._idle.append(child)
+            return
+        child.kill()
+        self._forget(child)
+
+    def _forget(self, child: Child) -> None:
+        if child in self._all:
+            self._all.discard(child)
+            if child in self._idle:
+                self._idle.remove(child)
+            self._keep(child.end())
+
+    @property
+    def _ready_ones(self) -> int:
+        return self.limits.readers + 1
+
+    def _replenish(self) -> None:
+        while not self._closed and len(self._idle) + len(self._quick) + self._coming < self._ready_ones:
+            self._coming += 1
             self._keep(self._add())
+
+    async def _add(self) -> None:
+        """One more reader, which has opened the published generation before it is asked."""
+        child: Child | None = None
+        try:
+            child = await self._nursery.child()
+            self._all.add(child)
+            child.on_end = self._ended
+            if generation := self.generation:
+                await child.ask(_job(Query("ASK {}"), self.limits) | {"generation": generation})
+                while (await child.hear())[0] not in (b"E", b"X"):
+                    pass
+            self._idle.append(child)
+        except (Ended, OSError) as error:
+            logging.getLogger("kg_service").warning("a reader could not be started: %r", error)
+            if child:
+                self._forget(child)
+            if not self._closed:
+                await asyncio.sleep(0.1)  # what hinders it may go on for a while
+        finally:
+            self._coming -= 1
+            self._replenish()
+        self._dispatch()
+
+    def _ended(self, child: Child) -> None:
+        """A process is gone; one that was idle is replaced at once, one at work when its query notices."""
+        if child in self._idle:
+            self._forget(child)
+            self._replenish()
 
     def _keep(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.ensure_future(work)
-        self._replacing.add(task)
-        task.add_done_callback(self._replacing.discard)
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+
+
+def _job(query: Query, limits: Limits) -> dict[str, Any]:
+    return {
+        "text": query.text,
+        "table": query.table,
+        "boolean": query.boolean,
+        "graph": query.graph,
+        "default_graphs": query.default_graphs,
+        "named_graphs": query.named_graphs,
+        "base": query.base,
+        "max_bytes": limits.max_bytes,
+        "max_rows": limits.max_rows,
+    }
+
+
+def _again(turn: _Turn) -> _Turn:
+    """The same query's second turn, which ends when the first would have."""
+    second = _Turn(turn.query)
+    second.began, second.started = turn.began, turn.started
+    return second
+
+
+def _too_slow(query: Query) -> TooSlow:
+    return TooSlow(
+        f"the query took longer than {query.seconds:g} s; ask for less, or add a LIMIT", seconds=query.seconds
+    )
+
+
+def _until_one_ends(kind: type[QueryStopped], what: str, running: list[_Turn]) -> QueryStopped:
+    """The refusal, with the time after which one of those that run must have ended."""
+    seconds = max(1, math.ceil(min((each.deadline for each in running), default=0) - time.monotonic()))
+    return kind(f"{what}; try again in {seconds} s", retry_after=seconds)
+
+
+async def _joined_or_stopped(first: bytes, frames: AsyncGenerator[tuple[int, bytes], None]) -> AsyncIterator[bytes]:
+    try:
+        async for part in joined(first, frames):
+            yield part
+    except Ended:
+        raise QueryStopped("the reader of this query was ended; ask again") from None
 
 
 async def joined(first: bytes, frames: AsyncGenerator[tuple[int, bytes], None]) -> AsyncIterator[bytes]:
@@ -207,7 +477,7 @@ async def joined(first: bytes, frames: AsyncGenerator[tuple[int, bytes], None]) 
 
 async def answer_once(root: Path, query: Query, *, memory: int, max_bytes: int) -> tuple[str, bytes]:
     """One query in a reader of its own: the format's name and the whole answer."""
-    readers = Readers(root, size=1, memory=memory, max_bytes=max_bytes, queue_seconds=query.seconds, spare=0)
+    readers = Readers(root, Limits(readers=1, memory=memory, max_bytes=max_bytes, queue_seconds=query.seconds))
     await readers.start()
     try:
         answer = await readers.answer(query)

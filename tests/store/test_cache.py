@@ -6,14 +6,14 @@ from pathlib import Path
 from kg_service.store import Query
 from kg_service.store.cache import CachedReads
 from kg_service.store.embedded import EmbeddedStore
-from kg_service.store.readers import Readers
+from kg_service.store.readers import Limits, Readers
 from tests.store.test_readers import numbers
 
 COUNT = "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }"
 
 
 def reads(root: Path, max_bytes: int) -> CachedReads:
-    return CachedReads(Readers(root, size=1, memory=1 << 29, max_bytes=10**8, queue_seconds=10), max_bytes)
+    return CachedReads(Readers(root, Limits(readers=1)), max_bytes)
 
 
 def test_the_same_question_is_answered_from_the_cache_until_the_next_generation(tmp_path: Path) -> None:

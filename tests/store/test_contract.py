@@ -52,7 +52,7 @@ from kg_service.errors import (
 from kg_service.rdf import GRAPH_FORMATS, TABLE_FORMATS
 from kg_service.store import Delta, GraphStore, Query, Reads
 from kg_service.store.embedded import EmbeddedStore, delta_between
-from kg_service.store.readers import WHOLE, Readers
+from kg_service.store.readers import WHOLE, Limits, Readers
 from kg_service.store.remote import (
     REVISION,
     STAND_IN,
@@ -81,10 +81,19 @@ class World:
         self.name, self._folder, self.endpoint = name, folder, endpoint
         self.store: GraphStore = RemoteStore(endpoint) if endpoint else EmbeddedStore(folder)
 
-    def reads(self, *, size: int = 2, max_bytes: int = 10**8, queue_seconds: float = 10) -> Reads:
+    def reads(
+        self, *, size: int = 2, max_bytes: int = 10**8, queue_seconds: float = 10, quick_seconds: float = 0.1
+    ) -> Reads:
         if self.endpoint:
             return RemoteReads(self.endpoint, size=size, max_bytes=max_bytes, queue_seconds=queue_seconds)
-        return Readers(self._folder, size=size, memory=1 << 30, max_bytes=max_bytes, queue_seconds=queue_seconds)
+        limits = Limits(
+            readers=size,
+            memory=1 << 30,
+            max_bytes=max_bytes,
+            queue_seconds=queue_seconds,
+            quick_seconds=quick_seconds,
+        )
+        return Readers(self._folder, limits)
 
     def run(self, work: Callable[[Reads], Awaitable[None]], **options: Any) -> None:
         async def inside() -> None:
@@ -726,7 +735,7 @@ def test_a_full_house_says_busy_and_serves_again(world: World) -> None:
         await asyncio.gather(*heavy, return_exceptions=True)
         assert await (await reads.answer(Query("ASK {}", seconds=20))).content()
 
-    world.run(work, queue_seconds=0.3)
+    world.run(work, queue_seconds=0.3, quick_seconds=30)  # so that embedded readers are taken by them too
 
 
 def test_a_client_that_leaves_frees_its_place(world: World) -> None:

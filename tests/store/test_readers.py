@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -12,10 +14,10 @@ import psutil
 import pytest
 from pyoxigraph import Literal, NamedNode, Quad
 
-from kg_service.errors import Busy, KgError, Malformed, NotAcceptable, QueryStopped, TooLarge
-from kg_service.store import Delta, Query
+from kg_service.errors import Busy, KgError, Malformed, NotAcceptable, QueryStopped, TooLarge, TooMany, TooSlow
+from kg_service.store import Answer, Delta, Query
 from kg_service.store.embedded import EmbeddedStore
-from kg_service.store.readers import Readers
+from kg_service.store.readers import Limits, Readers
 
 ENDLESS = "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i . ?j ?k ?l }"
 ENDLESS_ROWS = "SELECT * { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i . ?j ?k ?l }"
@@ -39,8 +41,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @asynccontextmanager
 async def pool(root: Path, **options: Any) -> AsyncIterator[Readers]:
-    defaults: dict[str, Any] = {"size": 2, "memory": 1 << 29, "max_bytes": 10**8, "queue_seconds": 10}
-    readers = Readers(root, **(defaults | options))
+    defaults: dict[str, Any] = {"memory": 1 << 29, "max_bytes": 10**8}
+    readers = Readers(root, Limits(**(defaults | options)))
     await readers.start()
     try:
         yield readers
@@ -132,16 +134,212 @@ def test_errors_of_the_text_come_back_with_their_position(root: Path) -> None:
     run(root, work)
 
 
-def test_a_full_pool_says_busy_and_serves_again(root: Path) -> None:
+def lanes(readers: Readers) -> list[str]:
+    return sorted(each.lane for each in readers.running())
+
+
+async def until(readers: Readers, *wanted: str) -> None:
+    async with asyncio.timeout(20):
+        while lanes(readers) != sorted(wanted):
+            await asyncio.sleep(0.01)
+
+
+def start(readers: Readers, client: str, number: int = 1, seconds: float = 60) -> list[asyncio.Task[Answer]]:
+    """Runaway queries of a client."""
+    return [asyncio.create_task(readers.answer(Query(ENDLESS, client=client, seconds=seconds))) for _ in range(number)]
+
+
+async def ended(tasks: list[asyncio.Task[Answer]]) -> list[BaseException | Answer]:
+    """What became of them, ended now if they still run."""
+    for task in tasks:
+        task.cancel()
+    return list(await asyncio.gather(*tasks, return_exceptions=True))
+
+
+def test_light_queries_never_wait_for_heavy_ones(root: Path) -> None:
     async def work(readers: Readers) -> None:
-        heavy = [asyncio.create_task(readers.answer(Query(ENDLESS, seconds=1.5))) for _ in range(2)]
-        await asyncio.sleep(0.2)
-        with pytest.raises(Busy, match=r"within 0\.3 s"):
-            await readers.answer(Query("ASK {}"))
-        await asyncio.gather(*heavy, return_exceptions=True)
+        heavy = start(readers, "a", 4)
+        await until(readers, "heavy", "heavy", "paused", "paused")
+        times = []
+        for number in range(100):
+            began = time.monotonic()
+            await readers.answer(Query("ASK {}", client="ab"[number % 2]))
+            times.append(time.monotonic() - began)
+        assert sorted(times)[98] < 0.25
+        assert lanes(readers) == ["heavy", "heavy", "paused", "paused"]
+        await ended(heavy)
+
+    run(root, work)
+
+
+def test_heavy_queries_take_turns_and_every_client_gets_one(root: Path) -> None:
+    async def work(readers: Readers) -> None:
+        crowd = start(readers, "crowd", 5)
+        await until(readers, "heavy", *["paused"] * 4)
+        # Longer than a moment, shorter than a slice: it would wait a minute behind the others.
+        longer = "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h 7 . FILTER(STRLEN(STR(?a)) != 99) }"
+        answer = await readers.answer(Query(longer, table="csv", client="other", seconds=20))
+        assert answer.whole == b"n\r\n90000\r\n"
+        before = {each.query.id: each.cpu_seconds for each in readers.running()}
+        await asyncio.sleep(4)
+        used = [each.cpu_seconds - before[each.query.id] for each in readers.running()]
+        assert len([seconds for seconds in used if seconds > 0]) >= 3  # of one place
+        await ended(crowd)
         assert await count(readers) == 300
 
-    run(root, work, queue_seconds=0.3)
+    run(root, work, readers=1, quick_seconds=0.02)
+
+
+def test_too_many_heavy_queries_are_refused_by_who_asks_them(root: Path) -> None:
+    async def work(readers: Readers) -> None:
+        first = start(readers, "a", 2)
+        await until(readers, "heavy", "paused")
+        with pytest.raises(TooMany, match="too many of your long queries") as caught:
+            await readers.answer(Query(ENDLESS, client="a"))
+        assert 1 <= caught.value.more["retry_after"] <= 60
+        second = start(readers, "b")
+        await until(readers, "heavy", "paused", "paused")
+        with pytest.raises(Busy, match="too many long queries") as full:
+            await readers.answer(Query(ENDLESS, client="c"))
+        assert 1 <= full.value.more["retry_after"] <= 60
+        assert await count(readers, client="a") == 300
+        await ended([*first, *second])
+        assert await count(readers) == 300
+
+    run(root, work, readers=1, paused=2, quick_seconds=0.05)
+
+
+def test_the_deadline_of_a_paused_query_is_that_of_every_other(root: Path) -> None:
+    async def work(readers: Readers) -> None:
+        began = time.monotonic()
+        results = await asyncio.gather(*start(readers, "a", 4, seconds=1), return_exceptions=True)
+        assert time.monotonic() - began < 4
+        assert [type(each) for each in results] == [TooSlow] * 4
+        assert await count(readers) == 300
+        assert not readers.running()
+
+    run(root, work, readers=1, quick_seconds=0.02)
+
+
+def test_a_client_that_used_its_seconds_is_refused_and_no_other(root: Path) -> None:
+    async def work(readers: Readers) -> None:
+        while True:  # a machine at work may give a query less time than it took
+            results = await asyncio.gather(*start(readers, "a", seconds=0.6), return_exceptions=True)
+            assert await count(readers, client="b") == 300
+            if isinstance(results[0], TooMany):
+                break
+        with pytest.raises(TooMany, match=r"its 0\.4 seconds of engine time") as caught:
+            await readers.answer(Query("ASK {}", client="a"))
+        assert caught.value.more["retry_after"] >= 1
+        assert await count(readers, client="b") == 300
+
+    run(root, work, client_seconds=0.4)
+
+
+def test_a_running_query_is_listed_and_can_be_ended(root: Path) -> None:
+    async def work(readers: Readers) -> None:
+        (task,) = start(readers, "a")
+        await until(readers, "heavy")
+        await asyncio.sleep(0.3)
+        (running,) = readers.running()
+        assert (running.query.text, running.query.client) == (ENDLESS, "a")
+        assert running.seconds > 0.3
+        assert running.cpu_seconds > 0
+        assert not readers.end("unknown", QueryStopped("no"))
+        assert readers.end(running.query.id, QueryStopped("an operator ended it"))
+        with pytest.raises(QueryStopped, match="an operator ended it"):
+            await task
+        assert not readers.running()
+        assert await count(readers) == 300
+
+    run(root, work)
+
+
+def test_a_queue_that_is_full_or_slow_says_when_to_come_again(root: Path) -> None:
+    async def work(readers: Readers) -> None:
+        slow = start(readers, "a", 6)
+        await until(readers, "quick", "waiting", "waiting")
+        assert [type(each) for each in await ended(slow)].count(TooMany) == 3
+        slow = start(readers, "a")
+        await until(readers, "quick")
+        with pytest.raises(Busy, match=r"within 0\.5 s") as caught:
+            await readers.answer(Query("ASK {}", client="b"))
+        assert caught.value.more["retry_after"] == 1
+        await ended(slow)
+
+    run(root, work, readers=1, quick_seconds=30, queue=4, queue_seconds=0.5)
+
+
+@pytest.mark.parametrize("size", [10, 300])
+@pytest.mark.parametrize("table", ["json", "xml", "csv", "tsv"])
+def test_an_answer_with_too_many_rows_is_refused(root: Path, table: str, size: int) -> None:
+    text = 'SELECT ?s (CONCAT("},{[{", STR(?o), "\\"\\r\\n<result>\\\\") AS ?x) ?none { ?s ?p ?o }'
+
+    async def work(readers: Readers) -> None:
+        assert (await readers.answer(Query(f"{text} LIMIT {size}", table=table))).whole
+        if size < 300:
+            with pytest.raises(TooLarge, match=f"more than {size} rows"):
+                await readers.answer(Query(f"{text} LIMIT {size + 1}", table=table))
+            with pytest.raises(TooLarge, match=f"more than {size} rows"):
+                await readers.answer(Query(f"SELECT ?none {{ ?s ?p ?o }} LIMIT {size + 1}", table=table))
+
+    run(root, work, max_rows=size, readers=1)
+
+
+def test_a_graph_with_too_many_triples_is_refused(root: Path) -> None:
+    async def work(readers: Readers) -> None:
+        assert (await readers.answer(Query("CONSTRUCT { ?s ?p 1 } { ?s ?p ?o } LIMIT 10"))).whole
+        with pytest.raises(TooLarge, match="more than 10 triples"):
+            await readers.answer(Query("CONSTRUCT WHERE { ?s ?p ?o }"))
+        assert (await readers.answer(Query("CONSTRUCT { <urn:a> <urn:b> 1 } { ?s ?p ?o }"))).whole  # one triple
+
+    run(root, work, max_rows=10, readers=1)
+
+
+@pytest.mark.parametrize("when", ["idle", "at work"])
+def test_a_reader_that_others_kill_is_replaced_and_its_query_asked_again(root: Path, when: str) -> None:
+    longer = "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h 7 . FILTER(STRLEN(STR(?a)) != 99) }"
+
+    async def work(readers: Readers) -> None:
+        await asyncio.sleep(0.3)
+        text = longer if when == "at work" else "ASK {}"
+        task = asyncio.create_task(readers.answer(Query(text, table="csv", boolean="csv")))
+        if when == "at work":
+            await until(readers, "quick")
+        else:
+            await task
+        for child in list(readers._all):
+            os.kill(child.pid, signal.SIGKILL)
+        assert (await task).whole == (b"n\r\n90000\r\n" if when == "at work" else b"true")
+        assert await count(readers) == 300
+
+    run(root, work, readers=1)
+
+
+def test_readers_born_of_one_process_draw_different_random_values(root: Path) -> None:
+    async def work(readers: Readers) -> None:
+        text = "SELECT (CONCAT(STRUUID(), STR(RAND())) AS ?x) { ?a ?b ?c . ?d ?e ?f } LIMIT 1"
+        await asyncio.sleep(0.3)
+        answers = await asyncio.gather(*(readers.answer(Query(text, table="csv")) for _ in range(6)))
+        assert len({answer.whole for answer in answers}) == 6
+
+    run(root, work, readers=3)
+
+
+def test_a_service_clause_that_the_guard_did_not_see_reaches_nobody(root: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(0.5)
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+
+        async def work(readers: Readers) -> None:
+            with pytest.raises(KgError):
+                await readers.answer(Query(f"SELECT * {{ SERVICE <{address}> {{ ?s ?p ?o }} }}", seconds=5))
+            silent = await readers.answer(Query(f"ASK {{ SERVICE SILENT <{address}> {{ ?s ?p ?o }} }}", seconds=5))
+            assert silent.whole
+
+        run(root, work)
+        with pytest.raises(TimeoutError):
+            listening.accept()
 
 
 def test_a_client_that_leaves_frees_its_reader(root: Path) -> None:
@@ -187,7 +385,7 @@ def test_queries_see_the_generation_published_last_and_only_whole_ones(tmp_path:
 
     with EmbeddedStore(root) as store:
         store.apply(numbers(0, 100))
-        run(root, work, size=3)
+        run(root, work, readers=3)
 
 
 def test_more_than_one_default_graph_is_their_merge(tmp_path: Path) -> None:
@@ -222,8 +420,9 @@ def test_closing_ends_every_process(root: Path) -> None:
         return started
 
     started = asyncio.run(inside())
-    assert len(started) == 3
-    assert not [process for process in started if process.is_running()]
+    assert len(started) >= 4  # three readers or more, and the process that they are made of
+    _, alive = psutil.wait_procs(list(started), timeout=2)
+    assert not alive
 
 
 def test_a_reader_ends_when_the_service_is_killed(root: Path) -> None:
@@ -236,7 +435,7 @@ from pathlib import Path
 from kg_service.store import Query
 from kg_service.store.readers import Readers
 async def main():
-    readers = Readers(Path({str(root)!r}), size=1, memory=1 << 29, max_bytes=10**8, queue_seconds=9)
+    readers = Readers(Path({str(root)!r}))
     await readers.start()
     print("ready", flush=True)
     await readers.answer(Query({ENDLESS!r}, seconds=60))
@@ -247,7 +446,7 @@ asyncio.run(main())
     assert service.stdout.readline() == "ready\n"
     time.sleep(0.3)
     readers = psutil.Process(service.pid).children(recursive=True)
-    assert len(readers) == 2
+    assert len(readers) >= 4
     service.kill()
     service.wait()
     service.stdout.close()

@@ -28,7 +28,7 @@ from pyoxigraph import (
 )
 from SPARQLWrapper import POST, POSTDIRECTLY, URLENCODED
 
-from kg_service.errors import KgError, QueryStopped, StoreError, TooLarge
+from kg_service.errors import KgError, QueryStopped, StoreError, TooLarge, TooSlow
 from kg_service.rdf import GRAPH_FORMATS, JSON, N_TRIPLES, Format
 from kg_service.store.remote.connection import Handler, NoRedirects, Wrapper, refusal
 from kg_service.store.remote.endpoint import Endpoint
@@ -62,8 +62,8 @@ class Exchange:
         if self._response is not None:
             self._response.close()
 
-    def too_long(self) -> QueryStopped:
-        return QueryStopped(
+    def too_long(self) -> TooSlow:
+        return TooSlow(
             f"the query took longer than {self._seconds:g} s; ask for less, or add a LIMIT", seconds=self._seconds
         )
 
@@ -181,7 +181,7 @@ class Body(io.RawIOBase):
         self._left = int(length) if length and length.isdigit() and not response.chunked else None
         self.limit: int | None = None
         if self._headers.get("X-SQL-State") == "S1TAT":
-            raise QueryStopped("the SPARQL engine stopped the query at its deadline; ask for less, or add a LIMIT")
+            raise TooSlow("the SPARQL engine stopped the query at its deadline; ask for less, or add a LIMIT")
         if rows := self._headers.get("X-SPARQL-MaxRows"):
             raise TooLarge(f"the SPARQL engine cuts answers at {rows} rows (ResultSetMaxRows); ask for fewer")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
@@ -13,7 +14,7 @@ from pyoxigraph import QueryBoolean, QueryResultsFormat, parse_query_results, se
 
 from kg_service.errors import Busy, KgError, QueryStopped, Refused, StoreError, TooLarge
 from kg_service.rdf import GRAPH_FORMATS, PREFIXES, Format
-from kg_service.store import Answer, Query
+from kg_service.store import Answer, Query, Running
 from kg_service.store.readers import WHOLE, joined
 from kg_service.store.remote.endpoint import Endpoint
 from kg_service.store.remote.exchange import PART, Body, Exchange
@@ -84,7 +85,7 @@ class RemoteReads:
         self._max_bytes, self._queue_seconds = max_bytes, queue_seconds
         self._turns = asyncio.Semaphore(size)
         self._threads = ThreadPoolExecutor(size + 1, thread_name_prefix="remote")
-        self._running: set[Exchange] = set()
+        self._running: dict[Exchange, tuple[Query, float]] = {}
         self._generation = 0
         self._graphs: tuple[int, tuple[str, ...]] = (-1, ())
         self._watching: asyncio.Task[None] | None = None
@@ -130,6 +131,18 @@ class RemoteReads:
             exchange.stop(QueryStopped("the service is stopping; try again later"))
         self._threads.shutdown(wait=False, cancel_futures=True)
 
+    def running(self) -> list[Running]:
+        """The queries that the engine has not answered yet; what they use there is not known here."""
+        now = time.time()
+        return [Running(query, "remote", since, now - since, 0.0, 0) for query, since in self._running.values()]
+
+    def end(self, query_id: str, reason: KgError) -> bool:
+        """Ends a query, which raises the reason; False when there is none of that id."""
+        found = [exchange for exchange, (query, _) in self._running.items() if query.id == query_id]
+        for exchange in found:
+            exchange.stop(reason)
+        return bool(found)
+
     async def answer(self, query: Query) -> Answer:
         """The answer to a query; raises as `Reads` says, and StoreError when the engine fails.
 
@@ -171,7 +184,7 @@ class RemoteReads:
         working = asyncio.get_running_loop().run_in_executor(
             self._threads, self._work, query, text, how, exchange, pipe
         )
-        self._running.add(exchange)
+        self._running[exchange] = (query, time.time())
         working.add_done_callback(lambda _: self._done(exchange))
         until = asyncio.get_running_loop().time() + query.seconds + 1  # the exchange ends itself before, save in DNS
         try:
@@ -187,7 +200,7 @@ class RemoteReads:
             exchange.stop(QueryStopped("the client left"))
 
     def _done(self, exchange: Exchange) -> None:
-        self._running.discard(exchange)
+        self._running.pop(exchange, None)
         self._turns.release()
 
     def _work(self, query: Query, text: Text, how: Format, exchange: Exchange, pipe: _Pipe) -> None:

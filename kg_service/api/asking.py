@@ -1,0 +1,114 @@
+"""What a request to `/sparql` asks, remembered: who asks the same again is understood, and often answered, at once.
+
+`Repeated` stands before the web framework. A question whose finished answer is in the cache never gets further.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kg_service.rdf import GRAPH_FORMATS, TABLE_FORMATS
+from kg_service.store import Answer, Query
+from kg_service.store.cache import CachedReads
+
+MEDIA_TYPES = {f.name: f.media_type for f in (*TABLE_FORMATS, *GRAPH_FORMATS)}
+#: Requests that are remembered, and the bytes of the largest.
+_REMEMBERED, _LARGEST = 2048, 8192
+
+#: What a request says about its question: parameters, Accept, Content-Type, body.
+Key = tuple[bytes, bytes, bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A query that was looked over, and the seconds that the client would wait for it."""
+
+    query: Query
+    seconds: float | None
+
+
+class Questions:
+    """The questions asked last, by the requests that asked them."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[Key, Question] = OrderedDict()
+
+    def get(self, key: Key) -> Question | None:
+        return self._known.get(key)
+
+    def remember(self, key: Key, question: Question) -> None:
+        if sum(map(len, key)) > _LARGEST:
+            return
+        self._known[key] = question
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+
+
+def key_of(scope: Scope, body: bytes) -> Key:
+    """What tells one question from another; who asks, and how long he would wait, is not part of it."""
+    accept = content_type = b""
+    for name, value in scope["headers"]:
+        if name == b"accept":
+            accept += b"," + value
+        elif name == b"content-type":
+            content_type = value
+    return scope["query_string"], accept, content_type if body else b"", body
+
+
+def headers_of(answer: Answer) -> dict[str, str]:
+    """The headers that every answer to a query carries."""
+    headers = {"Vary": "Accept", "KG-Generation": str(answer.generation)}
+    return headers | ({"ETag": answer.etag, "Cache-Control": "no-cache"} if answer.etag else {})
+
+
+class Repeated:
+    """Answers questions that were answered before, of the generation published now; hands on everything else."""
+
+    def __init__(self, app: ASGIApp, questions: Questions, reads: CachedReads) -> None:
+        self._app, self._questions, self._reads = app, questions, reads
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != "/sparql":
+            await self._app(scope, receive, send)
+            return
+        body = b""
+        if scope["method"] == "POST":
+            first = await receive()
+            if first.get("more_body") or first["type"] != "http.request" or len(first["body"]) > _LARGEST:
+                await self._app(scope, _after(first, receive), send)
+                return
+            body, receive = first["body"], _after(first, receive)
+        elif scope["method"] not in ("GET", "HEAD"):
+            await self._app(scope, receive, send)
+            return
+        question = self._questions.get(key_of(scope, body))
+        answer = self._reads.kept(question.query) if question else None
+        if answer is None or answer.whole is None or any(name == b"if-none-match" for name, _ in scope["headers"]):
+            await self._app(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": _raw_headers(answer)})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.whole})
+
+
+def _raw_headers(answer: Answer) -> list[tuple[bytes, bytes]]:
+    assert answer.whole is not None
+    about = {"Content-Length": str(len(answer.whole)), "Content-Type": MEDIA_TYPES[answer.format]}
+    headers = headers_of(answer) | about
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+
+def _after(first: Message, receive: Receive) -> Receive:
+    """Receives what was taken out of the stream, then the rest of it."""
+    is_given = False
+
+    async def again() -> Message:
+        nonlocal is_given
+        if is_given:
+            return await receive()
+        is_given = True
+        return first
+
+    return again
