@@ -13,12 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from pyoxigraph import Quad, RdfFormat, Store, parse, serialize
 
 from kg_service.errors import KgError, QueryStopped, StoreError, TooLarge, UnsupportedFormat, from_problem
 from kg_service.rdf import GRAPH_FORMATS, JSON_LD, Format, format_named, parse_bytes
-from kg_service.sparql import update
+from kg_service.sparql import patch, update
 from kg_service.store import Delta, generations
 from kg_service.store.children import Child, Ended
 from kg_service.store.frames import begin, limit_memory, receive, refuse, send, send_data
@@ -35,6 +36,10 @@ class Sandbox:
         """The triples of an upload, in the default graph; relative IRIs resolve against `base`."""
         job = {"do": "parse", "format": how.name, "base": base}
         return (await self._run(job, body)).added
+
+    async def patched(self, body: bytes) -> Delta:
+        """The change that an RDF Patch document means; see `patch.parsed`."""
+        return await self._run({"do": "patch"}, body)
 
     async def updated(
         self, text: str, *, base: str, using: tuple[str, ...] = (), using_named: tuple[str, ...] = ()
@@ -93,6 +98,12 @@ def _parse(job: dict[str, str], body: bytes) -> Delta:
     return Delta(added=frozenset(parse_bytes(body, how, base=job["base"], one_graph=True)))
 
 
+def _delta(root: Path, job: dict[str, Any], body: bytes) -> Delta:
+    if job["do"] == "parse":
+        return _parse(job, body)
+    return patch.parsed(body).delta if job["do"] == "patch" else _update(root, job, body)
+
+
 def _update(root: Path, job: dict[str, object], body: bytes) -> Delta:
     generation = int(str(job["generation"]))
     with ExitStack() as held:  # folders are deleted last: the engine waits a second over a database without files
@@ -137,7 +148,7 @@ def main() -> None:
     limit_memory(memory)
     try:
         job = json.loads(question[1])
-        delta = _parse(job, body[1]) if job["do"] == "parse" else _update(root, job, body[1])
+        delta = _delta(root, job, body[1])
         send_data(out, b"A", _lines(delta.added))
         send_data(out, b"R", _lines(delta.removed))
         send(out, b"E", b"")
