@@ -51,10 +51,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.readers, app.state.judges = _reads(settings), validate.judges(settings)
         app.state.questions = Questions()
         app.state.federation = Federation(
-            settings.services,
-            base=settings.base,
-            max_bytes=settings.service_bytes,
-            queue_seconds=settings.queue_seconds,
+            settings.services, max_bytes=settings.service_bytes, queue_seconds=settings.queue_seconds
         )
         await app.state.readers.start()
         try:

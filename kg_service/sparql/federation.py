@@ -27,7 +27,7 @@ from uuid import uuid4
 from pyoxigraph import Literal, NamedNode
 
 from kg_service.errors import Busy, KgError, QueryStopped, Refused, ServiceFailed
-from kg_service.rdf import JSON
+from kg_service.rdf import GENID, JSON
 from kg_service.sparql import guard
 from kg_service.store import Query
 from kg_service.store.egress import Budget, Destination, Egress, Received
@@ -55,10 +55,10 @@ class _Clause:
 class Federation:
     """Answers the SERVICE clauses of queries; `services` are entries as `Destination.listed` takes them."""
 
-    def __init__(self, services: Iterable[str], *, base: str, max_bytes: int, queue_seconds: float) -> None:
+    def __init__(self, services: Iterable[str], *, max_bytes: int, queue_seconds: float) -> None:
         listed = map(Destination.listed, services)
         self._destinations = {destination.url: destination for destination in listed}
-        self._base, self._max_bytes, self._queue_seconds = base, max_bytes, queue_seconds
+        self._max_bytes, self._queue_seconds = max_bytes, queue_seconds
         self._egress, self._turns = Egress(), asyncio.Semaphore(_AT_ONCE)
 
     @property
@@ -120,7 +120,7 @@ class Federation:
             async with asyncio.timeout_at(deadline):
                 form = urlencode({"query": clause.asks}).encode()
                 received = await self._egress.post(to, form, accept=JSON.media_types[0], budget=budget)
-                return await asyncio.to_thread(_values, _checked(to, received), clause.variables, self._base)
+                return await asyncio.to_thread(_values, _checked(to, received), clause.variables)
         except TimeoutError:
             error: KgError = QueryStopped(f"the endpoint {to.url} did not answer in time; ask it for less")
         except KgError as failed:
@@ -216,7 +216,7 @@ def _checked(to: Destination, received: Received) -> bytes:
     return received.body
 
 
-def _values(body: bytes, asked: frozenset[str], base: str) -> str:
+def _values(body: bytes, asked: frozenset[str]) -> str:
     """SPARQL 1.1 results in JSON as VALUES; ValueError for anything else, an end that is missing included."""
     try:
         results = json.loads(body)
@@ -227,7 +227,7 @@ def _values(body: bytes, asked: frozenset[str], base: str) -> str:
         raise ValueError("head or results are not lists")
     if unasked := [name for name in names if name not in asked]:
         raise ValueError(f"the variable {unasked[0]!r} was not asked for")
-    terms = _Terms(base)
+    terms = _Terms()
     return _block(names, ([terms.written(row, name) for name in names] for row in rows))
 
 
@@ -240,8 +240,8 @@ def _block(names: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
 class _Terms:
     """Writes the terms of one answer as SPARQL; the engine's own types check and escape them."""
 
-    def __init__(self, base: str) -> None:
-        self._genid, self._blank = f"{base}.well-known/genid/", dict[str, str]()
+    def __init__(self) -> None:
+        self._blank: dict[str, str] = {}
 
     def written(self, row: Any, name: str) -> str:
         term = row.get(name) if isinstance(row, dict) else row
@@ -253,7 +253,7 @@ class _Terms:
         if kind == "uri":
             return str(NamedNode(value))
         if kind == "bnode":
-            return str(NamedNode(self._blank.setdefault(value, self._genid + uuid4().hex)))
+            return str(NamedNode(self._blank.setdefault(value, GENID + uuid4().hex)))
         if kind not in ("literal", "typed-literal") or not term.keys() <= _LITERAL:
             raise ValueError(f"{kind!r} is no kind of term that SPARQL 1.1 knows")
         if language:
