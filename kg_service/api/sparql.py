@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from dataclasses import replace
+from functools import partial
 from secrets import token_hex
 from tempfile import TemporaryFile
 
@@ -27,6 +28,8 @@ from kg_service.store.cache import CachedReads
 _CLIENT_LEFT = 499
 #: Bytes of a spooled answer that are sent at once.
 _PART = 256 * 1024
+#: Characters of a query above which it is looked over in a thread: a hostile megabyte takes most of a second.
+_LONG = 64 * 1024
 METHODS = ["GET", "POST", "HEAD"]
 
 _PARAMETERS = {
@@ -174,9 +177,14 @@ async def _question(request: Request) -> Question | None:
     if asked is None:
         return None
     federation: Federation = request.app.state.federation
-    query = guard.inspect(
-        asked.text, max_bytes=settings.max_query_bytes, base=settings.base, may_federate=federation.is_on
+    inspect = partial(
+        guard.inspect,
+        asked.text,
+        max_bytes=settings.max_query_bytes,
+        base=settings.base,
+        may_federate=federation.is_on,
     )
+    query = await asyncio.to_thread(inspect) if len(asked.text) > _LONG else inspect()
     chosen_by_protocol = bool(asked.default_graphs or asked.named_graphs)
     question = Question(
         Query(
