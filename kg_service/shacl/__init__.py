@@ -21,17 +21,18 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pyoxigraph import Quad, Store, Triple
+from pyoxigraph import NamedNode, Quad, Store, Triple
 
 from kg_service.rdf import GRAPH_FORMATS, parse_file
 from kg_service.shacl.compiler import Compiler, Plan
 from kg_service.shacl.graph import ShapesError
+from kg_service.shacl.marks import Asked
 from kg_service.shacl.reader import read_shapes
 from kg_service.shacl.report import Report, Result, in_order
 from kg_service.shacl.shapes import VIOLATION
 from kg_service.shacl.validator import Run, as_result
 
-__all__ = ["Progress", "Report", "Result", "Shapes", "ShapesError", "load_shapes", "no_progress", "validate"]
+__all__ = ["Progress", "Report", "Result", "Shapes", "ShapesError", "load_shapes", "merged", "no_progress", "validate"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +66,7 @@ def no_progress(what: str, done: int, total: int) -> None:
 
 
 def validate(
-    store: Store,
+    store: Asked,
     shapes: Shapes,
     limit: int | None = None,
     language: str = "en",
@@ -74,6 +75,7 @@ def validate(
 ) -> Report:
     """The report on the store's default graph; with a limit it stops there and says `truncated`.
 
+    The store is pyoxigraph's, or anything else that answers SELECT queries as it does (`store.remote.RemoteGraph`).
     Violations are looked for before results of other severities, so `report.blocks` is right even when truncated.
     """
     results: list[Result] = []
@@ -84,8 +86,17 @@ def validate(
     return Report(in_order(results))
 
 
+def merged(store: Store, graphs: Iterable[NamedNode]) -> Store:
+    """The merge of some named graphs as the default graph of a store in memory, to be validated."""
+    merge = Store()
+    for graph in graphs:
+        found = store.quads_for_pattern(None, None, None, graph)
+        merge.bulk_extend(Quad(quad.subject, quad.predicate, quad.object) for quad in found)
+    return merge
+
+
 def results_of(
-    store: Store, plans: Iterable[Plan], shapes: Shapes, language: str, progress: Progress = no_progress
+    store: Asked, plans: Iterable[Plan], shapes: Shapes, language: str, progress: Progress = no_progress
 ) -> Iterator[Result]:
     """The results of some of the plans, as they are found: Violations before those of other severities."""
     checks = [check for plan in plans for check in plan.all_checks()]

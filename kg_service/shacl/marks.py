@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
+from typing import Any, Protocol
 
-from pyoxigraph import BlankNode, DefaultGraph, Literal, NamedNode, Store
+from pyoxigraph import Literal, NamedNode
 
 from kg_service.shacl.graph import SUBCLASS
 
@@ -103,10 +104,13 @@ class ClassTree:
         return found
 
 
-def class_tree(store: Store) -> ClassTree:
+class Asked(Protocol):
+    """What validation needs of whoever holds the graph: rows of SELECT queries, as pyoxigraph's Store gives them."""
+
+    def query(self, query: str, /) -> Any: ...
+
+
+def class_tree(store: Asked) -> ClassTree:
     """The classes of the store's default graph."""
-    return ClassTree(
-        (str(quad.subject), str(quad.object))
-        for quad in store.quads_for_pattern(None, SUBCLASS, None, DefaultGraph())
-        if isinstance(quad.subject, NamedNode | BlankNode)
-    )
+    rows = store.query(f"SELECT ?below ?above WHERE {{ ?below {SUBCLASS} ?above }}")
+    return ClassTree((str(row["below"]), str(row["above"])) for row in rows)

@@ -23,7 +23,7 @@ from kg_service.shacl.compiler import (
 )
 from kg_service.shacl.graph import ShapesError, Term
 from kg_service.shacl.inline import component_name
-from kg_service.shacl.marks import ClassTree, class_tree, for_nodes
+from kg_service.shacl.marks import Asked, ClassTree, class_tree, for_nodes
 from kg_service.shacl.messages import messages
 from kg_service.shacl.paths import Predicate
 from kg_service.shacl.prebinding import FOCUS
@@ -53,7 +53,7 @@ class Run:
     Terms that a query cannot write must not be among the given ones.
     """
 
-    store: Store
+    store: Asked
     shapes_graph: tuple[Triple, ...]
     given: tuple[NamedNode | Literal, ...] | None = None
     classes: ClassTree | None = None
@@ -224,6 +224,8 @@ class Run:
     @cached_property
     def _with_shapes_graph(self) -> Store:
         """A copy of the data with the shapes graph beside them, blank nodes of the latter named."""
+        if not isinstance(self.store, Store):
+            raise ShapesError("a rule reads $shapesGraph, which a remote engine does not hold; validate a copy")
         copy = Store()
         copy.bulk_extend(self.store)
         copy.bulk_extend(

@@ -381,3 +381,15 @@ def test_triples_that_only_named_graphs_gain_affect_nothing(shapes_of: ShapesOf)
     store = Store()
     store.extend([quad, Quad(ex("a"), ex("p"), ex("b"))])
     assert not Gate(shapes).affected(store, Delta(frozenset({quad})))
+
+
+def test_given_focus_nodes_have_the_results_that_they_have_in_the_whole(shapes: Shapes) -> None:
+    store = Store()
+    quads = [quad for path in (ROOT / "tests" / "data" / "shapes").rglob("*.ttl") for quad in parse_file(path)]
+    store.extend(Quad(quad.subject, quad.predicate, quad.object) for quad in quads)
+    whole = validate(store, shapes)
+    nodes = sorted({r.focus for r in whole.results if isinstance(r.focus, NamedNode)}, key=str)[::3]
+    clean = NamedNode("urn:nothing-is-known-of-this")
+    found = Gate(shapes).report_at(store, [*nodes, clean])
+    assert len(nodes) > 20
+    assert everything(found) == everything(Report(tuple(r for r in whole.results if r.focus in nodes)))

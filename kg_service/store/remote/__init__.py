@@ -23,6 +23,7 @@ from kg_service.store.remote.endpoint import (
     Dialect,
     Endpoint,
 )
+from kg_service.store.remote.graph import RemoteGraph
 from kg_service.store.remote.graphs import REVISION, STAND_IN
 from kg_service.store.remote.reads import RemoteReads
 from kg_service.store.remote.revision import Conflict
@@ -41,6 +42,7 @@ __all__ = [
     "Dialect",
     "Effective",
     "Endpoint",
+    "RemoteGraph",
     "RemoteReads",
     "RemoteStore",
 ]
