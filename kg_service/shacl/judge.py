@@ -114,6 +114,7 @@ def main() -> None:
                 report = _with_graph(known, gate, data, job["language"]).first(job["limit"])
             else:
                 report = _alone(data, shapes, job["limit"], job["language"])
+            report = report.as_written(data)
             send(out, b"H", json.dumps({"generation": generation}).encode())
             send_data(out, b"D", _document(report, job["answer"]))
             send(out, b"E", b"")

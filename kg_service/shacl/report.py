@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pyoxigraph import BlankNode, Literal, NamedNode, Quad, Triple
+from pyoxigraph import BlankNode, Literal, NamedNode, Quad, Store, Triple
 
 from kg_service.shacl.graph import SH, TYPE, XSD, Node, Term, sh
 from kg_service.shacl.messages import compact, shown
@@ -78,6 +78,21 @@ class Report:
         kept = sorted(self.results, key=lambda result: result.severity != VIOLATION)[:limit]
         return Report(in_order(kept), truncated=True)
 
+    def as_written(self, data: Iterable[Quad]) -> Report:
+        """The report with literals as these data write them, where the store keeps another spelling of the same.
+
+        Where the data write one literal in several ways the store's spelling stays: it has kept only one of them.
+        """
+        written: dict[Literal, set[Literal]] = {}
+        for literal, kept in _kept({q.object for q in data if isinstance(q.object, Literal)}):
+            written.setdefault(kept, set()).add(literal)
+        spelt: dict[Any, Any] = {kept: one for kept, (one, *others) in written.items() if not others}
+
+        def result(each: Result) -> Result:
+            return replace(each, focus=spelt.get(each.focus, each.focus), value=spelt.get(each.value, each.value))
+
+        return replace(self, results=tuple(map(result, self.results))) if spelt else self
+
     def without(self, other: Report) -> Report:
         """The results that the other report does not have, each counted as often as it stands there."""
         there = Counter(result.identity for result in other.results)
@@ -124,6 +139,15 @@ class Report:
         if self.truncated:
             lines += ["", "There are more results than are shown."]
         return "\n".join(lines)
+
+
+def _kept(literals: Iterable[Literal]) -> Iterator[tuple[Literal, Any]]:
+    """Each literal with how the store keeps it."""
+    holder, numbered = Store(), list(literals)
+    names = [NamedNode(f"urn:{number}") for number in range(len(numbered))]
+    holder.extend(Quad(name, TYPE, literal) for name, literal in zip(names, numbered, strict=True))
+    for quad in holder:
+        yield numbered[int(str(quad.subject)[5:-1])], quad.object
 
 
 def _place(result: Result) -> str:

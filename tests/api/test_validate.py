@@ -122,6 +122,12 @@ def test_blank_nodes_are_reported_as_they_were_sent(client: httpx.Client) -> Non
         assert {each["focus"]["type"] for each in results} == {"bnode"}  # type: ignore[attr-defined]
 
 
+def test_values_are_reported_as_they_were_written(client: httpx.Client) -> None:
+    for company in ("graph", "nothing"):
+        results = judged(client, FAIR.replace('"2022-02-02"^^xsd:date', "007.50"), **{"with": company})["results"]
+        assert "007.50" in {each["value"]["value"] for each in results if each["value"]}  # type: ignore[attr-defined]
+
+
 def test_nothing_is_stored(client: httpx.Client, village: Settings) -> None:
     def triples() -> object:
         return client.get("/sparql", params={"query": "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }"}).json()
