@@ -16,22 +16,26 @@ from starlette.types import Receive, Scope, Send
 
 from kg_service import __version__, queries, resources
 from kg_service.api import (
+    changes,
     collections,
     cors,
     documentation,
+    entities,
     graph_store,
     health,
     problems,
     running,
+    shapes,
     sparql,
     update,
     validate,
 )
 from kg_service.api.asking import Questions, Repeated
-from kg_service.api.writing import Writer
+from kg_service.changes.writer import Writer
 from kg_service.errors import KgError
 from kg_service.settings import Settings
 from kg_service.sparql.federation import Federation
+from kg_service.sparql.sandbox import Sandbox
 from kg_service.store import Reads
 from kg_service.store.cache import CachedReads
 from kg_service.store.readers import Limits, Readers
@@ -47,16 +51,21 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.settings, app.state.writer = settings, Writer(settings)
+        app.state.settings, app.state.sandbox, app.state.writer = settings, _sandbox(settings), _writer(settings)
         app.state.readers, app.state.judges = _reads(settings), validate.judges(settings)
         app.state.questions = Questions()
         app.state.federation = Federation(
             settings.services, max_bytes=settings.service_bytes, queue_seconds=settings.queue_seconds
         )
         await app.state.readers.start()
+        if settings.token and not settings.query_url:
+            await app.state.sandbox.start()
+            app.state.writer.start()
         try:
             yield
         finally:
+            await app.state.writer.close()
+            await app.state.sandbox.close()
             await app.state.readers.close()
             app.state.federation.close()
             await app.state.judges.close()
@@ -71,15 +80,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     problems.install(app)
     described = {"/sparql": sparql.OPENAPI, "/update": update.OPENAPI, "/store": graph_store.OPENAPI}
-    documentation.install(app, described | {"/api/validate": validate.OPENAPI})
+    documentation.install(app, described | {"/api/validate": validate.OPENAPI, "/shapes": shapes.OPENAPI})
     app.include_router(health.router)
     app.include_router(running.router)
-    app.include_router(collections.router(queries.every(resources.folder("queries"))))
+    app.include_router(changes.router)
+    questions = queries.every(resources.folder("queries"))
+    app.include_router(collections.router(questions))
+    app.include_router(entities.router(questions))
     app.add_route("/sparql", sparql.sparql, methods=sparql.METHODS)
     app.add_route("/update", update.update, methods=update.METHODS)
     app.add_route("/store", graph_store.store, methods=graph_store.METHODS)
     app.add_route("/store/{path:path}", graph_store.store, methods=graph_store.METHODS, include_in_schema=False)
     app.add_route("/api/validate", validate.validate, methods=validate.METHODS)
+    app.add_route("/shapes", shapes.shapes, methods=shapes.METHODS)
     app.add_route("/", _home, include_in_schema=False)
     return app
 
@@ -107,6 +120,20 @@ def _reads(settings: Settings) -> Reads:
         ),
     )
     return CachedReads(readers, settings.cache_bytes)
+
+
+def _sandbox(settings: Settings) -> Sandbox:
+    return Sandbox(
+        settings.store,
+        memory=settings.query_memory,
+        seconds=settings.query_seconds,
+        max_bytes=settings.max_body_bytes,
+        union=settings.default_graph == "union",
+    )
+
+
+def _writer(settings: Settings) -> Writer:
+    return Writer(settings.store, union=settings.default_graph == "union")
 
 
 #: How long running queries may go on after Ctrl-C.

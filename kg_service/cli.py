@@ -91,10 +91,11 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _shapes() -> Any:
-    from kg_service.shacl import load_shapes
+def _shapes(root: Path) -> Any:
+    """The shapes in force for the store in `root`."""
+    from kg_service.changes import rules
 
-    return load_shapes(sorted(resources.folder("shapes").glob("*.ttl")))
+    return rules.in_force(root)
 
 
 def _seeded(settings: Settings) -> None:
@@ -111,7 +112,7 @@ def _seeded(settings: Settings) -> None:
     _say(f"loading {len(files)} files into {settings.store}")
     with _patiently(lambda: EmbeddedStore(settings.store)) as store, _progress() as progress:
         try:
-            bulk.seed(store, files, _shapes(), progress=progress)
+            bulk.seed(store, files, _shapes(settings.store), progress=progress)
         except Violations as refused:
             _say(refused.report.to_text())
             raise
@@ -174,6 +175,8 @@ def load(
         typer.Option("--replace", help="Make each graph in the files equal to what they say, instead of adding."),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check only; write nothing.")] = False,
+    author: Annotated[str, typer.Option(help="Who makes the change, for the log.")] = "unknown",
+    note: Annotated[str | None, typer.Option(help="Why, for the log [default: the names of the files].")] = None,
     language: Language = "en",
     as_json: AsJson = False,
 ) -> None:
@@ -185,15 +188,24 @@ def load(
     bulk.files_in(paths)
     _seeded(settings)
     try:
-        with EmbeddedStore(settings.store) as opened, _progress() as progress:
+        with _patiently(lambda: EmbeddedStore(settings.store), 10) as opened, _progress() as progress:
             done = bulk.load(
-                opened, paths, _shapes(), replace=replace, dry_run=dry_run, language=language, progress=progress
+                opened,
+                paths,
+                _shapes(settings.store),
+                replace=replace,
+                dry_run=dry_run,
+                author=author,
+                note=note,
+                language=language,
+                progress=progress,
             )
     except Violations as refused:
         _report(refused.report, as_json)
         raise
     if as_json:
         about = {
+            "change": done.change,
             "generation": done.generation,
             "added": done.added,
             "removed": done.removed,
@@ -229,7 +241,9 @@ def validate(
     is_seed = len(others) < len(seeds)
     with _progress() as progress:
         known = bulk.known(None if is_seed else settings.store, others)
-        report = bulk.validate(files, known, _shapes(), replace=replace, language=language, progress=progress)
+        report = bulk.validate(
+            files, known, _shapes(settings.store), replace=replace, language=language, progress=progress
+        )
     _report(report, as_json)
     if report.blocks:
         raise typer.Exit(1)

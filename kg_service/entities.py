@@ -1,10 +1,15 @@
-"""The things of the graph as lists: the answer of a query file, one object per thing."""
+"""The things of the graph: as lists, one object per thing, and one by one, as what the graphs say of them."""
 
 from __future__ import annotations
 
 import json
 import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+
+from kg_service.errors import Refused
+from kg_service.rdf import GENID, DefaultGraph, NamedNode, Quad
 
 _MANY = re.compile(r"^#\s*many:\s*(?P<names>.+)$", re.MULTILINE)
 
@@ -44,3 +49,51 @@ def _plain(term: dict[str, str]) -> str | int | float | bool:
     if datatype == "integer":
         return int(term["value"])
     return float(term["value"]) if datatype in ("decimal", "double") else term["value"]
+
+
+def statements(thing: NamedNode, graph: NamedNode | None) -> str:
+    """The query for what one graph, or every named graph, says of a thing: ?graph ?property ?value."""
+    where = f"VALUES ?graph {{ {graph} }} " if graph else ""
+    return (
+        f"SELECT ?graph ?property ?value {{ {where}GRAPH ?graph {{ {thing} ?property ?value }} }} "
+        "ORDER BY ?property ?value ?graph"
+    )
+
+
+def construct(thing: NamedNode, graph: NamedNode | None) -> str:
+    """The query for the same as RDF."""
+    pattern = f"GRAPH {graph} {{ {thing} ?p ?o }}" if graph else f"{thing} ?p ?o"
+    return f"CONSTRUCT {{ {thing} ?p ?o }} WHERE {{ {pattern} }}"
+
+
+def description(
+    quads: Callable[[NamedNode], Iterable[Quad]], thing: NamedNode, graph: NamedNode | None
+) -> Iterator[Quad]:
+    """What one graph, or every named graph, says of a thing and of the nameless things that hang on it.
+
+    `quads` gives the quads of a subject in all graphs. Nameless things are those that were blank nodes once.
+    """
+    waiting, seen = [thing], {thing}
+    while waiting:
+        for quad in quads(waiting.pop()):
+            if isinstance(quad.graph_name, DefaultGraph) or graph not in (None, quad.graph_name):
+                continue
+            yield quad
+            value = quad.object
+            if isinstance(value, NamedNode) and value.value.startswith(GENID) and value not in seen:
+                seen.add(value)
+                waiting.append(value)
+
+
+def check_about(thing: NamedNode, quads: Iterable[Quad]) -> None:
+    """Refused when a statement is about another thing that has a name."""
+    for quad in quads:
+        subject = quad.subject
+        if isinstance(subject, NamedNode) and subject != thing and not subject.value.startswith(GENID):
+            raise Refused(f"a statement is about {subject}, not about {thing}; send it to /api/changes")
+
+
+def slug(label: str) -> str:
+    """A name as the end of an IRI: small letters without accents, digits, single hyphens."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", label) if not unicodedata.combining(c))
+    return re.sub(r"[^a-z0-9]+", "-", plain.casefold()).strip("-")

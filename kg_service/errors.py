@@ -9,6 +9,8 @@
     ├── NotFound                 no such thing; names the known ones
     ├── NotAcceptable            none of the asked formats can be written
     ├── UnsupportedFormat        the format of what came in is not one we read
+    ├── AlreadyThere             what was to be made exists
+    ├── KeyReused                an idempotency key that was used for another request
     ├── Violations               data that break the shapes; carries the validation report
     ├── ServiceFailed            another endpoint, asked by SERVICE, gave no answer that could be used
     ├── QueryStopped             a query that was ended: memory, operator, the service stops
@@ -116,6 +118,20 @@ class UnsupportedFormat(KgError):
 
     title = "Unsupported format"
     status = 415
+
+
+class AlreadyThere(KgError):
+    """What was to be made exists."""
+
+    title = "It is there already"
+    status = 409
+
+
+class KeyReused(KgError):
+    """An idempotency key was sent again with another request."""
+
+    title = "The idempotency key is taken"
+    status = 422
 
 
 class Violations(KgError):

@@ -13,11 +13,15 @@ _HEADER = re.compile(r"^#\s*(?P<key>[a-z]+):\s*(?P<value>.*\S)\s*$")
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A ready-made query: `name` is folder and file without ending, such as `events/dialogues-in-order`."""
+    """A ready-made query: `name` is folder and file without ending, such as `events/dialogues-in-order`.
+
+    `entity` is what the IRIs of the things in a list begin with.
+    """
 
     name: str
     summary: str
     text: str
+    entity: str = ""
 
 
 def read(folder: Path, name: str) -> Question:
@@ -32,7 +36,7 @@ def read(folder: Path, name: str) -> Question:
     header = {match["key"]: match["value"] for match in heads}
     if "summary" not in header:
         raise Malformed(f"{path}: its first lines lack “# summary: …”")
-    return Question(name, header["summary"], text)
+    return Question(name, header["summary"], text, header.get("entity", ""))
 
 
 def names(folder: Path) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import json
 import re
 import zlib
 from collections.abc import Iterable, Iterator
@@ -14,20 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from pyoxigraph import (
-    BlankNode,
-    DefaultGraph,
-    Literal,
-    NamedNode,
-    QueryResultsFormat,
-    RdfFormat,
-    Triple,
-    parse,
-    serialize,
-)
-from pyoxigraph import (
-    Quad as Quad,
-)
+from pyoxigraph import BlankNode as BlankNode
+from pyoxigraph import DefaultGraph as DefaultGraph
+from pyoxigraph import Literal as Literal
+from pyoxigraph import NamedNode as NamedNode
+from pyoxigraph import Quad as Quad
+from pyoxigraph import QueryResultsFormat, RdfFormat, Triple, parse, serialize
 
 from kg_service.errors import Malformed, NotFound, Refused, UnsupportedFormat
 
@@ -229,6 +222,22 @@ def stem(path: Path) -> str:
     name = path.name.removesuffix(".gz")
     bare, _, ending = name.rpartition(".")
     return bare if bare and ending.lower() in DATA_ENDINGS else name
+
+
+#: The address of the project's JSON-LD context.
+CONTEXT = "https://w3id.org/sse-kg/context.jsonld"
+
+
+def with_context(document: bytes, context: bytes) -> bytes:
+    """A JSON-LD document with the project's context written in, where it has none or names ours by its address."""
+    try:
+        check_document(document, JSON_LD)
+        read = json.loads(document)
+    except ValueError:
+        return document  # the parser says where it is wrong
+    if not isinstance(read, dict) or read.get("@context", CONTEXT) not in (CONTEXT, "/context.jsonld"):
+        return document
+    return json.dumps(read | {"@context": json.loads(context)["@context"]}, ensure_ascii=False).encode()
 
 
 _POSITION = re.compile(

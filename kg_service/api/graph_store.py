@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import uuid4
@@ -13,15 +12,27 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from kg_service.api.clients import client_of
-from kg_service.api.writing import ANSWERS, Writer, body_of, may_write
-from kg_service.errors import Malformed, NotAcceptable, NotFound, PreconditionFailed
-from kg_service.rdf import GRAPH_FORMATS, Format, Quad
+from kg_service.api.writing import (
+    ANSWERS,
+    PARAMETERS,
+    body_of,
+    check_match,
+    headers,
+    last_tag,
+    may_write,
+    proposal,
+    tags,
+)
+from kg_service.changes.writer import Writer
+from kg_service.errors import Malformed, NotAcceptable, NotFound
+from kg_service.rdf import GRAPH_FORMATS, Quad
 from kg_service.settings import Settings
 from kg_service.sparql import graph_store
 from kg_service.sparql.graph_store import Target
 from kg_service.sparql.protocol import negotiate
-from kg_service.sparql.sandbox import upload_format
+from kg_service.sparql.sandbox import Sandbox, upload_format
 from kg_service.store import Answer, Delta, Query, Reads
+from kg_service.store.embedded import EmbeddedStore
 
 METHODS = ["GET", "HEAD", "PUT", "POST", "DELETE"]
 _FORMATS = tuple(f for f in GRAPH_FORMATS if f.rdf and (not f.rdf.supports_datasets or f.name == "json-ld"))
@@ -34,17 +45,21 @@ _BODY = {"required": True, "content": {f.media_types[0]: {"schema": {"type": "st
 _DONE = {"201": {"description": "Done; the graph is new."}, "204": {"description": "Done."}}
 
 
-def _operation(summary: str, answers: dict[str, Any], body: dict[str, Any] | None = None) -> dict[str, Any]:
+def _operation(summary: str, answers: dict[Any, Any], body: dict[str, Any] | None = None) -> dict[str, Any]:
     described = {"tags": ["Graph store"], "summary": summary, "parameters": _PARAMETERS, "responses": answers}
     return described | ({"requestBody": body} if body else {})
+
+
+def _writing(summary: str, answers: dict[Any, Any], body: dict[str, Any] | None = None) -> dict[str, Any]:
+    return _operation(summary, answers | ANSWERS, body) | {"parameters": [*_PARAMETERS, *PARAMETERS]}
 
 
 #: The path item of the OpenAPI description.
 OPENAPI = {
     "get": _operation("Read a graph", {"200": {"description": "The graph."}, "404": {"description": "No such graph."}}),
-    "put": _operation("Make a graph equal to the body", _DONE | ANSWERS, _BODY),
-    "post": _operation("Add the body to a graph, or make a new graph of it", _DONE | ANSWERS, _BODY),
-    "delete": _operation("Delete a graph", {"204": _DONE["204"], "404": {"description": "No such graph."}} | ANSWERS),
+    "put": _writing("Make a graph equal to the body", _DONE, _BODY),
+    "post": _writing("Add the body to a graph, or make a new graph of it", _DONE, _BODY),
+    "delete": _writing("Delete a graph", {"204": _DONE["204"], "404": {"description": "No such graph."}}),
 }
 
 
@@ -81,13 +96,21 @@ async def _get(request: Request, where: Target) -> Response:
     how = negotiate(request.headers.get("accept", "*/*"), _FORMATS)
     if how is None:
         raise NotAcceptable(f"a graph can be written as: {', '.join(f.media_types[0] for f in _FORMATS)}")
+    reads: Reads = request.app.state.readers
+    settings: Settings = request.app.state.settings
     await _must_exist(request, where)
-    answer = await _answer(request, where, how)
-    headers = {"Vary": "Accept", "KG-Generation": str(answer.generation)}
-    if answer.etag:
-        headers["ETag"] = answer.etag
-        if answer.etag in _tags(request, "if-none-match"):
-            return Response(status_code=304, headers=headers)
+    answer = await reads.answer(
+        Query(where.construct(), graph=how.name, seconds=settings.query_seconds, client=client_of(request))
+    )
+    tag = await asyncio.to_thread(last_tag, settings, where.iri or "", answer.generation, how.name)
+    headers = {
+        "Vary": "Accept",
+        "KG-Generation": str(answer.generation),
+        "ETag": tag,
+        "Cache-Control": "no-cache",
+    }
+    if {tag, "*"} & tags(request, "if-none-match"):
+        return Response(status_code=304, headers=headers)
     if answer.whole is not None:
         return Response(answer.whole, headers=headers, media_type=how.media_type)
     return StreamingResponse(_parts(answer), headers=headers, media_type=how.media_type)
@@ -100,101 +123,64 @@ async def _parts(answer: Answer) -> AsyncIterator[bytes]:
 
 
 async def _put(request: Request, where: Target) -> Response:
-    new = await _uploaded(request, where)
-    return await _write(request, where, lambda old: graph_store.replaced(where, old, new))
+    body = await body_of(request, request.app.state.settings.max_body_bytes)
+    new = await _uploaded(request, body, where)
+    return await _write(request, body, where, lambda old: graph_store.replaced(where, old, new))
 
 
 async def _post(request: Request, where: Target) -> Response:
-    new = await _uploaded(request, where)
-    return await _write(request, where, lambda _: graph_store.merged(where, new))
+    body = await body_of(request, request.app.state.settings.max_body_bytes)
+    new = await _uploaded(request, body, where)
+    return await _write(request, body, where, lambda _: graph_store.merged(where, new))
 
 
 async def _delete(request: Request, where: Target) -> Response:
-    await _must_exist(request, where)
-    return await _write(request, where, lambda old: graph_store.replaced(where, old, ()))
+    return await _write(request, b"", where, lambda old: graph_store.replaced(where, old, ()), must_exist=True)
 
 
-async def _write(request: Request, where: Target, change: Callable[[list[Quad]], Delta]) -> Response:
+async def _write(
+    request: Request,
+    body: bytes,
+    where: Target,
+    change: Callable[[Iterable[Quad]], Delta],
+    *,
+    must_exist: bool = False,
+) -> Response:
     """Commits the change of the graph as it is when this write's turn comes; 201 when that made the graph."""
     writer: Writer = request.app.state.writer
     existed = False
 
-    async def make() -> Delta:
+    def make(store: EmbeddedStore) -> Delta:
         nonlocal existed
-        existed = await _exists(request, where)
-        await _check_preconditions(request, where, existed)
-        return change(await writer.quads(lambda opened: opened.graph(where.name)))
+        existed = where.iri is None or next(store.graph(where.name), None) is not None
+        if must_exist and not existed:
+            raise NotFound(f"there is no graph <{where.iri}>")
+        check_match(request, store, where.iri or "", [how.name for how in _FORMATS], exists=existed)
+        return change(store.graph(where.name))
 
-    done = await writer.write(make)
-    return Response(status_code=204 if existed else 201, headers={"KG-Generation": str(done.generation)})
+    done = await writer.write(proposal(request, body, make))
+    return Response(status_code=204 if existed else 201, headers=headers(done))
 
 
-async def _uploaded(request: Request, where: Target) -> frozenset[Quad]:
+async def _uploaded(request: Request, body: bytes, where: Target) -> frozenset[Quad]:
     """The triples of the body; relative IRIs resolve against the graph's own (section 4.1)."""
     settings: Settings = request.app.state.settings
-    writer: Writer = request.app.state.writer
+    sandbox: Sandbox = request.app.state.sandbox
     content_type = request.headers.get("content-type", "")
-    body = await body_of(request, settings.max_body_bytes)
     base = where.iri or settings.base
     if not content_type.lower().startswith("multipart/form-data"):
-        return await writer.sandbox.parsed(body, upload_format(content_type), base)
+        return await sandbox.parsed(body, upload_format(content_type), base)
     found: set[Quad] = set()
     for part_type, part in graph_store.parts(content_type, body):  # section 5.5: a form with files
-        found |= await writer.sandbox.parsed(part, upload_format(part_type), base)
+        found |= await sandbox.parsed(part, upload_format(part_type), base)
     return frozenset(found)
 
 
-async def _exists(request: Request, where: Target) -> bool:
-    if where.iri is None:
-        return True
-    reads: Reads = request.app.state.readers
-    if not reads.generation:
-        return False
-    answer = await reads.answer(Query(f"ASK {{ GRAPH <{where.iri}> {{ ?s ?p ?o }} }}", boolean="csv"))
-    return await answer.content() == b"true"
-
-
 async def _must_exist(request: Request, where: Target) -> None:
-    if not await _exists(request, where):
-        raise NotFound(f"there is no graph <{where.iri}>")
-
-
-async def _answer(request: Request, where: Target, how: Format) -> Answer:
+    """Raises NotFound unless readers see the graph; there is a default graph always."""
     reads: Reads = request.app.state.readers
-    settings: Settings = request.app.state.settings
-    answer = await reads.answer(
-        Query(where.construct(), graph=how.name, seconds=settings.query_seconds, client=client_of(request))
-    )
-    if answer.whole is None:
-        return answer
-    digest = hashlib.blake2b(answer.whole, digest_size=12).hexdigest()
-    return replace(answer, etag=f'"{answer.generation}-{digest}"')
-
-
-async def _check_preconditions(request: Request, where: Target, exists: bool) -> None:
-    """If-Match and If-None-Match (RFC 9110, section 13.1), compared with the graph in every format that we write."""
-    wanted, unwanted = _tags(request, "if-match"), _tags(request, "if-none-match")
-    if not wanted and not unwanted:
+    if where.iri is None:
         return
-    current = {_digest(tag) async for tag in _current(request, where)} if exists else set()
-    if wanted and not ("*" in wanted and exists) and not {_digest(tag) for tag in wanted} & current:
-        raise PreconditionFailed("the graph is not the one that If-Match names; read it again")
-    if ("*" in unwanted and exists) or {_digest(tag) for tag in unwanted} & current:
-        raise PreconditionFailed("the graph is there already, as If-None-Match does not want it")
-
-
-async def _current(request: Request, where: Target) -> AsyncIterator[str]:
-    for how in _FORMATS:
-        answer = await _answer(request, where, how)
-        if answer.etag:
-            yield answer.etag
-
-
-def _digest(tag: str) -> str:
-    """What of an ETag says the content: a later generation with the same graph is the same graph."""
-    return tag.strip('"').rpartition("-")[2]
-
-
-def _tags(request: Request, header: str) -> set[str]:
-    sent = request.headers.get(header, "")
-    return {tag.strip().removeprefix("W/") for tag in sent.split(",") if tag.strip()}
+    answer = await reads.answer(Query(f"ASK {{ GRAPH <{where.iri}> {{ ?s ?p ?o }} }}", boolean="csv"))
+    if await answer.content() != b"true":
+        raise NotFound(f"there is no graph <{where.iri}>")

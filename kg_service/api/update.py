@@ -5,10 +5,22 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from kg_service.api.writing import ANSWERS, Writer, body_of, may_write
+from kg_service.api.writing import (
+    ANSWERS,
+    PARAMETERS,
+    body_of,
+    check_generation,
+    headers,
+    may_write,
+    proposal,
+    told,
+)
+from kg_service.changes.writer import Evaluated, Writer
 from kg_service.settings import Settings
 from kg_service.sparql import guard, protocol
+from kg_service.sparql.sandbox import Sandbox
 from kg_service.store import Delta
+from kg_service.store.embedded import EmbeddedStore
 
 METHODS = ["POST"]
 #: The path item of the OpenAPI description.
@@ -17,6 +29,7 @@ OPENAPI = {
         "tags": ["SPARQL"],
         "summary": "Change the graph by a SPARQL 1.1 Update request, whole or not at all",
         "operationId": "sparql_update",
+        "parameters": PARAMETERS,
         "requestBody": {
             "required": True,
             "content": {
@@ -32,7 +45,7 @@ OPENAPI = {
                 },
             },
         },
-        "responses": {"200": {"description": "Done: the generation, and how much was added and removed."}} | ANSWERS,
+        "responses": {"200": {"description": "Done: the change, its generation, and its size."}} | ANSWERS,
     }
 }
 
@@ -42,17 +55,20 @@ async def update(request: Request) -> Response:
     may_write(request)
     settings: Settings = request.app.state.settings
     writer: Writer = request.app.state.writer
+    sandbox: Sandbox = request.app.state.sandbox
     body = await body_of(request, settings.max_body_bytes)
     asked = protocol.asked_update(request.url.query, request.headers, body)
     guard.inspect(asked.text, max_bytes=settings.max_body_bytes, what="update")
 
-    async def make() -> Delta:
-        return await writer.sandbox.updated(
-            asked.text, base=settings.base, using=asked.using, using_named=asked.using_named
+    async def evaluate() -> Evaluated:
+        return Evaluated(
+            *await sandbox.updated(asked.text, base=settings.base, using=asked.using, using_named=asked.using_named)
         )
 
-    done = await writer.write(make)
-    return JSONResponse(
-        {"generation": done.generation, "added": done.added, "removed": done.removed, "warnings": done.report.counts},
-        headers={"KG-Generation": str(done.generation)},
-    )
+    def check(store: EmbeddedStore) -> Delta:
+        check_generation(request, store)
+        return Delta()
+
+    wanted = proposal(request, body, check)
+    done = await writer.write_evaluated(evaluate, wanted)
+    return JSONResponse(told(done, dry_run=wanted.dry_run), headers=headers(done))

@@ -1,28 +1,24 @@
-"""What every writing door shares: who may write, one write at a time, and what became of it."""
+"""What every writing door shares: who may write, what a request says about its change, and how it is answered."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeVar
+import hashlib
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import unquote
 
 from starlette.requests import Request
 
-from kg_service import resources
 from kg_service.api.clients import require_token
-from kg_service.changes import Committed, commit, skolemised
-from kg_service.errors import Forbidden, TooLarge
-from kg_service.rdf import Quad
+from kg_service.changes import Committed, Proposal
+from kg_service.errors import Forbidden, Malformed, PreconditionFailed, TooLarge
 from kg_service.settings import Settings
-from kg_service.shacl import Shapes, load_shapes
-from kg_service.sparql.sandbox import Sandbox
 from kg_service.store import Delta
 from kg_service.store.embedded import EmbeddedStore
-
-T = TypeVar("T")
+from kg_service.store.log import log_of
 
 #: What every writing operation may answer, for the OpenAPI description.
-ANSWERS = {
+ANSWERS: dict[int | str, dict[str, Any]] = {
     status: {"description": what, "content": {"application/problem+json": {}}}
     for status, what in {
         "400": "The body or a parameter is malformed or not allowed; says line and column.",
@@ -35,6 +31,18 @@ ANSWERS = {
         "503": "The request took too long, or another process is writing.",
     }.items()
 }
+#: The parameters that every writing operation takes, for the OpenAPI description.
+PARAMETERS = [
+    {"name": name, "in": where, "description": what, "schema": {"type": kind}}
+    for name, where, kind, what in (
+        ("dry_run", "query", "boolean", "Judge only: nothing is written, and nothing is logged."),
+        ("author", "query", "string", "Who makes the change, for the log; or the header KG-Author."),
+        ("note", "query", "string", "Why, for the log; or the header KG-Note."),
+        ("lang", "query", "string", "Language of the messages: en or es."),
+        ("Idempotency-Key", "header", "string", "A name for the request: sent twice, it is made once."),
+        ("If-Match", "header", "string", "ETag of the state that the client wants to change."),
+    )
+]
 
 
 def may_write(request: Request) -> None:
@@ -54,36 +62,99 @@ async def body_of(request: Request, limit: int) -> bytes:
     return bytes(body)
 
 
-class Writer:
-    """Commits changes one after the other, each judged by the shapes, in a thread beside the event loop."""
+def proposal(request: Request, body: bytes, make: Callable[[EmbeddedStore], Delta]) -> Proposal:
+    """The change that a request asks for, with what its headers and parameters say about it."""
+    asked = hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode() + body)
+    return Proposal(
+        make,
+        author=_said(request, "author") or "unknown",
+        note=_said(request, "note") or "",
+        key=request.headers.get("idempotency-key"),
+        request=asked.hexdigest(),
+        dry_run=is_true(request, "dry_run"),
+        quarantine=is_true(request, "quarantine"),
+        language=language(request),
+    )
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._turn = asyncio.Lock()
-        self._shapes: Shapes | None = None
-        self.sandbox = Sandbox(
-            settings.store,
-            memory=settings.query_memory,
-            seconds=settings.query_seconds,
-            max_bytes=settings.max_body_bytes,
-            union=settings.default_graph == "union",
-        )
 
-    async def write(self, make: Callable[[], Awaitable[Delta]]) -> Committed:
-        """Makes a change of the graph as it is then and commits it; raises Violations and whatever `make` raises."""
-        async with self._turn:
-            return await asyncio.to_thread(self._commit, skolemised(await make()))
+def _said(request: Request, name: str) -> str | None:
+    """A parameter, or the header of that name, whose characters beyond ASCII are percent-encoded."""
+    given = request.query_params.get(name)
+    return unquote(request.headers.get(f"kg-{name}", "")) if given is None else given
 
-    async def quads(self, read: Callable[[EmbeddedStore], Iterable[Quad]]) -> list[Quad]:
-        """What the store holds, as seen by the writer; to be called inside `write`."""
-        return await asyncio.to_thread(lambda: self._with_store(lambda store: list(read(store))))
 
-    def _commit(self, delta: Delta) -> Committed:
-        if self._shapes is None:
-            self._shapes = load_shapes(sorted(resources.folder("shapes").glob("*.ttl")))
-        shapes = self._shapes
-        return self._with_store(lambda store: commit(store, delta, shapes))
+def is_true(request: Request, name: str) -> bool:
+    """Whether a parameter says yes; Malformed for anything but true and false."""
+    given = request.query_params.get(name, "false").lower()
+    if given not in ("true", "false", "1", "0", ""):
+        raise Malformed(f'{name} is true or false, not "{given}"')
+    return given not in ("false", "0")
 
-    def _with_store(self, work: Callable[[EmbeddedStore], T]) -> T:
-        with EmbeddedStore(self._settings.store, union=self._settings.default_graph == "union") as store:
-            return work(store)
+
+def language(request: Request) -> str:
+    """The language of messages: that of `lang`, else the first of ours that Accept-Language names."""
+    wanted = request.query_params.get("lang") or request.headers.get("accept-language", "")
+    known = (part.strip()[:2].lower() for part in wanted.split(","))
+    return next((each for each in known if each in ("en", "es")), "en")
+
+
+def tags(request: Request, header: str) -> set[str]:
+    """The entity tags of If-Match or If-None-Match, `*` among them, without the mark of weak ones."""
+    sent = request.headers.get(header, "")
+    return {tag.strip().removeprefix("W/") for tag in sent.split(",") if tag.strip()}
+
+
+def tag(change: int, generation: int, how: str) -> str:
+    """The ETag, in a format, of what the change of that number touched last; 0 where no log tells, but the generation.
+
+    It stays while other things change.
+    """
+    return f'"c{change}-{how}"' if change else f'"g{generation}-{how}"'
+
+
+def last_tag(settings: Settings, iri: str, generation: int, how: str) -> str:
+    """The ETag of a thing or graph as of a generation; "" is the default graph."""
+    if settings.query_url:
+        return tag(0, generation, how)
+    with log_of(settings.store, generation) as log:
+        return tag(log.last_about(iri), generation, how)
+
+
+def check_match(request: Request, store: EmbeddedStore, iri: str, formats: Iterable[str], *, exists: bool) -> None:
+    """If-Match and If-None-Match (RFC 9110, section 13.1), compared with a thing or graph in each of the formats."""
+    wanted, unwanted = tags(request, "if-match"), tags(request, "if-none-match")
+    if not wanted and not unwanted:
+        return
+    change = store.last_about(iri)
+    current = {tag(change, store.generation, how) for how in formats} | {"*"} if exists else set()
+    name = f"<{iri}>" if iri else "the default graph"
+    if wanted and not wanted & current:
+        raise PreconditionFailed(f"{name} is not the one that If-Match names; read it again")
+    if unwanted & current:
+        raise PreconditionFailed(f"{name} is there already, as If-None-Match does not want it")
+
+
+def check_generation(request: Request, store: EmbeddedStore) -> None:
+    """PreconditionFailed when If-Match names generations, and not the one that the store is at."""
+    wanted = tags(request, "if-match")
+    here = "" if store.has_staged else str(store.generation)
+    if wanted and "*" not in wanted and here not in {tag.strip('"').partition("-")[0] for tag in wanted}:
+        raise PreconditionFailed(f"the graph is at generation {store.generation}, not at the one that If-Match names")
+
+
+def told(done: Committed, *, dry_run: bool = False) -> dict[str, Any]:
+    """What became of a change, for a JSON answer."""
+    return {
+        "change": done.change,
+        "generation": done.generation,
+        "added": done.added,
+        "removed": done.removed,
+        "dry_run": dry_run,
+        "warnings": done.report.counts,
+    }
+
+
+def headers(done: Committed) -> dict[str, str]:
+    """The headers of an answer about a change."""
+    named = {"KG-Change": str(done.change)} if done.change else {}
+    return {"KG-Generation": str(done.generation)} | named

@@ -13,9 +13,12 @@ from kg_service.changes import Committed, commit, judge
 from kg_service.errors import Malformed, NotFound
 from kg_service.rdf import DATA_ENDINGS, GENID, GRAPH, Format, graph, parse_file, stem, to_text
 from kg_service.shacl import Report, Shapes
-from kg_service.store import Delta, GraphStore
+from kg_service.shacl.gate import Gate
+from kg_service.store import Delta
 from kg_service.store.embedded import EmbeddedStore, delta_between, in_default_graph, snapshot
 
+#: Characters of a note that names files.
+_NOTE = 500
 #: Called with what is being done and how much of how much is done.
 Progress = Callable[[str, int, int], None]
 
@@ -62,12 +65,14 @@ def read(path: Path) -> list[Quad]:
 
 
 def load(
-    store: GraphStore,
+    store: EmbeddedStore,
     paths: Iterable[Path],
     shapes: Shapes,
     *,
     replace: bool = False,
     dry_run: bool = False,
+    author: str = "unknown",
+    note: str | None = None,
     language: str = "en",
     progress: Progress = no_progress,
 ) -> Committed:
@@ -83,7 +88,8 @@ def load(
     progress("checking and writing", len(files), len(files) + 1)
     old = [quad for name in {q.graph_name for q in new} for quad in store.quads(name)] if replace else []  # type: ignore[arg-type]
     delta = delta_between(old, new) if replace else Delta(added=frozenset(new))
-    committed = commit(store, delta, shapes, dry_run=dry_run, language=language)
+    why = note if note is not None else f"loaded {', '.join(path.name for path in files)}"[:_NOTE]
+    committed = commit(store, delta, Gate(shapes), author=author, note=why, dry_run=dry_run, language=language)
     progress("done", len(files) + 1, len(files) + 1)
     return committed
 

@@ -64,7 +64,7 @@ class Gate:
     """Judges changes by what their triples can reach. Usable for any number of stores, by one thread at a time."""
 
     def __init__(self, shapes: Shapes) -> None:
-        self._shapes = shapes
+        self.shapes = shapes
         self._units: list[Unit] = []
         self._roots: list[_Root] = []
         for plan in shapes.plans:
@@ -133,8 +133,8 @@ class Gate:
         for unit, foci in suspects.items():
             for part in _parts(foci):
                 together[part].append(unit)
-        runs = [(Run(store, self._shapes.triples, foci, tree), units) for foci, units in together.items()]
-        runs.append((Run(store, self._shapes.triples, None, tree), sorted(affected.whole)))
+        runs = [(Run(store, self.shapes.triples, foci, tree), units) for foci, units in together.items()]
+        runs.append((Run(store, self.shapes.triples, None, tree), sorted(affected.whole)))
         return Report(
             in_order(
                 as_result(violation, language)

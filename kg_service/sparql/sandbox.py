@@ -1,7 +1,7 @@
 """What strangers send in is parsed and evaluated in a process of its own, which gives back the change it makes.
 
 The process holds a private view of one generation, writes nothing that others see, may take so much memory and time,
-and is ended afterwards. What comes out is a Delta; judging and committing it is `changes`' work.
+and is ended when it takes more. What comes out is a Delta; judging and committing it is `changes`' work.
 """
 
 from __future__ import annotations
@@ -17,49 +17,67 @@ from typing import Any
 
 from pyoxigraph import Quad, RdfFormat, Store, parse, serialize
 
+from kg_service import resources
 from kg_service.errors import KgError, QueryStopped, StoreError, TooLarge, UnsupportedFormat, from_problem
-from kg_service.rdf import GRAPH_FORMATS, JSON_LD, Format, format_named, parse_bytes
+from kg_service.rdf import GRAPH_FORMATS, JSON_LD, Format, format_named, parse_bytes, with_context
 from kg_service.sparql import patch, update
 from kg_service.store import Delta, generations
 from kg_service.store.children import Child, Ended
 from kg_service.store.frames import begin, limit_memory, receive, refuse, send, send_data
+from kg_service.store.reader import OpenGeneration
+
+#: Processes that are kept for the next job, and the jobs after which one is replaced.
+_KEPT, _JOBS = 2, 1_000
 
 
 class Sandbox:
-    """Turns uploads and updates into changes, one process for each."""
+    """Turns uploads and updates into changes. A process does one job at a time and is kept when it ended well."""
 
     def __init__(self, root: Path, *, memory: int, seconds: float, max_bytes: int, union: bool = True) -> None:
         self._root, self._memory, self._seconds, self._max_bytes = root, memory, seconds, max_bytes
         self._union = union
+        self._idle: list[tuple[Child, int]] = []
+        self._is_closed = False
 
-    async def parsed(self, body: bytes, how: Format, base: str) -> frozenset[Quad]:
-        """The triples of an upload, in the default graph; relative IRIs resolve against `base`."""
-        job = {"do": "parse", "format": how.name, "base": base}
-        return (await self._run(job, body)).added
+    async def start(self) -> None:
+        """Starts a process, so that the first job need not wait for it."""
+        self._idle.append((await self._fresh(), 0))
+
+    async def close(self) -> None:
+        """Ends the processes that have no job; the others end with theirs."""
+        self._is_closed = True
+        ending, self._idle = self._idle, []
+        await asyncio.gather(*(child.end() for child, _ in ending))
+
+    async def parsed(self, body: bytes, how: Format, base: str, *, one_graph: bool = True) -> frozenset[Quad]:
+        """The quads of an upload, with `one_graph` its triples; relative IRIs resolve against `base`.
+
+        JSON-LD without a context, or with ours by its address, has ours.
+        """
+        job = {"do": "parse", "format": how.name, "base": base, "one_graph": one_graph}
+        delta, _ = await self._run(job, body)
+        return delta.added
 
     async def patched(self, body: bytes) -> Delta:
         """The change that an RDF Patch document means; see `patch.parsed`."""
-        return await self._run({"do": "patch"}, body)
+        delta, _ = await self._run({"do": "patch"}, body)
+        return delta
 
     async def updated(
         self, text: str, *, base: str, using: tuple[str, ...] = (), using_named: tuple[str, ...] = ()
-    ) -> Delta:
-        """The change that an update request makes to the generation published now."""
-        generation = generations.current(self._root)
-        job = {
-            "do": "update",
-            "generation": generation,
-            "base": base,
-            "using": using,
-            "using_named": using_named,
-            "union": self._union,
-        }
+    ) -> tuple[Delta, int | None]:
+        """The change that an update request makes, and of which generation; None where it is the same of any."""
+        job = {"do": "update", "base": base, "using": using, "using_named": using_named, "union": self._union}
         return await self._run(job, text.encode())
 
-    async def _run(self, job: Mapping[str, object], body: bytes) -> Delta:
+    async def _fresh(self) -> Child:
+        return await Child.start("kg_service.sparql.sandbox", self._root, self._memory)
+
+    async def _run(self, job: Mapping[str, object], body: bytes) -> tuple[Delta, int | None]:
         if len(body) > self._max_bytes:
             raise TooLarge(f"the body is larger than {self._max_bytes} bytes; send it in parts")
-        child = await Child.start("kg_service.sparql.sandbox", self._root, self._memory)
+        child, jobs = self._idle.pop() if self._idle else (await self._fresh(), 0)
+        is_clean = False
         parts = {b"A": bytearray(), b"R": bytearray()}
         try:
             async with asyncio.timeout(self._seconds):
@@ -69,17 +87,23 @@ class Sandbox:
                     if kind == b"E":
                         break
                     if kind == b"X":
+                        is_clean = True
                         raise from_problem(json.loads(payload))
                     parts[kind] += payload
+            is_clean = True
         except Ended:
             raise TooLarge("the request needs more memory or nesting than one request may have") from None
         except TimeoutError:
             raise QueryStopped(f"the request took longer than {self._seconds:g} s; send it in parts") from None
         finally:
-            await child.end()
+            if is_clean and jobs < _JOBS and len(self._idle) < _KEPT and not self._is_closed:
+                self._idle.append((child, jobs + 1))
+            else:
+                await child.end()
         # One parse for both, so that a blank node of one is the same in the other.
         added = frozenset(parse(bytes(parts[b"A"]), RdfFormat.N_QUADS))
-        return Delta(added, frozenset(parse(bytes(parts[b"R"]), RdfFormat.N_QUADS)))
+        delta = Delta(added, frozenset(parse(bytes(parts[b"R"]), RdfFormat.N_QUADS)))
+        return delta, json.loads(payload)["generation"]
 
 
 def upload_format(content_type: str) -> Format:
@@ -93,19 +117,19 @@ def upload_format(content_type: str) -> Format:
     raise UnsupportedFormat(f'a graph cannot be read from "{media_type}"; known: {names}')
 
 
-def _parse(job: dict[str, str], body: bytes) -> Delta:
+def _parse(job: dict[str, Any], body: bytes) -> Delta:
     how = format_named(job["format"], GRAPH_FORMATS)
-    return Delta(added=frozenset(parse_bytes(body, how, base=job["base"], one_graph=True)))
+    if how is JSON_LD:
+        body = with_context(body, (resources.folder("ontology") / "context.jsonld").read_bytes())
+    return Delta(added=frozenset(parse_bytes(body, how, base=job["base"], one_graph=job["one_graph"])))
 
 
-def _delta(root: Path, job: dict[str, Any], body: bytes) -> Delta:
-    if job["do"] == "parse":
-        return _parse(job, body)
-    return patch.parsed(body).delta if job["do"] == "patch" else _update(root, job, body)
-
-
-def _update(root: Path, job: dict[str, object], body: bytes) -> Delta:
-    generation = int(str(job["generation"]))
+def _update(opened: OpenGeneration, root: Path, job: dict[str, Any], body: bytes) -> tuple[Delta, int | None]:
+    text, base, union = body.decode(), job["base"], job["union"]
+    using, using_named = tuple(job["using"]), tuple(job["using_named"])
+    if not using and not using_named and (data := update.as_data(text, base=base, union=union)) is not None:
+        return data, None
+    store = _opened(opened, root) if generations.current(root) else Store()
     with ExitStack() as held:  # folders are deleted last: the engine waits a second over a database without files
 
         @contextmanager
@@ -113,26 +137,25 @@ def _update(root: Path, job: dict[str, object], body: bytes) -> Delta:
             """A private, writable copy of the generation; beside the store, because its files are linked."""
             root.mkdir(parents=True, exist_ok=True)
             copy = Path(held.enter_context(TemporaryDirectory(dir=root, prefix="scratch-"))) / "copy"
-            if generation:
-                generations.copy_database(generations.directory(root, generation), copy)
+            if opened.generation:
+                generations.copy_database(generations.directory(root, opened.generation), copy)
             yield Store(str(copy))
 
-        if generation:
-            held.enter_context(generations.hold(root, generation))
-        return update.to_delta(
-            Store.read_only(str(generations.directory(root, generation))) if generation else Store(),
-            body.decode(),
-            base=str(job["base"]),
-            using=_strings(job["using"]),
-            using_named=_strings(job["using_named"]),
-            union=bool(job["union"]),
-            scratch=scratch,
+        delta = update.to_delta(
+            store, text, base=base, union=union, scratch=scratch, using=using, using_named=using_named
         )
+        return delta, opened.generation
 
 
-def _strings(value: object) -> tuple[str, ...]:
-    assert isinstance(value, list)
-    return tuple(map(str, value))
+def _opened(opened: OpenGeneration, root: Path) -> Store:
+    """The generation published now; it may be deleted while it is opened, but then there is another one."""
+    while True:
+        generation = generations.current(root)
+        try:
+            return opened.at(generation)
+        except generations.Gone:
+            if generation == generations.current(root):
+                raise
 
 
 def _lines(quads: Iterable[Quad]) -> bytes:
@@ -141,23 +164,29 @@ def _lines(quads: Iterable[Quad]) -> bytes:
 
 def main() -> None:
     root, memory = Path(sys.argv[1]), int(sys.argv[2])
-    question, body = (receive(sys.stdin.buffer), receive(sys.stdin.buffer)) if begin() else (None, None)
-    if question is None or body is None:
+    if not begin():
         return
     out = sys.stdout.buffer
+    opened = OpenGeneration(root, memory)
     limit_memory(memory)
-    try:
-        job = json.loads(question[1])
-        delta = _delta(root, job, body[1])
-        send_data(out, b"A", _lines(delta.added))
-        send_data(out, b"R", _lines(delta.removed))
-        send(out, b"E", b"")
-    except KgError as error:
-        refuse(out, error)
-    except MemoryError:
-        refuse(out, TooLarge("the request needs more memory than one request may have"))
-    except Exception as error:  # the engine's other errors must reach the client as a problem
-        refuse(out, StoreError(f"the request could not be evaluated: {error}"))
+    while (question := receive(sys.stdin.buffer)) and (body := receive(sys.stdin.buffer)):
+        try:
+            job, generation = json.loads(question[1]), None
+            if job["do"] == "parse":
+                delta = _parse(job, body[1])
+            elif job["do"] == "patch":
+                delta = patch.parsed(body[1]).delta
+            else:
+                delta, generation = _update(opened, root, job, body[1])
+            send_data(out, b"A", _lines(delta.added))
+            send_data(out, b"R", _lines(delta.removed))
+            send(out, b"E", json.dumps({"generation": generation}).encode())
+        except KgError as error:
+            refuse(out, error)
+        except MemoryError:
+            refuse(out, TooLarge("the request needs more memory than one request may have"))
+        except Exception as error:  # the engine's other errors must reach the client as a problem
+            refuse(out, StoreError(f"the request could not be evaluated: {error}"))
 
 
 if __name__ == "__main__":

@@ -153,8 +153,32 @@ def to_delta(
                 _apply(state, last)
             removed, added = _evaluate(state, operation, context)
             last = _effect(state, removed=removed, added=added, union=union)
-            net = _then(net, last)
+            net = net.then(last)
     return _without_consequences(store, net) if union else net
+
+
+def as_data(text: str, *, base: str | None, union: bool) -> Delta | None:
+    """The change of an update that only inserts and deletes data, the same whatever the store holds.
+
+    None for other updates, and where it does matter what a default graph of all graphs' triples holds between two
+    operations. Raises as `to_delta`.
+    """
+    runs, operations = _read(text)
+    if not operations or not all(operation.has("DATA") for operation in operations):
+        return None
+    context = _Context(text, base, (), (), union)
+    _check(runs, operations, context)
+    added: set[Quad] = set()
+    removed: set[Quad] = set()
+    for operation in operations:
+        quads = set(context.inserted(operation, operation.rests("DATA")[0]))
+        if operation.clauses[0].word == "INSERT":
+            added, removed = added | quads, removed - quads
+        elif union and len(operations) > 1 and any(map(_is_default, quads)):
+            return None
+        else:
+            added, removed = added - quads, removed | quads
+    return Delta(frozenset(added), frozenset(removed))
 
 
 # --- reading the request
@@ -461,14 +485,6 @@ def _effect(state: Store, *, removed: set[Quad], added: set[Quad], union: bool) 
     gone |= {triple for triple in leaving if all(holding in gone for holding in _holding(state, triple))}
     come |= {triple for triple in staying if triple not in state}
     return Delta(frozenset(come), frozenset(gone))
-
-
-def _then(first: Delta, second: Delta) -> Delta:
-    """Two changes as one, each exactly what changed."""
-    return Delta(
-        added=(first.added - second.removed) | (second.added - first.removed),
-        removed=(first.removed - second.added) | (second.removed - first.added),
-    )
 
 
 def _without_consequences(store: Store, net: Delta) -> Delta:

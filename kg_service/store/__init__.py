@@ -22,6 +22,18 @@ class Delta:
     def __len__(self) -> int:
         return len(self.added) + len(self.removed)
 
+    @property
+    def inverse(self) -> Delta:
+        """What undoes this change, where all of it changed something."""
+        return Delta(added=self.removed, removed=self.added)
+
+    def then(self, second: Delta) -> Delta:
+        """This change and then another as one, where all of both changed something."""
+        return Delta(
+            added=(self.added - second.removed) | (second.added - self.removed),
+            removed=(self.removed - second.added) | (second.removed - self.added),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Query:

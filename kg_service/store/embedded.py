@@ -1,8 +1,8 @@
 """The embedded store's writer: one process at a time, every change becomes a published generation or leaves no trace.
 
-A change goes working database -> checkpoint -> `current`. The working database is made anew of the published
+A change goes working database -> log and checkpoint -> `current`. The working database is made anew of the published
 generation whenever a writer opens (its files are linked, not copied), so that a crash at any point loses only the
-change that was not yet confirmed.
+changes that were not yet confirmed. Several changes may share a checkpoint.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from __future__ import annotations
 import errno
 import fcntl
 import shutil
+import sqlite3
 import time
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -20,6 +22,7 @@ from pyoxigraph import DefaultGraph, NamedNode, Quad, Store
 
 from kg_service.errors import StoreDamaged, StoreError, StoreLocked, StoreUnwritable
 from kg_service.store import Delta, generations
+from kg_service.store.log import Entry, Log, Patch
 
 #: From this many quads on, table files are written directly instead of through the write-ahead log.
 BULK = 100_000
@@ -30,10 +33,11 @@ def _translated(root: Path) -> Iterator[None]:
     """The engine's and the system's errors as ours."""
     try:
         yield
-    except (OSError, RuntimeError) as error:  # the engine says RuntimeError of a database that it cannot read
+    except (OSError, RuntimeError, sqlite3.Error) as error:
+        # The engine says RuntimeError of a database that it cannot read.
         text = str(error)
         number = error.errno if isinstance(error, OSError) else None
-        if number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in text:
+        if number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in text or "disk is full" in text:
             raise StoreUnwritable(f"no space left for the store in {root}; nothing was changed") from error
         if isinstance(error, PermissionError | FileExistsError | NotADirectoryError) or (
             number == errno.EROFS or "Permission denied" in text or "not a directory" in text
@@ -41,7 +45,7 @@ def _translated(root: Path) -> Iterator[None]:
             raise StoreUnwritable(
                 f"the store directory {root} cannot be written; mend its permissions, or choose another with --store"
             ) from error
-        if isinstance(error, RuntimeError) or "orrupt" in text or "No such file" in text:
+        if isinstance(error, RuntimeError) or "orrupt" in text or "No such file" in text or "malformed" in text:
             raise StoreDamaged(
                 f"the store in {root} is damaged ({text}); restore a backup or delete it and load again"
             ) from error
@@ -66,6 +70,8 @@ class EmbeddedStore:
                 generations.check_format(root)
                 (root / "format").write_text(f"{generations.FORMAT}\n")
                 self._store = self._fresh()
+                self.log = Log(root, generation=self.generation, is_writer=True)
+                self._staged: list[tuple[Entry, Patch]] = []
             except BaseException:
                 self._lock.close()
                 raise
@@ -76,6 +82,7 @@ class EmbeddedStore:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.close()
+            generations.want(self.root)
             raise StoreLocked(
                 f"another process is writing to the store in {self.root}; wait for it to end, or choose another "
                 f"directory with --store or KG_STORE"
@@ -124,30 +131,100 @@ class EmbeddedStore:
             if isinstance(name, NamedNode) or not self._union or not self._is_held(quad, set()):
                 yield quad
 
+    def about(self, subject: NamedNode) -> Iterator[Quad]:
+        """The quads of a subject, in every graph."""
+        return self._store.quads_for_pattern(subject, None, None, None)
+
     def named_graphs(self) -> list[NamedNode]:
         """The IRIs of the named graphs that hold something, in order."""
         found = (g for g in self._store.named_graphs() if isinstance(g, NamedNode))
         held = (g for g in found if next(self._store.quads_for_pattern(None, None, None, g), None) is not None)
         return sorted(held, key=lambda g: g.value)
 
+    @property
+    def working(self) -> Store:
+        """The database with all that is staged; to be read."""
+        return self._store
+
+    @property
+    def has_staged(self) -> bool:
+        """Whether a change waits to be published."""
+        return bool(self._staged)
+
     def apply(self, delta: Delta) -> int:
-        """Applies a change whole and publishes it; on any failure nothing is changed. Returns the generation."""
+        """Applies a change whole and publishes it; on any failure nothing is changed. Returns the generation.
+
+        The change is neither judged nor logged: that is `changes`' work.
+        """
         whole = self.effective(delta)
-        published = self.generation
-        if not whole and published:
-            return published
+        if not whole and self.generation:
+            return self.generation
+        try:
+            self.stage(whole)
+        except BaseException:
+            self.discard()
+            raise
+        number = self.publish()
+        self.retire()
+        return number
+
+    def stage(self, change: Delta) -> None:
+        """Writes an effective change to the working database, where readers do not see it."""
         with _translated(self.root):
-            try:
-                self._write(whole)
-                self._store.flush()
-                self._store.backup(str(generations.directory(self.root, published + 1)))
-                generations.publish(self.root, published + 1)
-            except BaseException:
-                self._store = Store()  # the database must be closed before it can be made anew
-                self._store = self._fresh()
-                raise
+            for quad in change.removed:
+                self._store.remove(quad)
+            if len(change.added) >= BULK:
+                self._store.bulk_extend(change.added)
+            else:
+                self._store.extend(change.added)
+
+    def note(self, entry: Entry, patch: Patch) -> None:
+        """Puts a staged change into the log of the next generation."""
+        self._staged.append((entry, patch))
+
+    def discard(self) -> None:
+        """Forgets everything that is staged."""
+        with _translated(self.root):
+            self._staged.clear()
+            self._store = Store()  # the database must be closed before it can be made anew
+            self._store = self._fresh()
+            self.log.forget()
+
+    def publish(self) -> int:
+        """Makes everything that is staged, and its log, one generation that readers see; returns its number.
+
+        What cannot be published is discarded.
+        """
+        number = self.generation + 1
+        try:
+            with _translated(self.root):
+                self.log.append(self._staged)
+                self._store.backup(str(generations.directory(self.root, number)))
+                generations.publish(self.root, number)
+        except BaseException:
+            self.discard()
+            raise
+        self.log.published(number)
+        self._staged.clear()
+        return number
+
+    def retire(self) -> None:
+        """Deletes the generations that nobody needs any more."""
+        with _translated(self.root):
             generations.retire(self.root)
-        return published + 1
+
+    def next_number(self) -> int:
+        """The number of the next change."""
+        return self._staged[-1][0].number + 1 if self._staged else self.log.last_number() + 1
+
+    def last_about(self, iri: str) -> int:
+        """The number of the last change about a subject or a graph, staged ones included; "" is the default graph."""
+        staged = [entry.number for entry, patch in self._staged if iri in patch.touched]
+        return staged[-1] if staged else self.log.last_about(iri)
+
+    def with_key(self, key: str) -> Entry | None:
+        """The change, staged or published, that was made of the request of that name."""
+        return next((entry for entry, _ in self._staged if entry.key == key), None) or self.log.with_key(key)
 
     def effective(self, delta: Delta) -> Delta:
         """The part of a change that changes something, with what it means for the default graph.
@@ -172,22 +249,25 @@ class EmbeddedStore:
             removed=frozenset(removed - staying | {triple for triple in unheld if triple in self._store}),
         )
 
-    def _is_held(self, triple: Quad, removed: set[Quad]) -> bool:
+    def patch(self, change: Delta) -> Patch:
+        """What an effective change does, to be asked before it is staged."""
+        if not self._union:
+            return Patch(change)
+        arriving = {in_default_graph(q) for q in change.added if not isinstance(q.graph_name, DefaultGraph)}
+        leaving = {in_default_graph(q) for q in change.removed if not isinstance(q.graph_name, DefaultGraph)}
+        known = (triple for triple in arriving - change.added if triple in self._store)
+        kept = frozenset(triple for triple in known if not self._is_held(triple, set()))
+        return Patch(Delta(change.added - arriving, change.removed - leaving), kept)
+
+    def _is_held(self, triple: Quad, removed: AbstractSet[Quad]) -> bool:
         """Whether a named graph still holds the triple once the removed quads are gone."""
         holding = self._store.quads_for_pattern(triple.subject, triple.predicate, triple.object, None)
         return any(not isinstance(q.graph_name, DefaultGraph) and q not in removed for q in holding)
 
-    def _write(self, delta: Delta) -> None:
-        for quad in delta.removed:
-            self._store.remove(quad)
-        if len(delta.added) >= BULK:
-            self._store.bulk_extend(delta.added)
-        else:
-            self._store.extend(delta.added)
-
     def close(self) -> None:
         """Lets the next writer in."""
         del self._store
+        self.log.close()
         self._lock.close()
 
     def __enter__(self) -> EmbeddedStore:

@@ -4,15 +4,18 @@
     <store>/current         the number of the published generation, replaced by atomic rename
     <store>/generations/N/  a checkpoint: a complete database, never written again
     <store>/generations/N.lease   readers hold a shared lock on it; whoever gets it alone may delete N
+    <store>/wanted          touched by those who wait to write: a writer that has nothing to do lets them in
 
 The locks are the kernel's (flock), so a killed reader leaves no lease behind.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import IO
 
@@ -143,6 +146,24 @@ def retire(root: Path) -> None:
                 continue
             shutil.rmtree(path, ignore_errors=True)
             _lease(root, int(path.name)).unlink(missing_ok=True)
+
+
+#: Seconds after which a wish to write counts as given up.
+_PATIENCE = 2.0
+
+
+def want(root: Path) -> None:
+    """Asks the process that holds the store for writing to let go of it when it is idle."""
+    with contextlib.suppress(OSError):
+        (root / "wanted").touch()
+
+
+def is_wanted(root: Path) -> bool:
+    """Whether another process waits to write."""
+    try:
+        return time.time() - (root / "wanted").stat().st_mtime < _PATIENCE
+    except OSError:
+        return False
 
 
 def copy_database(source: Path, target: Path) -> None:

@@ -83,17 +83,17 @@ def _put(out: BinaryIO, kind: bytes, payload: bytes) -> None:
     out.write(payload)
 
 
-class _Reader:
-    """Keeps one generation open, with its lease, until a job asks for another."""
+class OpenGeneration:
+    """Keeps one generation open, with its lease, until a job asks for another; opening it is not the job's memory."""
 
     def __init__(self, root: Path, memory: int) -> None:
         self._root, self._memory = root, memory
-        self._generation = 0
+        self.generation = 0
         self._lease: IO[bytes] | None = None
         self._store = Store()
 
     def at(self, generation: int) -> Store:
-        if generation != self._generation:
+        if generation != self.generation:
             lease = generations.hold(self._root, generation)
             limit_memory(None)  # a store opens with threads of its own, which are not the query's
             try:
@@ -103,7 +103,7 @@ class _Reader:
                 raise StoreError(f"generation {generation} cannot be read: {error}") from None
             if self._lease:
                 self._lease.close()
-            self._store, self._lease, self._generation = store, lease, generation
+            self._store, self._lease, self.generation = store, lease, generation
             limit_memory(self._memory)
         return self._store
 
@@ -204,10 +204,10 @@ def main() -> None:
     end_with_parent()
     if os.getppid() != nursery:
         return
-    _read(_Reader(root, memory))
+    _read(OpenGeneration(root, memory))
 
 
-def _read(reader: _Reader) -> None:
+def _read(reader: OpenGeneration) -> None:
     out = sys.stdout.buffer
     while frame := receive(sys.stdin.buffer):
         job = json.loads(frame[1])

@@ -1,0 +1,75 @@
+"""The shapes in force: those of the project, or those that an operator put in their place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pyoxigraph import Quad, Store
+
+from kg_service import resources
+from kg_service.changes.commit import Proposal, noted
+from kg_service.rdf import N_TRIPLES, parse_file, to_text
+from kg_service.shacl import Report, Shapes, load_shapes, validate
+from kg_service.store import Delta
+from kg_service.store.embedded import EmbeddedStore
+from kg_service.store.log import Patch
+
+
+def _own(root: Path) -> Path:
+    """Where the shapes of a store are kept once they are not the project's."""
+    return root / "shapes.nt"
+
+
+def sources(root: Path) -> list[Path]:
+    """The files of the shapes in force for the store in `root`."""
+    return [_own(root)] if _own(root).is_file() else _packaged()
+
+
+def _packaged() -> list[Path]:
+    return sorted(resources.folder("shapes").glob("*.ttl"))
+
+
+def in_force(root: Path) -> Shapes:
+    """The shapes that judge changes of the store in `root`, compiled."""
+    return load_shapes(sources(root))
+
+
+def quads(root: Path) -> list[Quad]:
+    """The shapes in force, as they were written."""
+    return [quad for path in sources(root) for quad in parse_file(path)]
+
+
+def adopt(
+    store: EmbeddedStore, new: Sequence[Quad] | None, proposal: Proposal, *, force: bool
+) -> tuple[Shapes | None, Report]:
+    """Judges the whole graph by other shapes, or by the project's own (None), and puts these in force if it conforms.
+
+    Returns the shapes if they are in force now, and the report. With `force` they are although the graph breaks them:
+    from then on changes may not make it worse. Raises ShapesError for shapes that cannot be used.
+    """
+    shapes = load_shapes(_packaged() if new is None else new)
+    whole = Store()
+    whole.bulk_extend(store.triples())
+    report = validate(whole, shapes, language=proposal.language)
+    if proposal.dry_run or (report.blocks and not force):
+        return None, report
+    _put_in_force(store.root, new)
+    noted(store, replace(proposal, note=proposal.note or "other shapes are in force"), Patch(Delta()), report)
+    store.publish()
+    return shapes, report
+
+
+def _put_in_force(root: Path, new: Sequence[Quad] | None) -> None:
+    """Keeps other shapes for the store in `root`; after a crash it is either the old or the new ones."""
+    if new is None:
+        _own(root).unlink(missing_ok=True)
+        return
+    beside = _own(root).with_suffix(".new")
+    with beside.open("wb") as file:
+        file.write(to_text(new, N_TRIPLES))
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(_own(root))

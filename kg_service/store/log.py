@@ -1,0 +1,337 @@
+"""The log of the embedded store: every published change, whole, and every refused one, with its report.
+
+SQLite beside the generations. The entries of a generation are written and synced before the generation is published,
+and those above the published one are swept when a writer opens: the log is never ahead of the data, nor behind.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyoxigraph import DefaultGraph, NamedNode, Quad, RdfFormat, parse
+
+from kg_service.errors import StoreDamaged
+from kg_service.store import Delta
+
+#: Refused changes that are remembered.
+REFUSALS = 1_000
+#: Quads that are written to a patch at a time.
+_AT_ONCE = 10_000
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS change (
+  number INTEGER PRIMARY KEY, generation INTEGER NOT NULL, time TEXT NOT NULL, author TEXT NOT NULL,
+  note TEXT NOT NULL, added INTEGER NOT NULL, removed INTEGER NOT NULL, outcome TEXT NOT NULL,
+  key TEXT UNIQUE, request TEXT, reverts INTEGER, patch BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS change_by_generation ON change (generation);
+CREATE TABLE IF NOT EXISTS touched (iri TEXT, number INTEGER, PRIMARY KEY (iri, number)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS refused (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, time TEXT NOT NULL, author TEXT NOT NULL, note TEXT NOT NULL,
+  added INTEGER NOT NULL, removed INTEGER NOT NULL, report TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS quarantine (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, time TEXT NOT NULL, author TEXT NOT NULL, note TEXT NOT NULL,
+  added INTEGER NOT NULL, removed INTEGER NOT NULL, report TEXT NOT NULL, patch BLOB NOT NULL);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """What a change did, without what merely follows from it in the default graph.
+
+    `kept` are triples that the default graph had for their own sake and would lose if the change were merely turned
+    round.
+    """
+
+    delta: Delta
+    kept: frozenset[Quad] = frozenset()
+
+    @property
+    def inverse(self) -> Delta:
+        """The change that undoes this one."""
+        return Delta(added=self.delta.removed | self.kept, removed=self.delta.added)
+
+    @property
+    def touched(self) -> set[str]:
+        """The IRIs of the subjects and of the graphs that the change is about; "" is the default graph."""
+        found = {""}
+        for quad in (*self.delta.added, *self.delta.removed):
+            if isinstance(quad.subject, NamedNode):
+                found.add(quad.subject.value)
+            if isinstance(quad.graph_name, NamedNode):
+                found.add(quad.graph_name.value)
+        return found
+
+    def packed(self) -> bytes:
+        """The patch as it is stored: lines of N-Quads, each after the letter that says what became of the quad."""
+        packer = zlib.compressobj(level=1)
+        parts = []
+        for letter, quads in (("A", self.delta.added), ("D", self.delta.removed), ("K", self.kept)):
+            lines: list[str] = []
+            for quad in quads:
+                lines.append(f"{letter} {_line(quad)}\n")
+                if len(lines) == _AT_ONCE:
+                    parts.append(packer.compress("".join(lines).encode()))
+                    lines.clear()
+            parts.append(packer.compress("".join(lines).encode()))
+        return b"".join([*parts, packer.flush()])
+
+    @classmethod
+    def unpacked(cls, stored: bytes) -> Patch:
+        found: dict[str, list[str]] = {"A": [], "D": [], "K": []}
+        for line in zlib.decompress(stored).decode().split("\n"):
+            if line:
+                found[line[0]].append(line[2:])
+        added, removed, kept = (
+            frozenset(parse("\n".join(lines).encode(), RdfFormat.N_QUADS)) for lines in found.values()
+        )
+        return cls(Delta(added, removed), kept)
+
+
+def _line(quad: Quad) -> str:
+    graph = "" if isinstance(quad.graph_name, DefaultGraph) else f" {quad.graph_name}"
+    return f"{quad.subject} {quad.predicate} {quad.object}{graph} ."
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A published change, without its quads. `outcome` is what the shapes said of it, as plain data for JSON."""
+
+    number: int
+    generation: int
+    time: str
+    author: str
+    note: str
+    added: int
+    removed: int
+    outcome: dict[str, Any]
+    reverts: int | None = None
+    #: What the client named the request, so that sending it twice makes one change; `request` tells it from others.
+    key: str | None = None
+    request: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A change that was refused, or that is kept in quarantine: who sent it, and the report."""
+
+    number: int
+    time: str
+    author: str
+    note: str
+    added: int
+    removed: int
+    report: dict[str, Any]
+
+
+_ENTRY = "number, generation, time, author, note, added, removed, outcome, reverts, key, request"
+_REFUSAL = "number, time, author, note, added, removed, report"
+
+
+class Log:
+    """The log of the store in `root`. One writer, who has the store's lock; any number of readers beside it."""
+
+    def __init__(self, root: Path, *, generation: int, is_writer: bool = False) -> None:
+        """For reading, only what was published up to that generation is seen; a writer sweeps what is above it."""
+        self.generation = generation
+        path = root / "changes.db"
+        with _translated(path):
+            if is_writer:
+                self._rows = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+                self._rows.execute("PRAGMA journal_mode=WAL")
+                self._rows.execute("PRAGMA synchronous=FULL")
+                self._rows.executescript(_TABLES)
+                self._sweep()
+            elif path.is_file():
+                self._rows = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+            else:
+                self._rows = sqlite3.connect(":memory:")
+                self._rows.executescript(_TABLES)
+
+    def _sweep(self) -> None:
+        with self._transaction():
+            above = "(SELECT number FROM change WHERE generation > ?)"
+            self._rows.execute(f"DELETE FROM touched WHERE number IN {above}", (self.generation,))
+            self._rows.execute("DELETE FROM change WHERE generation > ?", (self.generation,))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._rows.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._rows.execute("ROLLBACK")
+            raise
+        self._rows.execute("COMMIT")
+
+    # writing
+
+    def append(self, changes: Iterable[tuple[Entry, Patch]]) -> None:
+        """Writes and syncs the entries of a generation that is about to be published."""
+        with self._transaction():
+            for entry, patch in changes:
+                self._rows.execute(
+                    f"INSERT INTO change ({_ENTRY}, patch) VALUES ({', '.join('?' * 12)})",
+                    (
+                        *(entry.number, entry.generation, entry.time, entry.author, entry.note),
+                        *(entry.added, entry.removed, json.dumps(entry.outcome, ensure_ascii=False)),
+                        *(entry.reverts, entry.key, entry.request, patch.packed()),
+                    ),
+                )
+                rows = ((iri, entry.number) for iri in sorted(patch.touched))
+                self._rows.executemany("INSERT INTO touched (iri, number) VALUES (?, ?)", rows)
+
+    def published(self, generation: int) -> None:
+        """Tells that a generation was published, so that its entries count."""
+        self.generation = generation
+
+    def forget(self) -> None:
+        """Takes back the entries of a generation that could not be published."""
+        self._sweep()
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Remembers a refused change; of many, the last ones. Its number is given here."""
+        with self._transaction():
+            self._rows.execute(
+                f"INSERT INTO refused ({_REFUSAL}) VALUES (NULL, ?, ?, ?, ?, ?, ?)", _refusal_row(refusal)
+            )
+            self._rows.execute("DELETE FROM refused WHERE number <= (SELECT MAX(number) FROM refused) - ?", (REFUSALS,))
+
+    def quarantine(self, refusal: Refusal, patch: Patch) -> int:
+        """Keeps a change that does not conform, apart from the data; returns its number in quarantine."""
+        with self._transaction():
+            added = self._rows.execute(
+                f"INSERT INTO quarantine ({_REFUSAL}, patch) VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)",
+                (*_refusal_row(refusal), patch.packed()),
+            )
+        return int(added.lastrowid or 0)
+
+    def release(self, number: int) -> bool:
+        """Deletes a change from quarantine; False when it is not there."""
+        with self._transaction():
+            return self._rows.execute("DELETE FROM quarantine WHERE number = ?", (number,)).rowcount > 0
+
+    # reading
+
+    def last_number(self) -> int:
+        """The number of the last published change; 0 when there is none."""
+        (number,) = self._one("SELECT MAX(number) FROM change WHERE generation <= ?", self.generation) or (None,)
+        return number or 0
+
+    def entry(self, number: int) -> Entry | None:
+        return self._entry("number = ?", number)
+
+    def with_key(self, key: str) -> Entry | None:
+        """The change that was made of the request of that name."""
+        return self._entry("key = ?", key)
+
+    def _entry(self, condition: str, value: int | str) -> Entry | None:
+        row = self._one(f"SELECT {_ENTRY} FROM change WHERE {condition} AND generation <= ?", value, self.generation)
+        return _entry(row) if row else None
+
+    def patch(self, number: int) -> Patch | None:
+        row = self._one("SELECT patch FROM change WHERE number = ? AND generation <= ?", number, self.generation)
+        return Patch.unpacked(row[0]) if row else None
+
+    def entries(
+        self, *, below: int | None = None, limit: int, iri: str | None = None, author: str | None = None
+    ) -> list[Entry]:
+        """Published changes, latest first: those with numbers below one, about an IRI, by an author."""
+        conditions, values = ["generation <= ?"], list[Any]([self.generation])
+        for condition, value in (
+            ("number < ?", below),
+            ("number IN (SELECT number FROM touched WHERE iri = ?)", iri),
+            ("author = ?", author),
+        ):
+            if value is not None:
+                conditions.append(condition)
+                values.append(value)
+        return [
+            _entry(row)
+            for row in self._rows.execute(
+                f"SELECT {_ENTRY} FROM change WHERE {' AND '.join(conditions)} ORDER BY number DESC LIMIT ?",
+                (*values, limit),
+            )
+        ]
+
+    def between(self, first: int, last: int) -> Iterator[Patch]:
+        """The patches that lead from one generation to a later one, in order."""
+        found = self._rows.execute(
+            "SELECT patch FROM change WHERE generation > ? AND generation <= ? ORDER BY number",
+            (first, min(last, self.generation)),
+        )
+        return (Patch.unpacked(patch) for (patch,) in found)
+
+    def first_generation(self) -> int:
+        """The generation before the first change in the log: what came earlier cannot be told."""
+        row = self._one("SELECT MIN(generation) FROM change WHERE generation <= ?", self.generation)
+        return int(row[0]) - 1 if row and row[0] is not None else self.generation
+
+    def last_about(self, iri: str) -> int:
+        """The number of the last change about a subject or a graph; 0 when there is none."""
+        row = self._one(
+            "SELECT MAX(number) FROM touched JOIN change USING (number) WHERE iri = ? AND generation <= ?",
+            *(iri, self.generation),
+        )
+        return (row[0] or 0) if row else 0
+
+    def refusals(self, *, below: int | None = None, limit: int) -> list[Refusal]:
+        """Refused changes, latest first."""
+        return self._refusals("refused", below, limit)
+
+    def quarantined(self, *, below: int | None = None, limit: int) -> list[Refusal]:
+        """What is in quarantine, latest first."""
+        return self._refusals("quarantine", below, limit)
+
+    def _refusals(self, table: str, below: int | None, limit: int) -> list[Refusal]:
+        found = self._rows.execute(
+            f"SELECT {_REFUSAL} FROM {table} WHERE ?1 IS NULL OR number < ?1 ORDER BY number DESC LIMIT ?2",
+            (below, limit),
+        )
+        return [_refusal(row) for row in found]
+
+    def in_quarantine(self, number: int) -> tuple[Refusal, Patch] | None:
+        row = self._one(f"SELECT {_REFUSAL}, patch FROM quarantine WHERE number = ?", number)
+        return (_refusal(row[:-1]), Patch.unpacked(row[-1])) if row else None
+
+    def _one(self, query: str, *values: int | str) -> Any:
+        return self._rows.execute(query, values).fetchone()
+
+    def close(self) -> None:
+        self._rows.close()
+
+
+@contextmanager
+def log_of(root: Path, generation: int) -> Iterator[Log]:
+    """The log for reading, as of a generation; empty when nothing was written yet."""
+    with _translated(root / "changes.db"), closing(Log(root, generation=generation)) as log:
+        yield log
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise StoreDamaged(f"the log {path} cannot be used ({error}); restore a backup, or move it away") from error
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    number, generation, time, author, note, added, removed, outcome, reverts, key, request = row
+    return Entry(number, generation, time, author, note, added, removed, json.loads(outcome), reverts, key, request)
+
+
+def _refusal(row: tuple[Any, ...]) -> Refusal:
+    number, time, author, note, added, removed, report = row
+    return Refusal(number, time, author, note, added, removed, json.loads(report))
+
+
+def _refusal_row(refusal: Refusal) -> tuple[Any, ...]:
+    report = json.dumps(refusal.report, ensure_ascii=False)
+    return (refusal.time, refusal.author, refusal.note, refusal.added, refusal.removed, report)

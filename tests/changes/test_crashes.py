@@ -1,0 +1,95 @@
+"""Kill -9 at random moments while changes are written: what was accepted is there, what was refused is not."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from pyoxigraph import Quad
+
+from kg_service.rdf import TRIG, TURTLE, parse_bytes
+from kg_service.shacl import load_shapes, validate
+from kg_service.store import Delta
+from kg_service.store.embedded import EmbeddedStore, snapshot
+from tests.changes.stream import SHAPES
+
+STREAM = Path(__file__).with_name("stream.py")
+#: `KG_KILLS=200` for the long run.
+KILLS = int(os.environ.get("KG_KILLS", "12"))
+
+
+def killed_after(root: Path, seed: int, seconds: float) -> list[list[str]]:
+    """Lets the stream run for a while, ends it with SIGKILL; the verdicts that it told, word by word."""
+    with subprocess.Popen(
+        [sys.executable, str(STREAM), str(root), str(seed)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n", "the stream could not open the store"
+        killing = threading.Timer(seconds, process.kill)
+        killing.start()
+        told = [line.split() for line in process.stdout if line.endswith("\n")]
+        killing.join()
+        return told
+
+
+def values(root: Path) -> dict[str, str]:
+    """What the published generation says of each thing."""
+    with snapshot(root) as store:
+        found = {str(q.subject): q.object.value for q in store.quads_for_pattern(None, None, None, None)}  # type: ignore[union-attr]
+        assert len(store) == 2 * len(found), "the default graph holds each triple once"
+    return found
+
+
+@pytest.mark.slow
+def test_after_a_kill_every_accepted_change_is_there_and_no_refused_one(tmp_path: Path) -> None:
+    root, chance, shapes = tmp_path / "store", random.Random(11), load_shapes(list(parse_bytes(SHAPES, TURTLE)))
+    last_told = refused = 0
+    for number in range(KILLS):
+        told = killed_after(root, number, chance.uniform(0.0, 0.6))
+        refused += sum(verdict[0] == "refused" for verdict in told)
+        with EmbeddedStore(root) as store:
+            entries = {entry.number: entry for entry in store.log.entries(limit=1_000_000)}
+            assert sorted(entries) == list(range(1, len(entries) + 1)), "no number is missing or used twice"
+            for verdict, *what in told:
+                if verdict.isdigit():
+                    last_told = int(verdict)
+                    assert entries[last_told].note == " ".join(what)
+            assert last_told <= len(entries) <= last_told + 4, "at most the changes of one generation were not told"
+            assert all(entry.generation <= store.generation for entry in entries.values())
+            state: set[Quad] = set()
+            for patch in store.log.between(0, store.generation):
+                state = state - patch.delta.removed | patch.delta.added
+            assert state == set(store.quads()), "the log and the data tell the same"
+            assert not validate(store.working, shapes).results
+        assert all(int(value) <= 99 for value in values(root).values())
+    assert refused or KILLS < 5, "nothing was refused, so nothing was shown"
+
+
+def test_a_change_that_cannot_be_published_leaves_nothing_behind(tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    (quad,) = parse_bytes(b"<urn:g> { <urn:s> <urn:p> 1 }", TRIG)
+    with EmbeddedStore(root) as store:
+        (root / "generations" / "1").mkdir()  # the checkpoint cannot be written there
+        with pytest.raises(Exception, match="Directory exists"):
+            store.apply(Delta(added=frozenset({quad})))
+        assert store.generation == 0
+        assert not list(store.quads())
+        assert store.apply(Delta(added=frozenset({quad}))) == 1, "and the next change can be made"
+
+
+def test_two_processes_never_write_at_once(tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    told: list[list[list[str]]] = []
+    running = threading.Thread(target=lambda: told.append(killed_after(root, 1, 1.5)))
+    running.start()
+    time.sleep(0.8)
+    with pytest.raises(Exception, match="another process is writing"):
+        EmbeddedStore(root)
+    running.join()
+    assert told[0]
