@@ -26,6 +26,7 @@ from kg_service.changes.writer import Writer
 from kg_service.errors import Malformed, NotFound, UnsupportedFormat
 from kg_service.rdf import GRAPH_FORMATS, DefaultGraph, Format, NamedNode, Quad, format_named, graph, to_text
 from kg_service.settings import Settings
+from kg_service.sparql import patch
 from kg_service.sparql.protocol import negotiate
 from kg_service.sparql.sandbox import Sandbox
 from kg_service.store import Delta
@@ -38,11 +39,13 @@ router = APIRouter(prefix="/api", tags=["changes"])
 #: Where triples go that are sent without a graph.
 CONTRIBUTIONS = graph("contributions")
 _JSON = Format("json", ("application/json",), ("json",))
+_PATCH = Format("rdf-patch", patch.MEDIA_TYPES, ("rdfp",))
 _WRITING = {"parameters": PARAMETERS}
 _BODY = {
     "requestBody": {
         "required": True,
         "content": {
+            patch.MEDIA_TYPES[0]: {"schema": {"type": "string"}},
             "application/json": {
                 "schema": {
                     "type": "object",
@@ -98,6 +101,8 @@ async def delta_of(request: Request, body: bytes) -> Delta:
     settings: Settings = request.app.state.settings
     sandbox: Sandbox = request.app.state.sandbox
     media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if media_type in patch.MEDIA_TYPES:
+        return await sandbox.patched(body)
     if media_type == "application/json":
         texts, how = _texts(body)
         added, removed = [await sandbox.parsed(text, how, settings.base, one_graph=False) for text in texts]
@@ -105,7 +110,7 @@ async def delta_of(request: Request, body: bytes) -> Delta:
     for known in GRAPH_FORMATS:
         if media_type in known.media_types:
             return Delta(added=await sandbox.parsed(body, known, settings.base, one_graph=False))
-    names = ", ".join(["application/json", *(f.media_types[0] for f in GRAPH_FORMATS)])
+    names = ", ".join([patch.MEDIA_TYPES[0], "application/json", *(f.media_types[0] for f in GRAPH_FORMATS)])
     raise UnsupportedFormat(f'a change cannot be read from "{media_type}"; known: {names}')
 
 
@@ -179,7 +184,7 @@ async def diff(
     to = request.app.state.readers.generation if last is None else last
     delta = await _from_log(request, lambda log: history.difference(log, first, to))
     about = {"from": first, "to": to}
-    return _negotiated(request, lambda: about | history.statements(delta), None)
+    return _negotiated(request, lambda: about | history.statements(delta), delta, None)
 
 
 @router.get("/changes/refused", summary="The changes that were refused, latest first")
@@ -199,16 +204,20 @@ async def shown(request: Request, number: int) -> Response:
         return entry, log.patch(number)
 
     entry, what = await _from_log(request, read)
-    return _negotiated(request, lambda: history.whole(entry, what), lambda how: to_text(history.as_prov(entry), how))
+    return _negotiated(
+        request, lambda: history.whole(entry, what), what.delta, lambda how: to_text(history.as_prov(entry), how)
+    )
 
 
 def _negotiated(
-    request: Request, plain: Callable[[], dict[str, Any]], rdf: Callable[[Format], bytes] | None
+    request: Request, plain: Callable[[], dict[str, Any]], delta: Delta, rdf: Callable[[Format], bytes] | None
 ) -> Response:
-    how = negotiate(request.headers.get("accept", "*/*"), (_JSON, *(GRAPH_FORMATS if rdf else ()))) or _JSON
+    how = negotiate(request.headers.get("accept", "*/*"), (_JSON, _PATCH, *(GRAPH_FORMATS if rdf else ()))) or _JSON
     vary = {"Vary": "Accept"}
     if how is _JSON:
         return JSONResponse(plain(), headers=vary)
+    if how is _PATCH:
+        return Response(patch.written(patch.Patch(delta)), headers=vary, media_type=how.media_type)
     assert rdf
     return Response(rdf(how), headers=vary, media_type=how.media_type)
 
@@ -247,7 +256,7 @@ async def in_quarantine(request: Request, number: int) -> Response:
     """The report and the statements, as JSON or RDF Patch by Accept. Needs the token."""
     may_write(request)
     kept, what = await _from_log(request, lambda log: _kept(log, number))
-    return _negotiated(request, lambda: history.refusal(kept) | history.statements(what.delta), None)
+    return _negotiated(request, lambda: history.refusal(kept) | history.statements(what.delta), what.delta, None)
 
 
 def _kept(log: Log, number: int) -> Any:

@@ -222,6 +222,18 @@ def test_the_difference_between_generations_is_one_change(service: httpx.Client)
     assert service.get("/api/changes/diff", params={"from": 9}).status_code == 404
 
 
+def test_a_difference_can_be_carried_to_another_store_as_rdf_patch(service: httpx.Client) -> None:
+    propose(service, "<urn:g> { <urn:a> <urn:p> 1 }")
+    change = service.get("/api/changes/1", headers={"accept": "application/rdf-patch"})
+    assert change.headers["content-type"].startswith("application/rdf-patch")
+    service.post("/update", content="CLEAR ALL", headers=UPDATE)
+    sent = service.post("/api/changes", content=change.text, headers=TOKEN | {"content-type": "application/rdf-patch"})
+    assert sent.status_code == 201, sent.text
+    assert objects(service, "urn:g") == ["1"]
+    back = service.get("/api/changes/diff?from=1&to=3", headers={"accept": "application/rdf-patch"}).text
+    assert not [line for line in back.splitlines() if line.startswith(("A", "D"))]
+
+
 def test_quarantine_keeps_what_does_not_conform_apart_from_the_data(service: httpx.Client) -> None:
     kept = propose(service, WRONG, quarantine="true", author="partner")
     assert kept.status_code == 422
