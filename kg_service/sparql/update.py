@@ -88,6 +88,13 @@ class _Context:
     using: tuple[str, ...]
     using_named: tuple[str, ...]
     union: bool
+    #: The one graph that may change, and what the default graph means, where the request is about a graph.
+    only: NamedNode | DefaultGraph | None = None
+
+    @property
+    def own(self) -> NamedNode | None:
+        """The named graph that stands for the default graph."""
+        return self.only if isinstance(self.only, NamedNode) else None
 
     def unreadable(self, start: int) -> Malformed:
         return Malformed(
@@ -125,6 +132,7 @@ def to_delta(
     scratch: Callable[[], AbstractContextManager[Store]],
     using: tuple[str, ...] = (),
     using_named: tuple[str, ...] = (),
+    only: NamedNode | DefaultGraph | None = None,
 ) -> Delta:
     """The net change that an update request makes to a store; the store itself is only read.
 
@@ -135,13 +143,16 @@ def to_delta(
     `guard.inspect` comes first: it refuses SERVICE and depth. Blank nodes that come are blank nodes in the change, new
     ones for each solution.
 
+    With `only`, the request is about that graph: it is the default graph of patterns and templates and what DEFAULT
+    means, and Refused is raised for a request that changes a quad of another one.
+
     With `union` the default graph holds every triple of every named graph, each once. What leaves the default graph
     leaves every named graph; CLEAR DEFAULT and the like mean the triples that no named graph holds. What follows in
     the default graph from a change of named graphs is not in the change (`GraphStore.effective` adds it), and a
     triple that stays in the default graph after its last named graph lost it is among the added.
     """
     runs, operations = _read(text)
-    context = _Context(text, base, using, using_named, union)
+    context = _Context(text, base, using, using_named, union, only)
     _check(runs, operations, context)
     net = last = Delta()
     state = store
@@ -152,6 +163,7 @@ def to_delta(
                     state = open_until_done.enter_context(scratch())
                 _apply(state, last)
             removed, added = _evaluate(state, operation, context)
+            _refuse_others(removed | added, operation, context)
             last = _effect(state, removed=removed, added=added, union=union)
             net = net.then(last)
     return _without_consequences(store, net) if union else net
@@ -285,11 +297,26 @@ def _is_one_operation(update: str) -> bool:
 # --- evaluating one operation
 
 
+def _refuse_others(quads: set[Quad], operation: _Operation, context: _Context) -> None:
+    """Refuses quads of other graphs, where the request is about one."""
+    other = next((quad.graph_name for quad in quads if quad.graph_name != context.only), None)
+    if context.only is not None and other is not None:
+        names = [
+            f"the graph {name}" if isinstance(name, NamedNode) else "the default graph"
+            for name in (other, context.only)
+        ]
+        raise Refused(
+            f"this changes {names[0]}, and the request is about {names[1]} alone",
+            **guard.position(context.text, operation.start),
+        )
+
+
 def _evaluate(state: Store, operation: _Operation, context: _Context) -> tuple[set[Quad], set[Quad]]:
     """What an operation removes, and what it then adds."""
     verb = operation.clauses[0].word
     if operation.has("DATA"):
         quads = set(context.inserted(operation, operation.rests("DATA")[0]))
+        quads = {_in(context.own, quad) if _is_default(quad) else quad for quad in quads}
         return (quads, set()) if verb == "DELETE" else (set(), quads)
     if verb == "LOAD":  # SILENT, or it would have been refused
         return set(), set()
@@ -343,7 +370,9 @@ def _transferred(state: Store, operation: _Operation, context: _Context) -> tupl
 
 def _graph(operation: _Operation, clauses: Sequence[_Clause], context: _Context) -> NamedNode | DefaultGraph:
     """The graph that these clauses end with: DEFAULT, GRAPH and an IRI, or a bare IRI."""
-    return DefaultGraph() if clauses[-1].word == "DEFAULT" else context.graph(operation, clauses[-1].rest)
+    if clauses[-1].word == "DEFAULT":
+        return context.own or DefaultGraph()
+    return context.graph(operation, clauses[-1].rest)
 
 
 def _modified(state: Store, operation: _Operation, context: _Context) -> tuple[set[Quad], set[Quad]]:
@@ -352,7 +381,7 @@ def _modified(state: Store, operation: _Operation, context: _Context) -> tuple[s
     if len(wheres) != 1:
         raise context.unreadable(operation.start)
     where = wheres[0]
-    within = next((context.graph(operation, written) for written in operation.rests("WITH")), None)
+    within = next((context.graph(operation, written) for written in operation.rests("WITH")), context.own)
     marks = _Marks()
     templates: dict[str, list[Quad]] = {"DELETE": [], "INSERT": []}
     for verb, quads in templates.items():

@@ -221,6 +221,59 @@ def test_the_protocols_graphs_apply_to_every_operation() -> None:
     assert delta.added == {quad("x", "in", "h")}
 
 
+# --- a request about one graph
+
+
+@pytest.mark.parametrize("union", [False, True])
+@pytest.mark.parametrize(
+    ("text", "added", "removed"),
+    [
+        ("INSERT DATA { <a> <p> 9 }", [("a", "p", 9)], []),
+        ("INSERT DATA { GRAPH <g> { <a> <p> 9 } <a> <p> 1 }", [("a", "p", 9)], []),
+        ("DELETE DATA { <a> <p> 1 . <a> <p> 2 }", [], [("a", "p", 1)]),
+        ("DELETE WHERE { ?s <p> ?o }", [], [("a", "p", 1), ("a", "p", 3)]),
+        ("DELETE { ?s <p> 3 } INSERT { ?s <n> 3 } WHERE { ?s <p> 3 }", [("a", "n", 3)], [("a", "p", 3)]),
+        ("INSERT { ?s <q> ?o } WHERE { GRAPH <h> { ?s <q> ?o } }", [("c", "q", "d")], []),
+        ("INSERT { ?s <q> ?o } USING <h> WHERE { ?s <q> ?o }", [("c", "q", "d")], []),
+        ("WITH <g> DELETE { ?s <p> 3 } WHERE { ?s <p> 3 }", [], [("a", "p", 3)]),
+        ("CLEAR DEFAULT", [], [("a", "p", 1), ("a", "p", 3)]),
+        ("DROP GRAPH <g> ; INSERT DATA { <x> <p> 1 }", [("x", "p", 1)], [("a", "p", 1), ("a", "p", 3)]),
+        ("INSERT DATA { <x> <p> 1 } ; INSERT { ?s <p> 2 } WHERE { ?s <p> 1 } ; DELETE DATA { <x> <p> 1 }",
+         [("a", "p", 2), ("x", "p", 2)], []),
+        ("ADD <h> TO DEFAULT", [("c", "q", "d")], []),
+        ("LOAD SILENT <http://127.0.0.1:9/>", [], []),
+    ],
+)  # fmt: skip
+def test_a_request_about_a_graph_takes_it_for_the_default_graph(
+    text: str, added: list[tuple[str, str, object]], removed: list[tuple[str, str, object]], union: bool
+) -> None:
+    store = store_of(DATA)
+    if union:
+        store.extend([Quad(q.subject, q.predicate, q.object, DefaultGraph()) for q in store])
+    delta = delta_of(store, text, union=union, only=iri("g"))
+    assert delta.added == {quad(*triple, graph="g") for triple in added}
+    assert delta.removed == {quad(*triple, graph="g") for triple in removed}
+
+
+@pytest.mark.parametrize("only", [iri("g"), DefaultGraph()])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "INSERT DATA { <a> <p> 9 } ;\n  INSERT DATA { GRAPH <h> { <a> <p> 9 } }",
+        "CLEAR SILENT GRAPH <none> ;\n  DELETE WHERE { GRAPH ?g { <c> ?p ?o } }",
+        "INSERT DATA {} ;\n  WITH <h> DELETE { ?s ?p ?o } WHERE { ?s ?p ?o }",
+        "INSERT DATA {} ;\n  CLEAR ALL",
+        "INSERT DATA {} ;\n  DROP NAMED",
+        "INSERT DATA {} ;\n  COPY DEFAULT TO <new>",
+        "INSERT DATA {} ;\n  MOVE <h> TO DEFAULT",
+    ],
+)
+def test_a_request_about_a_graph_may_change_no_other(text: str, only: NamedNode | DefaultGraph) -> None:
+    with pytest.raises(Refused, match="alone") as caught:
+        delta_of(DATA, text, only=only)
+    assert caught.value.more == {"line": 2, "column": 3}
+
+
 @pytest.mark.parametrize("clause", ["WITH <g> DELETE {}", "DELETE {} USING <g>", "DELETE {} USING NAMED <g>"])
 def test_the_protocols_graphs_and_clauses_of_the_text_exclude_each_other(clause: str) -> None:
     text = f"INSERT DATA {{ <x> <y> <z> }} ;\n {clause} WHERE {{}}"
