@@ -30,7 +30,7 @@ from pyoxigraph import NamedNode, Store
 from kg_service.shacl.compiler import AnyCheck, Plan, SparqlCheck, ValuesCheck
 from kg_service.shacl.graph import TYPE
 from kg_service.shacl.inline import fresh_variables, inlined, is_inlined
-from kg_service.shacl.paths import Edge, Inverse, Path, Predicate, edges, in_sequence
+from kg_service.shacl.paths import Edge, Inverse, Path, Predicate, edges, in_sequence, is_nullable
 from kg_service.shacl.patterns import (
     THIS,
     Pattern,
@@ -262,6 +262,17 @@ def _of_rule(rule: SparqlRule, shape: Shape, prefix: Path | None) -> Iterator[_P
             near = (*around, *beside, *way_in)
             read = _as_read(edge, near) or f"no path leads from the focus node to a pattern of {rule.node}"
             yield Way(edge, _connected(edge, near)), read
+        if isinstance(each.pattern.path, str) or not is_nullable(each.pattern.path):
+            continue
+        # No step at all leads from every node of the graph to itself: that a node is there may be all that is asked.
+        anchors = variables_of(
+            other for other in each.beside if isinstance(other.path, str) or not is_nullable(other.path)
+        )
+        if anchors.isdisjoint({each.pattern.subject, each.pattern.object} - {THIS}):
+            if THIS not in each.pattern.variables:
+                yield Way(Pattern(_SUBJECT, _PREDICATE, _OBJECT)), f"{rule.node} asks which nodes there are"
+            for inverse in (False, True):
+                yield _part(() if prefix is None else (prefix,), None, inverse=inverse)
 
 
 def _edges(pattern: Pattern) -> Iterator[tuple[Pattern, tuple[Pattern, ...]]]:

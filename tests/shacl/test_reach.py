@@ -95,6 +95,8 @@ RULES = {
     "an optional": ("$this :p ?a OPTIONAL { ?a :q ?b }", ["p > q", "this > p"]),
     "either of two": ("$this :p ?a { ?a :q ?b } UNION { ?a :r ?b }", ["p > q", "p > r", "this > p"]),
     "words that look like patterns": ("$this :p ?a # ?a :q ?b\n FILTER(?a != '$this :r ?b')", ["this > p"]),
+    "no step at all from a node that may be nowhere": ("$this :p* ?a", ["p* > p", "this < any", "this > any"]),
+    "every node of the graph": ("?a :p* ?b . $this :p ?c", None),
     "a value without a way to it": ("$this :p ?a . ?x :q ?y", None),
     "a value bound only by an optional": ("$this :p ?a OPTIONAL { $this :q ?b } FILTER NOT EXISTS { ?b :r ?c }", None),
     "a join with what an optional may have bound": ("$this :p ?a OPTIONAL { ?c :q ?b } ?b :r $this", None),
