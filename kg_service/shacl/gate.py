@@ -37,11 +37,13 @@ from kg_service.store import Delta
 #: A unit that more focus nodes are affected of is judged on all its targets: one query instead of very many.
 MOST_FOCI = 20_000
 _AT_ONCE = 1_000  # nodes written into one query
-_FEW = 20  # look-ups that cost less than a query
+_FEW = 20  # look-ups that cost less than one query for all of them
+_SOME = 100  # the same, for look-ups that save parts of a query
 _MOST_TEXTS = 2_000  # queries kept
 
 Writable: TypeAlias = NamedNode | Literal
 _Row: TypeAlias = tuple[Term, ...]
+_Step: TypeAlias = tuple[int | NamedNode | None, NamedNode, int | NamedNode | None]
 _T = TypeVar("_T")
 
 
@@ -55,6 +57,8 @@ class Affected:
     unsettled: frozenset[Writable] | None = None
     #: The classes, where the change leaves them alone.
     tree: ClassTree | None = None
+    #: A triple of a change that only adds, or only removes: while it is there, the store is as `affected` saw it.
+    sign: Quad | None = None
 
     def __bool__(self) -> bool:
         return bool(self.foci or self.whole)
@@ -73,22 +77,22 @@ class Gate:
             self._roots.append(_Root(plan, frozenset(range(first, first + len(units)))))
             self._units += units
         self._targets = _Targets(self._roots)
-        self._ways: dict[NamedNode | None, dict[Way, set[int]]] = {None: {}}
-        self._members: dict[str, dict[Way, set[int]]] = {}
+        walks: dict[Way, _Walk] = {}
         for number, unit in enumerate(self._units):
             for way in unit.ways:
-                ways = (
-                    self._ways.setdefault(way.predicate, {})
-                    if way.kind is None
-                    else self._members.setdefault(str(way.kind), {})
-                )
-                ways.setdefault(way, set()).add(number)
+                walks.setdefault(way, _Walk(way)).units.add(number)
+        self._walks: dict[NamedNode | None, list[_Walk]] = {None: []}
+        self._members: dict[str, list[_Walk]] = {}
+        for way, walk in walks.items():
+            if way.kind is None:
+                self._walks.setdefault(way.predicate, []).append(walk)
+            else:
+                self._members.setdefault(str(way.kind), []).append(walk)
         rules = ((number, rule_column(unit.check)) for number, unit in enumerate(self._units))
         self._rules = {number: text for number, text in rules if text is not None}
         self._kinds = frozenset(self._members) | self._targets.classes.keys()
         self._tree, self._tree_text = ClassTree(()), b""
         self._columns: dict[frozenset[int], list[tuple[frozenset[int], str]]] = {}
-        self._texts: dict[Way, str] = {}
         self._fan_in: dict[NamedNode, float] = {}
 
     def affected(self, store: Store, delta: Delta) -> Affected:
@@ -99,31 +103,34 @@ class Gate:
         """
         changed = {quad for part in (delta.added, delta.removed) for quad in part if _counts(quad)}
         found = _Found()
-        for way, numbers in self._ways[None].items() if len(delta) else ():
-            if not way.is_local:  # perhaps of named graphs
-                found.whole |= numbers
+        for walk in self._walks[None] if len(delta) else ():
+            if not walk.way.is_local:  # perhaps of named graphs
+                found.whole |= walk.units
         tree = self._class_tree(store)
         is_reclassifying = any(quad.predicate == SUBCLASS for quad in changed)
-        edges = _Edges()
+        begun: _Begun = defaultdict(dict)
         for quad in changed:
-            for ways in (self._ways.get(quad.predicate, {}), self._ways[None]):
-                for way, numbers in ways.items():
-                    if (row := _matched(way.edge, quad)) is not None:
-                        edges.add(way, row, numbers)
+            for walks in (self._walks.get(quad.predicate, ()), self._walks[None]):
+                for walk in walks:
+                    if (row := walk.row(quad)) is not None:
+                        begun[walk][row] = None
         targeted: dict[tuple[Term, _Root], None] = {}
         for node, kind in self._moved(store, delta, tree, found, is_reclassifying=is_reclassifying):
-            for way, numbers in self._members.get(kind, {}).items():
-                edges.add(way, (node,), numbers)
+            for walk in self._members.get(kind, ()):
+                begun[walk][node,] = None
             targeted |= {(node, root): None for root in self._targets.classes.get(kind, ())}
-        targeted |= dict.fromkeys(self._begun_or_ended(store, changed))
+        targeted |= dict.fromkeys(self._begun_or_ended(changed))
+        alone = _Alone(store, changed)
         for node, root in targeted:
-            if is_reclassifying or not self._targets.stays(store, node, root, changed, tree):
+            if is_reclassifying or node in alone or not self._targets.stays(store, node, root, changed, tree):
                 found.add_target(node, root.units)
-        self._walk_back(store, edges, found)
-        foci = self._targets.among(store, found.kept(), tree)
+        self._walk_back(store, begun, found)
+        foci = self._targets.among(store, found.kept(), tree, alone)
         if is_reclassifying:
             return Affected(foci, frozenset(found.whole))
-        return Affected(foci, frozenset(found.whole), frozenset(found.unsettled), tree)
+        added, removed = _one_of(delta.added), _one_of(delta.removed)
+        sign = None if added and removed else added or removed
+        return Affected(foci, frozenset(found.whole), frozenset(found.unsettled), tree, sign)
 
     def judge(self, store: Store, affected: Affected, language: str = "en") -> Report:
         """The results, in the state that the store is in, of what is affected; as validating the whole graph gives."""
@@ -164,10 +171,9 @@ class Gate:
             yield from self._reclassified(store, before, after, found)
         for node in {quad.subject for quad in added | removed if quad.predicate == TYPE}:
             held = set(store.quads_for_pattern(node, TYPE, None, DefaultGraph()))
-            was, will_be = ({str(q.object) for q in held - gone} for gone in (added, removed))
-            for kind in self._kinds:
-                if before.has(was, kind) != after.has(will_be, kind):
-                    yield node, kind
+            was, will_be = (frozenset(str(q.object) for q in held - gone) for gone in (added, removed))
+            for kind in (before.kinds(was) ^ after.kinds(will_be)) & self._kinds:
+                yield node, kind
 
     def _reclassified(
         self, store: Store, before: ClassTree, after: ClassTree, found: _Found
@@ -181,10 +187,10 @@ class Gate:
                     continue
                 for root in self._targets.classes.get(kind, ()):
                     found.whole |= root.units
-                for numbers in self._members.get(kind, {}).values():
-                    found.whole |= numbers
+                for walk in self._members.get(kind, ()):
+                    found.whole |= walk.units
 
-    def _begun_or_ended(self, store: Store, changed: Iterable[Quad]) -> Iterator[tuple[Term, _Root]]:
+    def _begun_or_ended(self, changed: Iterable[Quad]) -> Iterator[tuple[Term, _Root]]:
         """Nodes that begin or end to have a predicate that makes them targets, or to be a value of one."""
         for quad in changed:
             for node, roots in (
@@ -193,23 +199,21 @@ class Gate:
             ):
                 yield from ((node, root) for root in roots)
 
-    def _walk_back(self, store: Store, edges: _Edges, found: _Found) -> None:
+    def _walk_back(self, store: Store, begun: _Begun, found: _Found) -> None:
         """From the changed triples to the focus nodes that look at them."""
-        units = edges.units
         steps: dict[bool, dict[tuple[NamedNode, Term], set[int]]] = {True: defaultdict(set), False: defaultdict(set)}
-        for way, rows in edges.rows.items():
-            given = _variables(way)
-            if THIS in given:
+        for walk, rows in begun.items():
+            if walk.end is not None:
                 for row in rows:
-                    found.add(row[given.index(THIS)], units[way])
-            elif not way.is_local or not all(_can_be_written(term) for row in rows for term in row):
-                found.whole |= units[way]
-            elif (step := _single_step(way)) is not None:
-                predicate, is_inverse, place = step
+                    found.add(row[walk.end], walk.units)
+            elif not walk.way.is_local or not all(_can_be_written(term) for row in rows for term in row):
+                found.whole |= walk.units
+            elif walk.single is not None:
+                predicate, is_inverse, place = walk.single
                 for row in rows:
-                    steps[is_inverse][predicate, row[place]] |= units[way]
+                    steps[is_inverse][predicate, row[place]] |= walk.units
             else:
-                self._ask(store, way, list(rows), units[way], found)
+                self._ask(store, walk, list(rows), found)
         for is_inverse, wanted in steps.items():
             self._ask_steps(store, wanted, found, is_inverse=is_inverse)
 
@@ -218,49 +222,62 @@ class Gate:
     ) -> None:
         """All ways that are one step long, in one query."""
         pattern = "?node ?p ?this" if is_inverse else "?this ?p ?node"
+        nodes = {node for _, node in wanted}
+        if not is_inverse and len(nodes) <= _SOME:  # to what is new, most often nothing leads
+            held = {node for node in nodes if _is_value(store, node)}
+            wanted = {step: units for step, units in wanted.items() if step[1] in held}
         for part in _parts(wanted):
             listed = " ".join(f"({predicate} {node})" for predicate, node in part)
-            query = f"SELECT ?this ?p ?node WHERE {{ VALUES (?p ?node) {{ {listed} }} {pattern} }}"
-            counts: dict[tuple[NamedNode, Term], int] = defaultdict(int)
-            for this, predicate, node in _asked(store, query, "this", "p", "node"):
-                counts[predicate, node] += 1
-                if counts[predicate, node] <= MOST_FOCI:
+            query = (
+                f"SELECT ?this ?p ?node WHERE {{ VALUES (?p ?node) {{ {listed} }} {pattern} }} LIMIT {MOST_FOCI + 1}"
+            )
+            rows = list(_asked(store, query, "this", "p", "node"))
+            if len(rows) <= MOST_FOCI:
+                for this, predicate, node in rows:
                     found.add(this, wanted[predicate, node])
-                else:
-                    found.whole |= wanted[predicate, node]
+            elif len(part) > 1:
+                for step in part:
+                    self._ask_steps(store, {step: wanted[step]}, found, is_inverse=is_inverse)
+            else:
+                found.whole |= wanted[part[0]]
 
-    def _ask(self, store: Store, way: Way, rows: list[_Row], units: set[int], found: _Found) -> None:
-        if way not in self._texts:
-            self._texts[way] = self._written(store, way)
-        text = self._texts[way]
+    def _ask(self, store: Store, walk: _Walk, rows: list[_Row], found: _Found) -> None:
+        if walk.written is None:
+            walk.written = self._written(store, walk)
+        first, text = walk.written
+        if first is not None and len(rows) <= _SOME:
+            rows = [row for row in rows if _leads_on(store, first, row)]
         for start in range(0, len(rows), _AT_ONCE):
             listed = " ".join(f"({' '.join(map(str, row))})" for row in rows[start : start + _AT_ONCE])
             query = f"SELECT DISTINCT ?this WHERE {{ {text.replace(_ROWS, listed)} }} LIMIT {MOST_FOCI + 1}"
             foci = [this for (this,) in _asked(store, query, "this")]
             if len(foci) > MOST_FOCI:
-                found.whole |= units
+                found.whole |= walk.units
                 return
             for this in foci:
-                found.add(this, units)
+                found.add(this, walk.units)
 
-    def _written(self, store: Store, way: Way) -> str:
-        """The patterns of a way from rows of its edge to `?this`, each walked from what is known already.
+    def _written(self, store: Store, walk: _Walk) -> tuple[_Step | None, str]:
+        """The first step of a way, and all its patterns from rows of its edge to `?this`.
 
         Of several that are walked from object to subject, first the one whose objects have fewest subjects here.
         """
-        names = {THIS: THIS}
+        names, way = {THIS: THIS}, walk.way
         for pattern in (way.edge, *way.beside):
             for variable in sorted(pattern.variables):
                 names.setdefault(variable, f"?v{len(names)}")
-        given = tuple(names[variable] for variable in _variables(way))
+        given = tuple(names[variable] for variable in walk.given)
         known, text = set(given), f"VALUES ({' '.join(given)}) {{ {_ROWS} }}"
         waiting = [pattern.renamed(names) for pattern in way.beside]
+        first = None
         while waiting:
             chosen = min(waiting, key=lambda pattern: self._cost(store, pattern, known))
+            if known == set(given):
+                first = _step(chosen, given)
             waiting.remove(chosen)
             text = _joined(text, chosen, known)
             known |= chosen.variables
-        return text
+        return first, text
 
     def _cost(self, store: Store, pattern: Pattern, known: set[str]) -> float:
         is_subject_known, is_object_known = (
@@ -294,6 +311,8 @@ class Gate:
         """The foci that are targets now, with those units that they are targets of."""
         if affected.unsettled is None:
             return self._targets.among(store, affected.foci, tree)
+        if not affected.unsettled or (affected.sign is not None and affected.sign in store):
+            return affected.foci
         unsettled = {node: affected.foci[node] for node in affected.unsettled if node in affected.foci}
         settled = {node: units for node, units in affected.foci.items() if node not in affected.unsettled}
         return settled | self._targets.among(store, unsettled, tree)
@@ -373,6 +392,12 @@ class _Targets:
                         self.objects.setdefault(predicate, []).append(root)
                     case _, term:
                         self._nodes.setdefault(str(_as_kept(term)), []).append(root)
+        #: The predicates that can make a node a target of each unit, as subject (True) and as object.
+        self._deciding: dict[bool, dict[int, set[NamedNode]]] = {True: defaultdict(set), False: defaultdict(set)}
+        for is_subject, targets in ((True, self.subjects), (False, self.objects)):
+            for predicate, applied in targets.items():
+                for unit in {unit for root in applied for unit in root.units}:
+                    self._deciding[is_subject][unit].add(predicate)
 
     def stays(self, store: Store, node: Term, root: _Root, changed: AbstractSet[Quad], tree: ClassTree) -> bool:
         """Is the node a target of the root both before and after the change, by triples that it leaves alone?"""
@@ -395,53 +420,92 @@ class _Targets:
                 case _, term:
                     if types is None:
                         types = frozenset(str(quad.object) for quad in kept(node, TYPE, None))
-                    stays = tree.has(types, str(term))
+                    stays = str(term) in tree.kinds(types)
             if stays:
                 return True
         return False
 
     def among(
-        self, store: Store, foci: Mapping[Writable, Iterable[int]], tree: ClassTree
+        self, store: Store, foci: Mapping[Writable, Iterable[int]], tree: ClassTree, alone: _Alone | None = None
     ) -> dict[Writable, frozenset[int]]:
-        """The foci with those of their units that apply to them in the store's present state."""
+        """The foci with those of their units that apply to them in the store's present state.
+
+        What nodes have that are `alone` is not looked up again.
+        """
         kept: dict[Writable, frozenset[int]] = {}
         for nodes in _parts(foci):
             wanted = {node: set(foci[node]) for node in nodes}
             found: dict[Writable, set[int]] = {node: set() for node in nodes}
-            for node, roots in self._by_class(store, nodes, tree):
-                found[node].update(*(root.units for root in roots))
+            types: dict[Writable, set[str]] = defaultdict(set)
+            for node, kind in _types(store, nodes):
+                types[node].add(str(kind))
+            for node, held in types.items():
+                for name in tree.kinds(frozenset(held)) & self.classes.keys():
+                    found[node].update(*(root.units for root in self.classes[name]))
             for node in nodes:
                 found[node].update(*(root.units for root in self._nodes.get(str(node), ())))
             for is_subject, targets in ((True, self.subjects), (False, self.objects)):
-                for node, predicate in _having(store, wanted, found, targets, is_subject=is_subject):
-                    found[node].update(*(root.units for root in targets[predicate]))
+                deciding = self._deciding[is_subject]
+                for node, predicate in _having(store, wanted, found, deciding, alone, is_subject=is_subject):
+                    found[node].update(*(root.units for root in targets.get(predicate, ())))
             kept |= {node: units for node in nodes if (units := frozenset(wanted[node] & found[node]))}
         return kept
 
-    def _by_class(
-        self, store: Store, nodes: tuple[Writable, ...], tree: ClassTree
-    ) -> Iterator[tuple[Writable, list[_Root]]]:
-        types: dict[Writable, set[str]] = defaultdict(set)
-        for this, kind in _types(store, nodes):
-            types[this].add(str(kind))
-        known: dict[frozenset[str], list[list[_Root]]] = {}
-        for node, held in types.items():
-            key = frozenset(held)
-            if key not in known:
-                known[key] = [roots for kind, roots in self.classes.items() if tree.has(key, kind)]
-            yield from ((node, roots) for roots in known[key])
+
+class _Walk:
+    """A way with the units that it concerns, and all about it that need not be found out anew."""
+
+    def __init__(self, way: Way) -> None:
+        self.way = way
+        self.units: set[int] = set()
+        self.given = _variables(way)
+        #: Where a row has the focus node itself.
+        self.end = self.given.index(THIS) if THIS in self.given else None
+        self.single = _single_step(way)
+        self.written: tuple[_Step | None, str] | None = None
+        ends = (way.edge.subject, way.edge.path, way.edge.object)
+        places = {end: place for place, end in reversed(list(enumerate(ends))) if is_variable(end)}
+        self._places = tuple(places[variable] for variable in self.given)
+        self._same = [
+            (place, places[end]) for place, end in enumerate(ends) if is_variable(end) and places[end] != place
+        ]
+        self._fixed = [(place, end) for place, end in enumerate(ends) if isinstance(end, str) and not is_variable(end)]
+
+    def row(self, quad: Quad) -> _Row | None:
+        """The values of the edge's variables where the triple matches it; a literal in the edge is not compared."""
+        terms = (quad.subject, quad.predicate, quad.object)
+        for place, end in self._fixed:
+            if (isinstance(terms[place], NamedNode) or end.startswith("<")) and end != str(terms[place]):
+                return None
+        if any(terms[one] != terms[other] for one, other in self._same):
+            return None
+        return tuple([terms[place] for place in self._places])
 
 
-class _Edges:
-    """The changed triples that each way begins at, as values of its edge's variables."""
+_Begun: TypeAlias = dict[_Walk, dict[_Row, None]]  # the changed triples that each walk begins at
 
-    def __init__(self) -> None:
-        self.rows: dict[Way, dict[_Row, None]] = defaultdict(dict)
-        self.units: dict[Way, set[int]] = {}
 
-    def add(self, way: Way, row: _Row, units: set[int]) -> None:
-        self.rows[way][row] = None
-        self.units[way] = units
+class _Alone:
+    """Nodes of which the graph says nothing but what changes."""
+
+    def __init__(self, store: Store, changed: AbstractSet[Quad]) -> None:
+        self._store, self._changed = store, changed
+        self._predicates: dict[Term, set[NamedNode]] = defaultdict(set)
+        for quad in changed:
+            self._predicates[quad.subject].add(quad.predicate)
+        self._known: dict[Term, bool] = {}
+
+    def __contains__(self, node: Term) -> bool:
+        if node not in self._known:
+            self._known[node] = node in self._predicates and self._is_alone(node)
+        return self._known[node]
+
+    def _is_alone(self, node: Any) -> bool:
+        held = self._store.quads_for_pattern(node, None, None, DefaultGraph())
+        return all(quad in self._changed for quad in held)
+
+    def predicates(self, node: Term) -> set[NamedNode]:
+        return self._predicates[node]
 
 
 class _Found:
@@ -453,8 +517,8 @@ class _Found:
         self._foci: dict[Writable, set[int]] = defaultdict(set)
 
     def add(self, node: Term | None, units: Iterable[int]) -> None:
-        if isinstance(node, NamedNode | Literal) and _can_be_written(node):
-            self._foci[node].update(units)
+        if node in self._foci or (isinstance(node, NamedNode | Literal) and _can_be_written(node)):
+            self._foci[node].update(units)  # type: ignore[index]
         else:
             self.whole.update(units)
 
@@ -474,20 +538,18 @@ def _having(
     store: Store,
     wanted: Mapping[Writable, set[int]],
     found: Mapping[Writable, set[int]],
-    targets: Mapping[NamedNode, list[_Root]],
+    deciding: Mapping[int, AbstractSet[NamedNode]],
+    alone: _Alone | None,
     *,
     is_subject: bool,
 ) -> Iterator[tuple[Writable, NamedNode]]:
     """Nodes with the predicates that they have, or are a value of, where that decides on a unit that is wanted."""
     alike: dict[frozenset[NamedNode], list[Writable]] = defaultdict(list)
     for node, units in wanted.items():
-        if rest := units - found[node]:
-            deciding = frozenset(
-                predicate
-                for predicate, roots in targets.items()
-                if any(not root.units.isdisjoint(rest) for root in roots)
-            )
-            alike[deciding].append(node)
+        if is_subject and alone is not None and node in alone:
+            yield from ((node, predicate) for predicate in alone.predicates(node))
+        elif rest := units - found[node]:
+            alike[frozenset().union(*(deciding[unit] for unit in rest if unit in deciding))].append(node)
     pattern = "?this ?p ?any" if is_subject else "?any ?p ?this"
     for predicates, nodes in alike.items():
         if len(nodes) * len(predicates) <= _FEW:
@@ -504,7 +566,7 @@ def _having(
 
 
 def _types(store: Store, nodes: tuple[Writable, ...]) -> Iterator[tuple[Writable, Term]]:
-    if len(nodes) <= _FEW:
+    if len(nodes) <= _SOME:
         for node in nodes:
             if isinstance(node, NamedNode):
                 for quad in store.quads_for_pattern(node, TYPE, None, DefaultGraph()):
@@ -525,20 +587,6 @@ def _variables(way: Way) -> tuple[str, ...]:
     return tuple(dict.fromkeys(end for end in ends if isinstance(end, str) and is_variable(end)))
 
 
-def _matched(edge: Pattern, quad: Quad) -> _Row | None:
-    """The values of the edge's variables where the triple matches it; a literal in the edge is not compared."""
-    row: dict[str, Term] = {}
-    for end, term in ((edge.subject, quad.subject), (edge.path, quad.predicate), (edge.object, quad.object)):
-        if not isinstance(end, str):
-            continue
-        if is_variable(end):
-            if row.setdefault(end, term) != term:
-                return None
-        elif (isinstance(term, NamedNode) or end.startswith("<")) and end != str(term):
-            return None
-    return tuple(row.values())
-
-
 def _single_step(way: Way) -> tuple[NamedNode, bool, int] | None:
     """The predicate of a way of one step, whether it is walked toward the focus node, and where rows have its start."""
     given = _variables(way)
@@ -548,6 +596,29 @@ def _single_step(way: Way) -> tuple[NamedNode, bool, int] | None:
         case (Pattern(subject=start, path=Predicate(predicate), object=patterns.THIS),) if start in given:
             return predicate, True, given.index(start)
     return None
+
+
+def _step(pattern: Pattern, given: tuple[str, ...]) -> _Step | None:
+    """The pattern as a look-up of triples, where it can be one: places in a row, terms, or None for what is open."""
+    if not isinstance(pattern.path, Predicate):
+        return None
+    ends: list[int | NamedNode | None] = []
+    for end in (pattern.subject, pattern.object):
+        if end in given:
+            ends.append(given.index(end))
+        elif end.startswith("<"):
+            ends.append(NamedNode(end[1:-1]))
+        else:
+            ends.append(None)
+    return ends[0], pattern.path.iri, ends[1]
+
+
+def _leads_on(store: Store, step: _Step, row: _Row) -> bool:
+    """Is there a triple for the first step from this row?"""
+    subject, value = (row[end] if isinstance(end, int) else end for end in (step[0], step[2]))
+    if isinstance(subject, Literal):
+        return False
+    return next(store.quads_for_pattern(subject, step[1], value, DefaultGraph()), None) is not None
 
 
 def _joined(text: str, pattern: Pattern, known: set[str]) -> str:
@@ -561,6 +632,15 @@ def _joined(text: str, pattern: Pattern, known: set[str]) -> str:
     bound = " && ".join(f"bound({found})" for found in new.values())
     binds = " ".join(f"BIND(COALESCE({found}, <urn:x-shacl:none>) AS {variable})" for variable, found in new.items())
     return f"{{ {text} OPTIONAL {{ {triple} }} FILTER({bound}) {binds} }}"
+
+
+def _is_value(store: Store, node: Any) -> bool:
+    return next(store.quads_for_pattern(None, None, node, DefaultGraph()), None) is not None
+
+
+def _one_of(quads: Iterable[Quad]) -> Quad | None:
+    """One that counts, if any does."""
+    return next(filter(_counts, quads), None)
 
 
 def _counts(quad: Quad) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from collections.abc import Set as AbstractSet
 from typing import Any, Protocol
 
 from pyoxigraph import Literal, NamedNode
@@ -17,6 +16,7 @@ from kg_service.shacl.graph import SUBCLASS
 
 #: Stands for a variable in the patterns of targets.
 ANY = "\u0004"
+_MOST_KINDS = 10_000  # combinations of types that are remembered
 _TARGETS = re.compile("\u0002([?]\\w+)\u0002")
 _INSTANCE = re.compile("\u0003([?]\\w+) (<[^<>]*>)\u0003")
 
@@ -56,8 +56,11 @@ class ClassTree:
     def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
         self._direct: dict[str, list[str]] = {}
         self._below: dict[str, dict[str, None]] = {}
+        self._above: dict[str, list[str]] = {}
+        self._kinds: dict[frozenset[str], frozenset[str]] = {}
         for below, above in pairs:
             self._direct.setdefault(above, []).append(below)
+            self._above.setdefault(below, []).append(above)
         #: Is a class a blank node? Queries cannot name it, so its instances are looked for by path.
         self._has_blank = any(each.startswith("_:") for below in self._direct.values() for each in below)
 
@@ -85,23 +88,31 @@ class ClassTree:
         """The class, then its subclasses that have names."""
         return [each for each in self.below(kind) if each.startswith("<")]
 
-    def has(self, types: AbstractSet[str], kind: str) -> bool:
-        """Is what has these types an instance of the class?"""
-        return not types.isdisjoint(self.below(kind))
+    def kinds(self, types: frozenset[str]) -> frozenset[str]:
+        """The classes that what has these types is an instance of: the types, and all above them."""
+        if types not in self._kinds:
+            if len(self._kinds) >= _MOST_KINDS:
+                self._kinds.clear()
+            self._kinds[types] = frozenset(above for each in types for above in _closure(self._above, each))
+        return self._kinds[types]
 
     def below(self, kind: str) -> dict[str, None]:
         """The class, then its subclasses."""
-        if kind in self._below:
-            return self._below[kind]
-        found: dict[str, None] = {kind: None}
-        waiting = [kind]
-        while waiting:
-            for each in self._direct.get(waiting.pop(), ()):
-                if each not in found:
-                    found[each] = None
-                    waiting.append(each)
-        self._below[kind] = found
-        return found
+        if kind not in self._below:
+            self._below[kind] = _closure(self._direct, kind)
+        return self._below[kind]
+
+
+def _closure(edges: dict[str, list[str]], start: str) -> dict[str, None]:
+    """What is reached over any number of edges, the start first."""
+    found: dict[str, None] = {start: None}
+    waiting = [start]
+    while waiting:
+        for each in edges.get(waiting.pop(), ()):
+            if each not in found:
+                found[each] = None
+                waiting.append(each)
+    return found
 
 
 class Asked(Protocol):
