@@ -153,6 +153,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, settings: Settings) -> None:
         self._app = create_app(settings)
+        self._repeated: Repeated | None = None  # until the application has started
         self._draining: asyncio.Task[None] | None = None
         config = uvicorn.Config(
             cors.Cors(self._answer, read_by_post=["/sparql", "/api/validate"]),
@@ -167,11 +168,9 @@ class Server(uvicorn.Server):
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The application, with repeated questions answered before it."""
-        reads = getattr(self._app.state, "readers", None)  # not before the application has started
-        if isinstance(reads, CachedReads):
-            await Repeated(self._app, self._app.state.questions, reads)(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
+        if self._repeated is None and isinstance(getattr(self._app.state, "readers", None), CachedReads):
+            self._repeated = Repeated(self._app, self._app.state.questions, self._app.state.readers)
+        await (self._repeated or self._app)(scope, receive, send)
 
     async def on_tick(self, counter: int) -> bool:
         stopping = await super().on_tick(counter)

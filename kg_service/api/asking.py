@@ -15,8 +15,8 @@ from kg_service.store import Answer, Query
 from kg_service.store.cache import CachedReads
 
 MEDIA_TYPES = {f.name: f.media_type for f in (*TABLE_FORMATS, *GRAPH_FORMATS)}
-#: Requests that are remembered, and the bytes of the largest.
-_REMEMBERED, _LARGEST = 2048, 8192
+#: Requests that are remembered, the bytes of the largest, and those of an answer that is kept ready to be sent.
+_REMEMBERED, _LARGEST, _SMALL = 2048, 8192, 16384
 
 #: What a request says about its question: parameters, Accept, Content-Type, body.
 Key = tuple[bytes, bytes, bytes, bytes]
@@ -69,35 +69,54 @@ class Repeated:
 
     def __init__(self, app: ASGIApp, questions: Questions, reads: CachedReads) -> None:
         self._app, self._questions, self._reads = app, questions, reads
+        self._state = ""  # of the store, for which the small answers here are ready to be sent
+        self._ready: dict[Key, tuple[Message, bytes]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] != "/sparql":
             await self._app(scope, receive, send)
             return
-        body = b""
-        if scope["method"] == "POST":
+        method, body = scope["method"], b""
+        if method == "POST":
             first = await receive()
             if first.get("more_body") or first["type"] != "http.request" or len(first["body"]) > _LARGEST:
                 await self._app(scope, _after(first, receive), send)
                 return
             body, receive = first["body"], _after(first, receive)
-        elif scope["method"] not in ("GET", "HEAD"):
+        elif method not in ("GET", "HEAD"):
             await self._app(scope, receive, send)
             return
-        question = self._questions.get(key_of(scope, body))
+        ready = self._answer(key_of(scope, body))
+        if ready is None or any(name == b"if-none-match" for name, _ in scope["headers"]):
+            await self._app(scope, receive, send)
+            return
+        start, whole = ready
+        await send(dict(start))  # others add their headers
+        await send({"type": "http.response.body", "body": b"" if method == "HEAD" else whole})
+
+    def _answer(self, key: Key) -> tuple[Message, bytes] | None:
+        state = self._reads.state
+        if state != self._state:
+            self._ready.clear()
+            self._state = state
+        ready = self._ready.get(key)
+        if ready is not None:
+            self._reads.counters.hits += 1
+            return ready
+        question = self._questions.get(key)
         answer = self._reads.kept(question.query) if question else None
-        if answer is None or answer.whole is None or any(name == b"if-none-match" for name, _ in scope["headers"]):
-            await self._app(scope, receive, send)
-            return
-        await send({"type": "http.response.start", "status": 200, "headers": _raw_headers(answer)})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.whole})
+        if answer is None or answer.whole is None:
+            return None
+        ready = {"type": "http.response.start", "status": 200, "headers": _raw_headers(answer)}, answer.whole
+        if len(answer.whole) <= _SMALL and len(self._ready) < _REMEMBERED and sum(map(len, key)) <= _LARGEST:
+            self._ready[key] = ready
+        return ready
 
 
 def _raw_headers(answer: Answer) -> list[tuple[bytes, bytes]]:
     assert answer.whole is not None
     about = {"Content-Length": str(len(answer.whole)), "Content-Type": MEDIA_TYPES[answer.format]}
-    headers = headers_of(answer) | about
-    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    return [(name.lower().encode(), value.encode()) for name, value in (headers_of(answer) | about).items()]
 
 
 def _after(first: Message, receive: Receive) -> Receive:

@@ -41,6 +41,11 @@ class CachedReads:
     def generation(self) -> int:
         return self._reads.generation
 
+    @property
+    def state(self) -> str:
+        """What changes with every publication."""
+        return self._reads.state
+
     async def start(self) -> None:
         await self._reads.start()
 
