@@ -11,6 +11,7 @@ from uuid import uuid4
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from kg_service.api import problems
 from kg_service.api.clients import client_of
 from kg_service.api.writing import (
     ANSWERS,
@@ -23,18 +24,19 @@ from kg_service.api.writing import (
     proposal,
     tags,
 )
-from kg_service.changes.writer import Writer
-from kg_service.errors import Malformed, NotAcceptable, NotFound
+from kg_service.changes.writer import Evaluated, Writer
+from kg_service.errors import Malformed, NotAcceptable, NotFound, UnsupportedFormat
 from kg_service.rdf import GRAPH_FORMATS, Quad
 from kg_service.settings import Settings
-from kg_service.sparql import graph_store
+from kg_service.sparql import graph_store, guard, patch, protocol
 from kg_service.sparql.graph_store import Target
 from kg_service.sparql.protocol import negotiate
 from kg_service.sparql.sandbox import Sandbox, upload_format
 from kg_service.store import Answer, Delta, Query, Reads
 from kg_service.store.embedded import EmbeddedStore
 
-METHODS = ["GET", "HEAD", "PUT", "POST", "DELETE"]
+METHODS = ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"]
+_PATCHES = (protocol.UPDATE_TYPE, *patch.MEDIA_TYPES)
 _FORMATS = tuple(f for f in GRAPH_FORMATS if f.rdf and (not f.rdf.supports_datasets or f.name == "json-ld"))
 
 _PARAMETERS = [
@@ -59,12 +61,19 @@ OPENAPI = {
     "get": _operation("Read a graph", {"200": {"description": "The graph."}, "404": {"description": "No such graph."}}),
     "put": _writing("Make a graph equal to the body", _DONE, _BODY),
     "post": _writing("Add the body to a graph, or make a new graph of it", _DONE, _BODY),
+    "patch": _writing(
+        "Change a graph by a SPARQL 1.1 Update about it alone, or by RDF Patch",
+        _DONE | {"404": {"description": "No such graph, and the patch adds nothing to make it of."}},
+        {"required": True, "content": {media_type: {"schema": {"type": "string"}} for media_type in _PATCHES}},
+    ),
     "delete": _writing("Delete a graph", {"204": _DONE["204"], "404": {"description": "No such graph."}}),
 }
 
 
 async def store(request: Request) -> Response:
     """One operation on one graph."""
+    if request.method == "OPTIONS":
+        return Response(status_code=204, headers={"Allow": ", ".join(METHODS), "Accept-Patch": ", ".join(_PATCHES)})
     where = graph_store.target(parse_qsl(request.url.query, keep_blank_values=True))
     if request.path_params.get("path"):  # section 4.1: the request's own IRI names the graph
         where = Target(str(request.url.replace(query="")))
@@ -75,6 +84,8 @@ async def store(request: Request) -> Response:
         return await _delete(request, _named(where))
     if request.method == "PUT":
         return await _put(request, _named(where))
+    if request.method == "PATCH":
+        return await _patch(request, _named(where))
     is_new = where is None
     where = where or Target(
         f"{request.url.replace(query='')}/{uuid4().hex}"
@@ -152,7 +163,7 @@ async def _write(
 
     def make(store: EmbeddedStore) -> Delta:
         nonlocal existed
-        existed = where.iri is None or next(store.graph(where.name), None) is not None
+        existed = _is_there(store, where)
         if must_exist and not existed:
             raise NotFound(f"there is no graph <{where.iri}>")
         check_match(request, store, where.iri or "", [how.name for how in _FORMATS], exists=existed)
@@ -160,6 +171,47 @@ async def _write(
 
     done = await writer.write(proposal(request, body, make))
     return Response(status_code=204 if existed else 201, headers=headers(done))
+
+
+async def _patch(request: Request, where: Target) -> Response:
+    """Section 5.7. A graph that is not there is made of what is added to it (RFC 5789, section 2)."""
+    settings: Settings = request.app.state.settings
+    writer: Writer = request.app.state.writer
+    sandbox: Sandbox = request.app.state.sandbox
+    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if media_type not in _PATCHES:
+        error = UnsupportedFormat(f'a graph is not patched by "{media_type}"; known: {", ".join(_PATCHES)}')
+        refusal = problems.response(error)
+        refusal.headers["Accept-Patch"] = ", ".join(_PATCHES)
+        return refusal
+    body = await body_of(request, settings.max_body_bytes)
+    delta, existed = Delta(), False
+
+    def make(store: EmbeddedStore) -> Delta:
+        nonlocal existed
+        existed = _is_there(store, where)
+        check_match(request, store, where.iri or "", [how.name for how in _FORMATS], exists=existed)
+        if not existed and not delta.added:
+            raise NotFound(f"there is no graph <{where.iri}>, and the patch adds nothing to make it of")
+        return delta
+
+    async def evaluate() -> Evaluated:
+        nonlocal delta
+        delta, generation = await sandbox.updated(text, base=where.iri or settings.base, only=where)
+        return Evaluated(delta, generation)
+
+    if media_type == protocol.UPDATE_TYPE:
+        text = protocol.asked_update("", request.headers, body).text
+        guard.inspect(text, max_bytes=settings.max_body_bytes, what="update")
+        done = await writer.write_evaluated(evaluate, proposal(request, body, make))
+    else:
+        delta = graph_store.patched(where, await sandbox.patched(body))
+        done = await writer.write(proposal(request, body, make))
+    return Response(status_code=204 if existed else 201, headers=headers(done))
+
+
+def _is_there(store: EmbeddedStore, where: Target) -> bool:
+    return where.iri is None or next(store.graph(where.name), None) is not None
 
 
 async def _uploaded(request: Request, body: bytes, where: Target) -> frozenset[Quad]:

@@ -10,7 +10,7 @@ from email.message import Message
 
 from pyoxigraph import DefaultGraph, NamedNode, Quad
 
-from kg_service.errors import Malformed
+from kg_service.errors import Malformed, Refused
 from kg_service.store import Delta
 
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^<>\"{}|^`\\\x00-\x20]+")
@@ -69,6 +69,15 @@ def replaced(where: Target, old: Iterable[Quad], new: Iterable[Quad]) -> Delta:
 def merged(where: Target, new: Iterable[Quad]) -> Delta:
     """POST: the graph holds the new triples too."""
     return Delta(added=_in(where, new))
+
+
+def patched(where: Target, delta: Delta) -> Delta:
+    """PATCH: the change as one of the graph, whose triples need not name it; Refused when it names another graph."""
+    for quad in (*delta.added, *delta.removed):
+        if not isinstance(quad.graph_name, DefaultGraph) and quad.graph_name != where.name:
+            named = f"<{where.iri}>" if where.iri else "the default graph"
+            raise Refused(f"the patch changes the graph {quad.graph_name}, and the request is about {named} alone")
+    return Delta(added=_in(where, delta.added), removed=_in(where, delta.removed))
 
 
 def _in(where: Target, quads: Iterable[Quad]) -> frozenset[Quad]:

@@ -21,6 +21,7 @@ from kg_service import resources
 from kg_service.errors import KgError, QueryStopped, StoreError, TooLarge, UnsupportedFormat, from_problem
 from kg_service.rdf import GRAPH_FORMATS, JSON_LD, Format, format_named, parse_bytes, with_context
 from kg_service.sparql import patch, update
+from kg_service.sparql.graph_store import Target
 from kg_service.store import Delta, generations
 from kg_service.store.children import Child, Ended
 from kg_service.store.frames import begin, limit_memory, receive, refuse, send, send_data
@@ -64,10 +65,20 @@ class Sandbox:
         return delta
 
     async def updated(
-        self, text: str, *, base: str, using: tuple[str, ...] = (), using_named: tuple[str, ...] = ()
+        self,
+        text: str,
+        *,
+        base: str,
+        using: tuple[str, ...] = (),
+        using_named: tuple[str, ...] = (),
+        only: Target | None = None,
     ) -> tuple[Delta, int | None]:
-        """The change that an update request makes, and of which generation; None where it is the same of any."""
+        """The change that an update request makes, and of which generation; None where it is the same of any.
+
+        With `only`, the request is about that graph; see `update.to_delta`.
+        """
         job = {"do": "update", "base": base, "using": using, "using_named": using_named, "union": self._union}
+        job |= {"about_one": only is not None, "graph": only and only.iri}
         return await self._run(job, text.encode())
 
     async def _fresh(self) -> Child:
@@ -127,8 +138,11 @@ def _parse(job: dict[str, Any], body: bytes) -> Delta:
 def _update(opened: OpenGeneration, root: Path, job: dict[str, Any], body: bytes) -> tuple[Delta, int | None]:
     text, base, union = body.decode(), job["base"], job["union"]
     using, using_named = tuple(job["using"]), tuple(job["using_named"])
-    if not using and not using_named and (data := update.as_data(text, base=base, union=union)) is not None:
-        return data, None
+    only = Target(job["graph"]).name if job["about_one"] else None
+    if not using and not using_named:
+        data = update.as_data(text, base=base, union=union, only=only)
+        if data is not None:
+            return data, None
     store = _opened(opened, root) if generations.current(root) else Store()
     with ExitStack() as held:  # folders are deleted last: the engine waits a second over a database without files
 
@@ -142,7 +156,7 @@ def _update(opened: OpenGeneration, root: Path, job: dict[str, Any], body: bytes
             yield Store(str(copy))
 
         delta = update.to_delta(
-            store, text, base=base, union=union, scratch=scratch, using=using, using_named=using_named
+            store, text, base=base, union=union, scratch=scratch, using=using, using_named=using_named, only=only
         )
         return delta, opened.generation
 

@@ -169,7 +169,7 @@ def to_delta(
     return _without_consequences(store, net) if union else net
 
 
-def as_data(text: str, *, base: str | None, union: bool) -> Delta | None:
+def as_data(text: str, *, base: str | None, union: bool, only: NamedNode | DefaultGraph | None = None) -> Delta | None:
     """The change of an update that only inserts and deletes data, the same whatever the store holds.
 
     None for other updates, and where it does matter what a default graph of all graphs' triples holds between two
@@ -178,12 +178,13 @@ def as_data(text: str, *, base: str | None, union: bool) -> Delta | None:
     runs, operations = _read(text)
     if not operations or not all(operation.has("DATA") for operation in operations):
         return None
-    context = _Context(text, base, (), (), union)
+    context = _Context(text, base, (), (), union, only)
     _check(runs, operations, context)
     added: set[Quad] = set()
     removed: set[Quad] = set()
     for operation in operations:
-        quads = set(context.inserted(operation, operation.rests("DATA")[0]))
+        quads = _data(operation, context)
+        _refuse_others(quads, operation, context)
         if operation.clauses[0].word == "INSERT":
             added, removed = added | quads, removed - quads
         elif union and len(operations) > 1 and any(map(_is_default, quads)):
@@ -315,8 +316,7 @@ def _evaluate(state: Store, operation: _Operation, context: _Context) -> tuple[s
     """What an operation removes, and what it then adds."""
     verb = operation.clauses[0].word
     if operation.has("DATA"):
-        quads = set(context.inserted(operation, operation.rests("DATA")[0]))
-        quads = {_in(context.own, quad) if _is_default(quad) else quad for quad in quads}
+        quads = _data(operation, context)
         return (quads, set()) if verb == "DELETE" else (set(), quads)
     if verb == "LOAD":  # SILENT, or it would have been refused
         return set(), set()
@@ -328,6 +328,12 @@ def _evaluate(state: Store, operation: _Operation, context: _Context) -> tuple[s
     if verb in ("COPY", "MOVE", "ADD"):
         return _transferred(state, operation, context)
     return _modified(state, operation, context)
+
+
+def _data(operation: _Operation, context: _Context) -> set[Quad]:
+    """The quads of INSERT DATA and DELETE DATA."""
+    quads = context.inserted(operation, operation.rests("DATA")[0])
+    return {_in(context.own, quad) if _is_default(quad) else quad for quad in quads}
 
 
 def _cleared(state: Store, operation: _Operation, context: _Context) -> set[Quad]:
