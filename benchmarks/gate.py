@@ -4,8 +4,8 @@
 
 The store holds a generated world (see generate.py) and the ontology; a directory that is given is kept and used again.
 Each change is applied and judged as a commit does it: what is affected, the results after it and, where there are any,
-those before it. Writing to the store is not counted. CPU time stands beside the time on the clock: on a busy machine
-compare the former.
+those before it. Writing to the store is not counted. On a busy machine the best time and the CPU time say more than the
+median and p99.
 """
 
 from __future__ import annotations
@@ -175,14 +175,14 @@ def main() -> None:
         begun = time.perf_counter()
         gate = Gate(shapes)
         print(f"{len(store):,} triples; gate made in {(time.perf_counter() - begun) * 1000:.0f} ms")
-        print(f"{'milliseconds':<28}{'median':>9}{'p99':>9}{'CPU':>9}{'CPU p99':>9}{'foci':>7}{'refused':>9}")
+        print(f"{'milliseconds':<28}{'median':>9}{'p99':>9}{'best':>9}{'CPU':>9}{'foci':>7}{'refused':>9}")
         for name, make in Changes(store).kinds().items():
             for _ in range(3):
                 judged(gate, store, make())
             clock, cpu, foci, refused = zip(*(judged(gate, store, make()) for _ in range(chosen.repeat)), strict=True)
             print(
-                f"{name:<28}{statistics.median(clock):>9.2f}{share(clock, 0.99):>9.2f}{statistics.median(cpu):>9.2f}"
-                f"{share(cpu, 0.99):>9.2f}{statistics.median(foci):>7.0f}{sum(refused):>9}"
+                f"{name:<28}{statistics.median(clock):>9.2f}{share(clock, 0.99):>9.2f}{min(clock):>9.2f}"
+                f"{statistics.median(cpu):>9.2f}{statistics.median(foci):>7.0f}{sum(refused):>9}"
             )
         del store
 
