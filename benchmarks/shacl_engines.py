@@ -1,231 +1,232 @@
-"""Whole-graph SHACL validation: compiled queries beside pySHACL, on the same data and shapes, in one run.
+"""Whole-graph validation with the project's own shapes: compiled queries beside pySHACL and pyrudof, in one run.
 
-    python benchmarks/shacl_engines.py [TRIPLES] [--each] [--without-pyshacl]
+    python -m benchmarks.shacl_engines [--triples 10000 100000 1000000] [--queries] [--patience 900]
 
-The data are synthetic organisations, places, memberships and events, with 0.5 % of each kind of fault. Both engines
-must give the same results; the script stops if they do not. `--each` adds the time of every compiled query.
+For each size: the world of `benchmarks/generate.py`, of which one triple in 500 is left out so that there is something
+to find. Every engine runs in a process of its own, on one core where it can choose; CPU seconds are those of validating
+alone, without reading data and shapes. pySHACL and pyrudof are ended after `--patience` seconds of wall time, and then
+their ratio says "more than". pyrudof reads no sh:sparql: it is given the shapes without those rules, and so are we in
+the line that it is compared with. Up to 10,000 triples the results of pySHACL must be ours, or the script stops.
+
+The last lines of a size are the same data as a published generation on disk, validated by `shacl.whole` with two
+processes: wall time, CPU seconds of all its processes, and memory. `--queries` adds the time of the slowest queries.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import random
+import resource
+import subprocess
+import sys
+import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
-from pyoxigraph import Literal, NamedNode, Quad, RdfFormat, Store, Triple, parse, serialize
+from pyoxigraph import NamedNode, RdfFormat, Store, parse, serialize
 
-from kg_service.shacl import Report, Shapes, load_shapes, validate
-from kg_service.shacl.paths import sparql
-from kg_service.shacl.shapes import Shape
+from benchmarks import generate
+from kg_service import resources
+from kg_service.shacl import Shapes, load_shapes, validate
 from kg_service.shacl.validator import Run
+from kg_service.shacl.whole import validate_generation
+from kg_service.store import generations
 
-EX = "http://example.org/"
-XSD = "http://www.w3.org/2001/XMLSchema#"
-TYPE = NamedNode("http://www.w3.org/1999/02/22-rdf-syntax-ns#type")
-LABEL = NamedNode("http://www.w3.org/2004/02/skos/core#prefLabel")
-FAULTS = 0.005
-
-PREFIXES = f"""
-@prefix : <{EX}> .
-@prefix sh: <http://www.w3.org/ns/shacl#> .
-@prefix xsd: <{XSD}> .
-@prefix rdf: <http://www.w3.org/1999/02/22-rdf-syntax-ns#> .
-@prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> .
-@prefix skos: <http://www.w3.org/2004/02/skos/core#> .
-"""
-NAMED = """
-  sh:property [ sh:path skos:prefLabel ; sh:minCount 1 ; sh:uniqueLang true ; sh:datatype rdf:langString ;
-    sh:languageIn ( "en" "es" "fr" ) ; sh:maxLength 200 ] ;
-"""
-SHAPES = f"""{PREFIXES}
-:OrganisationShape a sh:NodeShape ; sh:targetClass :Organisation ; sh:nodeKind sh:IRI ; {NAMED}
-  sh:property [ sh:path :kind ; sh:minCount 1 ; sh:maxCount 1 ; sh:in ( :association :cooperative :network ) ] ;
-  sh:property [ sh:path :locatedIn ; sh:minCount 1 ; sh:maxCount 1 ; sh:class :Place ; sh:nodeKind sh:IRI ] ;
-  sh:property [ sh:path :founded ; sh:maxCount 1 ; sh:datatype xsd:gYear ] ;
-  sh:property [ sh:path :closed ; sh:maxCount 1 ; sh:datatype xsd:gYear ] ;
-  sh:property [ sh:path :founded ; sh:lessThanOrEquals :closed ] ;
-  sh:property [ sh:path :members ; sh:datatype xsd:integer ; sh:minInclusive 0 ] ;
-  sh:property [ sh:path :homepage ; sh:maxCount 1 ; sh:nodeKind sh:IRI ; sh:pattern "^https?://" ] ;
-  sh:property [ sh:path ( :locatedIn :within ) ; sh:minCount 1 ; sh:severity sh:Warning ] ;
-  sh:property [ sh:path [ sh:inversePath :organization ] ; sh:class :Membership ] .
-:NetworkShape a sh:NodeShape ; sh:targetClass :Network ; sh:class :Organisation ;
-  sh:property [ sh:path [ sh:inversePath :organization ] ; sh:minCount 1 ; sh:severity sh:Warning ] ;
-  sh:property [ sh:path [ sh:inversePath :organization ] ; sh:qualifiedMinCount 1 ;
-    sh:qualifiedValueShape [ sh:property [ sh:path :role ; sh:hasValue :member ] ] ; sh:severity sh:Info ] .
-:PlaceShape a sh:NodeShape ; sh:targetClass :Place ; sh:closed true ; sh:ignoredProperties ( rdf:type ) ; {NAMED}
-  sh:property [ sh:path :within ; sh:maxCount 1 ; sh:class :Place ] ;
-  sh:property [ sh:path :countryCode ; sh:maxCount 1 ; sh:datatype xsd:string ; sh:pattern "^[A-Z]{{2}}$" ] .
-:MembershipShape a sh:NodeShape ; sh:targetClass :Membership ;
-  sh:property [ sh:path :member ; sh:minCount 1 ; sh:maxCount 1 ; sh:class :Organisation ; sh:disjoint :organization ] ;
-  sh:property [ sh:path :organization ; sh:minCount 1 ; sh:maxCount 1 ; sh:class :Organisation ] ;
-  sh:property [ sh:path :role ; sh:minCount 1 ; sh:in ( :member :founder :partner ) ] ;
-  sh:property [ sh:path :startDate ; sh:maxCount 1 ;
-    sh:or ( [ sh:datatype xsd:date ] [ sh:datatype xsd:gYear ] [ sh:datatype xsd:gYearMonth ] ) ] .
-:EventShape a sh:NodeShape ; sh:targetClass :Event ; {NAMED}
-  sh:property [ sh:path :startDate ; sh:minCount 1 ; sh:maxCount 1 ; sh:datatype xsd:date ;
-    sh:lessThanOrEquals :endDate ] ;
-  sh:property [ sh:path :endDate ; sh:maxCount 1 ; sh:datatype xsd:date ] ;
-  sh:property [ sh:path :takesPlaceIn ; sh:maxCount 1 ; sh:node :NamedPlaceShape ] ;
-  sh:property [ sh:path :organiser ; sh:minCount 1 ;
-    sh:or ( [ sh:class :Organisation ] [ sh:class :Government ] ) ] ;
-  sh:sparql [ sh:message "An event is not organised by an organisation that has closed." ; sh:select \"\"\"
-    SELECT $this ?value WHERE {{ $this <{EX}organiser> ?value . ?value <{EX}closed> ?year .
-      $this <{EX}startDate> ?start . FILTER(YEAR(?start) > <{XSD}integer>(STR(?year))) }}\"\"\" ] .
-:NamedPlaceShape a sh:NodeShape ; sh:class :Place ; sh:property [ sh:path skos:prefLabel ; sh:minCount 1 ] .
-:RoleShape a sh:NodeShape ; sh:targetObjectsOf :role ; sh:nodeKind sh:IRI .
-:MemberShape a sh:NodeShape ; sh:targetSubjectsOf :member ; sh:class :Membership .
-"""
+SPARQL = NamedNode("http://www.w3.org/ns/shacl#sparql")
+#: Up to this many triples results are compared one by one.
+COMPARED = 10_000
+#: pySHACL and pyrudof are not asked for more than this.
+MOST_FOR_OTHERS = 1_000_000
+SLOWEST = 25
 
 
-def year(number: int) -> Literal:
-    return Literal(str(number), datatype=NamedNode(XSD + "gYear"))
+# In the process of an engine
 
 
-def day(year_number: int, ordinal: int) -> Literal:
-    return Literal(f"{year_number}-{ordinal % 12 + 1:02}-{ordinal % 28 + 1:02}", datatype=NamedNode(XSD + "date"))
+def ours(data: Path, shapes_file: Path) -> dict[str, Any]:
+    shapes = load_shapes(shapes_file)
+    store = Store()
+    store.bulk_load(path=str(data), format=RdfFormat.N_TRIPLES, lenient=True)
+    start = time.process_time()
+    report = validate(store, shapes)
+    spent = time.process_time() - start
+    found = Counter(f"{r.focus} {r.value} {r.component.value} {r.shape}" for r in report.results)
+    return {"seconds": spent, "found": found}
 
 
-def village(triples: int) -> list[Triple]:
-    """About that many triples about organisations and what surrounds them."""
-    chance = random.Random(20)
-    data: list[Triple] = [
-        Triple(ex("Network"), NamedNode("http://www.w3.org/2000/01/rdf-schema#subClassOf"), ex("Organisation"))
-    ]
-
-    def say(subject: NamedNode, name: str | NamedNode, value: NamedNode | Literal) -> None:
-        if chance.random() > FAULTS:  # a fault: the statement is missing
-            data.append(Triple(subject, ex(name) if isinstance(name, str) else name, value))
-        if chance.random() < FAULTS:  # a fault: one too many, of the wrong kind
-            data.append(Triple(subject, ex(name) if isinstance(name, str) else name, Literal("?")))
-
-    def name(subject: NamedNode, kind: str, number: int) -> None:
-        data.append(Triple(subject, TYPE, ex(kind)))
-        for language in ("en", "es"):
-            say(subject, LABEL, Literal(f"{kind} {number} ({language})", language=language))
-
-    number = 0
-    while len(data) < triples:
-        organisation, place, event = ex(f"o{number}"), ex(f"p{number // 10}"), ex(f"e{number}")
-        if number % 10 == 0:
-            name(place, "Place", number)
-            say(place, "within", ex(f"p{number // 100}"))
-            say(place, "countryCode", Literal(chance.choice(["ES", "FR", "ML", "KR"])))
-        name(organisation, "Organisation", number)
-        say(organisation, "kind", ex(chance.choice(["association", "cooperative"])))
-        say(organisation, "locatedIn", place)
-        say(organisation, "founded", year(1950 + number % 60))
-        say(organisation, "members", Literal(number))
-        say(organisation, "homepage", NamedNode(f"https://example.org/{number}"))
-        if number % 7 == 0:
-            say(organisation, "closed", year(2015))
-        if number % 5 == 0:
-            data.append(Triple(organisation, TYPE, ex("Network")))
-        for _ in range(3):
-            membership = ex(f"m{len(data)}")
-            data.append(Triple(membership, TYPE, ex("Membership")))
-            say(membership, "member", ex(f"o{chance.randrange(number + 1)}"))
-            say(membership, "organization", ex(f"o{number - number % 5}"))
-            say(membership, "role", ex(chance.choice(["member", "founder", "partner"])))
-            say(membership, "startDate", day(2000 + number % 20, number))
-        if number % 2 == 0:
-            name(event, "Event", number)
-            say(event, "startDate", day(2010 + number % 12, number))
-            say(event, "endDate", day(2010 + number % 12, number))
-            say(event, "takesPlaceIn", place)
-            say(event, "organiser", organisation)
-        number += 1
-    return data
-
-
-def ex(name: str) -> NamedNode:
-    return NamedNode(EX + name)
-
-
-def timed(action: Callable[[], Report]) -> tuple[float, Report]:
-    """CPU seconds and the report; the best of three."""
-    best, report = float("inf"), Report()
-    for _ in range(3):
-        start = time.process_time()
-        report = action()
-        best = min(best, time.process_time() - start)
-    return best, report
-
-
-def each_query(store: Store, shapes: Shapes) -> Iterator[tuple[float, str, str]]:
-    run = Run(store, shapes.triples)
-    for plan in shapes.plans:
-        for check in plan.all_checks():
-            start = time.process_time()
-            found = sum(1 for _ in run.violations(check))
-            yield (
-                time.process_time() - start,
-                f"{type(check).__name__} {place(check.shape)}",
-                f"{found}",
-            )
-
-
-def place(shape: Shape) -> str:
-    return str(shape.node) if shape.path is None else sparql(shape.path)
-
-
-def by_component(report: Report) -> Counter[tuple[str, str, str]]:
-    return Counter((str(r.focus), str(r.value), r.component.value) for r in report.results)
-
-
-def run_pyshacl(data: list[Triple]) -> tuple[float, Counter[tuple[str, str, str]]]:
+def pyshacl(data: Path, shapes_file: Path) -> dict[str, Any]:
     import pyshacl
     import rdflib
 
     rdflib.NORMALIZE_LITERALS = False
-    text = serialize(data, None, RdfFormat.N_TRIPLES) or b""
-    graph, shapes = rdflib.Graph().parse(data=text, format="nt"), rdflib.Graph().parse(data=SHAPES, format="turtle")
+    graph, shapes = rdflib.Graph().parse(data, format="nt"), rdflib.Graph().parse(shapes_file, format="nt")
     start = time.process_time()
     _, report, _ = pyshacl.validate(graph, shacl_graph=shapes)
     spent = time.process_time() - start
     assert isinstance(report, rdflib.Graph)
     sh = rdflib.SH
     (root,) = report.subjects(rdflib.RDF.type, sh.ValidationReport)
-    found: Counter[tuple[str, str, str]] = Counter()
+    found: Counter[str] = Counter()
     for result in report.objects(root, sh.result):
-        value = report.value(result, sh.value)
-        focus = report.value(result, sh.focusNode)
-        component = report.value(result, sh.sourceConstraintComponent)
+        value, focus = report.value(result, sh.value), report.value(result, sh.focusNode)
+        component, shape = report.value(result, sh.sourceConstraintComponent), report.value(result, sh.sourceShape)
         assert focus is not None
-        found[focus.n3(), "None" if value is None else value.n3(), str(component)] += 1
-    return spent, found
+        assert shape is not None
+        found[f"{focus.n3()} {'None' if value is None else value.n3()} {component} {shape.n3()}"] += 1
+    return {"seconds": spent, "found": found}
+
+
+def pyrudof(data: Path, shapes_file: Path) -> dict[str, Any]:
+    from pyrudof import RDFFormat, Rudof, RudofConfig, ShaclFormat
+
+    rudof = Rudof(RudofConfig())
+    rudof.read_data(str(data), RDFFormat.NTriples)
+    rudof.read_shacl(str(shapes_file), ShaclFormat.NTriples)
+    start = time.process_time()
+    report = rudof.validate_shacl()
+    return {"seconds": time.process_time() - start, "found": {"results": len(report)}}
+
+
+ENGINES = {"ours": ours, "pyshacl": pyshacl, "pyrudof": pyrudof}
+
+
+def each_query(data: Path, shapes: Shapes) -> Iterator[tuple[float, str]]:
+    """The time of every compiled query; a screen counts for the first check behind it."""
+    store = Store()
+    store.bulk_load(path=str(data), format=RdfFormat.N_TRIPLES, lenient=True)
+    run = Run(store, shapes.triples)
+    for plan in shapes.plans:
+        for check in plan.all_checks():
+            start = time.process_time()
+            found = sum(1 for _ in run.violations(check))
+            yield time.process_time() - start, f"{found:>6}  {type(check).__name__} {check.shape.node}"
+
+
+# In the process that compares
+
+
+def run(engine: str, data: Path, shapes: Path, patience: float) -> dict[str, Any]:
+    """What the engine said of itself, or `error`, or `seconds` as far as it came."""
+    command = [sys.executable, "-m", "benchmarks.shacl_engines", "--engine", engine, str(data), str(shapes)]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=patience)
+    except subprocess.TimeoutExpired:
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return {"more_than": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime}
+    if done.returncode:
+        return {"error": done.stderr.strip().splitlines()[-1:] or done.returncode}
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
+def line(name: str, told: dict[str, Any], base: float | None) -> str:
+    if "error" in told:
+        return f"  {name:34} failed: {told['error']}"
+    if "more_than" in told:
+        seconds, more = told["more_than"], "more than "
+        return f"  {name:34} {more}{seconds:.1f} s" + (f"   {more}{seconds / base:.0f} times ours" if base else "")
+    ratio = f"   {told['seconds'] / base:8.1f} times ours" if base else ""
+    results = sum(told["found"].values())
+    return f"  {name:34} {told['seconds']:9.2f} s {told['peak'] / 2**20:7.0f} MiB {results:7} results{ratio}"
+
+
+def shapes_files(folder: Path) -> tuple[Path, Path]:
+    """All shapes in one file, and all but the SPARQL rules in another."""
+    files = sorted(resources.folder("shapes").glob("*.ttl"))
+    found = [quad.triple for file in files for quad in parse(path=file, rename_blank_nodes=True)]
+    whole, core = folder / "shapes.nt", folder / "core.nt"
+    whole.write_bytes(serialize(found, None, RdfFormat.N_TRIPLES) or b"")
+    core.write_bytes(serialize((t for t in found if t.predicate != SPARQL), None, RdfFormat.N_TRIPLES) or b"")
+    return whole, core
+
+
+def world(folder: Path, count: int) -> Path:
+    chance = random.Random(count)
+    path = folder / f"{count}.nt"
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(f"{statement}\n" for statement in generate.triples(count) if chance.random() > 0.002)
+    return path
+
+
+def published(folder: Path, data: Path) -> Path:
+    """The data as the default graph of a published generation, as `store.embedded` lays it out."""
+    root = folder / f"{data.stem}-store"
+    (root / "generations").mkdir(parents=True)
+    store = Store(str(generations.directory(root, 1)))
+    store.bulk_load(path=str(data), format=RdfFormat.N_TRIPLES, lenient=True)
+    store.flush()
+    del store
+    generations.publish(root, 1)
+    return root
+
+
+def on_disk(root: Path, shapes: Shapes) -> None:
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    copying = 0.0
+
+    def progress(what: str, done: int, total: int) -> None:
+        nonlocal copying
+        copying = time.perf_counter() - start if what.startswith("checking") and done == 1 else copying
+
+    report = validate_generation(root, shapes, progress=progress)
+    wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    load = os.getloadavg()[0]
+    print(
+        f"  on disk, two processes: {wall:.1f} s wall (the first plan done after {copying:.1f} s), {cpu:.1f} s CPU, "
+        f"{after.ru_maxrss / 2**20:.2f} GiB in the largest, {len(report.results)} results; load {load:.0f}"
+    )
+
+
+def compare(count: int, folder: Path, chosen: argparse.Namespace) -> None:
+    whole, core = shapes_files(folder)
+    data = world(folder, count)
+    print(f"{count:,} triples", flush=True)
+    mine = run("ours", data, whole, 3600)
+    print(line("compiled, in memory", mine, None), flush=True)
+    base = mine.get("seconds")
+    if count <= MOST_FOR_OTHERS and not chosen.alone:
+        without = run("ours", data, core, 3600)
+        print(line("compiled, without sh:sparql", without, base), flush=True)
+        theirs = run("pyrudof", data, core, chosen.patience)
+        print(line("pyrudof, without sh:sparql", theirs, without.get("seconds")), flush=True)
+        reference = run("pyshacl", data, whole, chosen.patience)
+        print(line("pySHACL", reference, base), flush=True)
+        if count <= COMPARED and "found" in reference and reference["found"] != mine["found"]:
+            only = (
+                Counter(mine["found"]) - Counter(reference["found"]),
+                Counter(reference["found"]) - Counter(mine["found"]),
+            )
+            raise SystemExit(f"results differ: only ours {only[0]}, only theirs {only[1]}")
+    shapes = load_shapes(whole)
+    if chosen.queries:
+        for seconds, what in sorted(each_query(data, shapes), reverse=True)[:SLOWEST]:
+            print(f"    {seconds * 1000:9.1f} ms {what}")
+    on_disk(published(folder, data), shapes)
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("triples", nargs="?", type=int, default=20_000)
-    arguments.add_argument("--each", action="store_true", help="the time of every query")
-    arguments.add_argument("--without-pyshacl", action="store_true", help="only the compiled queries")
+    arguments.add_argument("--triples", nargs="+", type=int, default=[10_000, 100_000, 1_000_000])
+    arguments.add_argument("--queries", action="store_true", help="the time of the slowest queries")
+    arguments.add_argument("--alone", action="store_true", help="only our own")
+    arguments.add_argument("--patience", type=float, default=900, help="longest that another engine may take, in s")
+    arguments.add_argument("--engine", nargs=3, help=argparse.SUPPRESS)
     chosen = arguments.parse_args()
-
-    data = village(chosen.triples)
-    store = Store()
-    store.bulk_extend(Quad(t.subject, t.predicate, t.object) for t in data)
-    start = time.process_time()
-    shapes = load_shapes(list(parse(SHAPES, RdfFormat.TURTLE)))
-    loaded = time.process_time() - start
-    spent, report = timed(lambda: validate(store, shapes))
-    checks = sum(1 for plan in shapes.plans for _ in plan.all_checks())
-    nested = sum(len(plan.shape.properties) for plan in shapes.plans)
-    print(f"{len(data):,} triples, {len(shapes)} node shapes with {nested} property shapes, {checks} checks")
-    print(f"{len(report.results)} results")
-    print(f"compiled  {spent:8.3f} s   (shapes compiled in {loaded:.3f} s)")
-    if chosen.each:
-        for seconds, what, found in sorted(each_query(store, shapes), reverse=True):
-            print(f"  {seconds * 1000:8.2f} ms {found:>6}  {what}")
-    if chosen.without_pyshacl:
+    if chosen.engine:
+        name, data, shapes = chosen.engine
+        told = ENGINES[name](Path(data), Path(shapes))
+        print(json.dumps(told | {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
         return
-    theirs, found_by_them = run_pyshacl(data)
-    ours = by_component(report)
-    print(f"pySHACL   {theirs:8.3f} s\nratio     {theirs / spent:8.1f}")
-    if found_by_them != ours:
-        raise SystemExit(f"results differ: {ours - found_by_them} {found_by_them - ours}")
+    with tempfile.TemporaryDirectory(prefix="shacl-engines-") as folder:
+        for count in chosen.triples:
+            compare(count, Path(folder), chosen)
 
 
 if __name__ == "__main__":
