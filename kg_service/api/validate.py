@@ -8,8 +8,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kg_service import resources
 from kg_service.api.writing import body_of
+from kg_service.changes import rules
 from kg_service.errors import Malformed, NotAcceptable, Refused, UnsupportedFormat
 from kg_service.rdf import GRAPH_FORMATS, Format
 from kg_service.settings import Settings
@@ -131,7 +131,7 @@ def judges(settings: Settings) -> Judges:
     """The processes that validate for this service."""
     return Judges(
         settings.store,
-        resources.folder("shapes"),
+        lambda: rules.sources(settings.store),
         size=settings.judges,
         memory=settings.query_memory,
         seconds=settings.query_seconds,

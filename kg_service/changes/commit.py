@@ -13,7 +13,7 @@ from pyoxigraph import BlankNode, DefaultGraph, Literal, NamedNode, Quad, Store
 
 from kg_service.errors import KeyReused, KgError, Violations
 from kg_service.rdf import GENID, SHAPE, entity, graph, sse
-from kg_service.shacl import Report, Result, Shapes, validate
+from kg_service.shacl import Progress, Report, Result, Shapes, no_progress, validate
 from kg_service.shacl.gate import Gate
 from kg_service.shacl.paths import Predicate
 from kg_service.shacl.report import in_order
@@ -239,12 +239,18 @@ def skolemised(delta: Delta) -> Delta:
     return Delta(frozenset(added), delta.removed)
 
 
-def judge(triples: Iterable[Quad], delta: Delta, shapes: Shapes, language: str = "en") -> Report:
+def judge(
+    triples: Iterable[Quad],
+    delta: Delta,
+    shapes: Shapes,
+    language: str = "en",
+    progress: Progress = no_progress,
+) -> Report:
     """The results that a change brings to a graph of these triples, validated whole as it would be.
 
     Of each message the text in `language` comes first.
     """
-    report = _compared(*_worlds(triples, delta), shapes, language)
+    report = _compared(*_worlds(triples, delta), shapes, language, progress)
     return replace(report, results=in_order([*report.results, *_misplaced(delta, language)]))
 
 
@@ -258,11 +264,11 @@ def _worlds(triples: Iterable[Quad], delta: Delta) -> tuple[Store, Store]:
     return before, after
 
 
-def _compared(before: Store, after: Store, shapes: Shapes, language: str) -> Report:
+def _compared(before: Store, after: Store, shapes: Shapes, language: str, progress: Progress = no_progress) -> Report:
     """The results that one graph has and the other had not."""
-    report = validate(after, shapes, language=language)
+    report = validate(after, shapes, language=language, progress=progress)
     if report.results and len(before):
-        report = report.without(validate(before, shapes))
+        report = report.without(validate(before, shapes, progress=progress))
     return report
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +12,13 @@ from pyoxigraph import BlankNode, DefaultGraph, NamedNode, Quad
 from kg_service.changes import Committed, commit, judge
 from kg_service.errors import Malformed, NotFound
 from kg_service.rdf import DATA_ENDINGS, GENID, GRAPH, Format, graph, parse_file, stem, to_text
-from kg_service.shacl import Report, Shapes
+from kg_service.shacl import Progress, Report, Shapes, no_progress
 from kg_service.shacl.gate import Gate
 from kg_service.store import Delta
 from kg_service.store.embedded import EmbeddedStore, delta_between, in_default_graph, snapshot
 
 #: Characters of a note that names files.
 _NOTE = 500
-#: Called with what is being done and how much of how much is done.
-Progress = Callable[[str, int, int], None]
-
-
-def no_progress(what: str, done: int, total: int) -> None:
-    """Says nothing."""
 
 
 def files_in(paths: Iterable[Path]) -> list[Path]:
@@ -115,7 +109,7 @@ def validate(
     after = {quad for quad in before if quad.graph_name not in graphs} | new
     left = {in_default_graph(quad) for quad in before} - {in_default_graph(quad) for quad in after}
     change = Delta(added=frozenset(after - before), removed=frozenset(left))
-    return judge({in_default_graph(quad) for quad in before}, change, shapes, language)
+    return judge({in_default_graph(quad) for quad in before}, change, shapes, language, progress)
 
 
 def known(root: Path | None, seed_files: Iterable[Path]) -> list[Quad]:

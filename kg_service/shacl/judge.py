@@ -1,7 +1,7 @@
 """The program of a judging process: has the shapes compiled, validates one document at a time, can be killed.
 
-Its arguments are the store's directory, a folder that is its own, the folder of the shapes, and the bytes of memory
-that one job may take. The parent deletes the folder when the process has ended.
+Its arguments are the store's directory, a folder that is its own, the files of the shapes (JSON), and the bytes of
+memory that one job may take. The parent deletes the folder when the process has ended.
 """
 
 from __future__ import annotations
@@ -95,12 +95,12 @@ def _document(report: Report, how: str) -> bytes:
 
 
 def main() -> None:
-    root, folder, shapes_folder, memory = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
+    root, folder, memory = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[4])
     if not begin():
         return
     os.nice(10)  # queries go first
     out = sys.stdout.buffer
-    shapes = load_shapes(shapes_folder)
+    shapes = load_shapes(json.loads(sys.argv[3]))
     graph, gate = _Graph(root, folder), Gate(shapes)
     send(out, b"H", b"{}")  # ready
     while (question := receive(sys.stdin.buffer)) and (body := receive(sys.stdin.buffer)):

@@ -10,9 +10,11 @@ import asyncio
 import contextlib
 import json
 import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import TypeAlias
 
 from kg_service.errors import Busy, QueryStopped, TooLarge, from_problem
 from kg_service.store.children import Child, Ended
@@ -21,6 +23,8 @@ from kg_service.store.children import Child, Ended
 _WAITING = 8
 #: Longest that a process may take to compile the shapes.
 _START_SECONDS = 60
+#: Files with the times of their last change.
+_Files: TypeAlias = tuple[tuple[str, int], ...]
 #: A process that has read more than this is not kept: what it took does not all come back.
 _LARGE = 1 * 2**20
 
@@ -43,10 +47,20 @@ class Judgement:
 
 
 class Judges:
-    """At most `size` processes, each with so much memory for a document, and so many seconds."""
+    """At most `size` processes, each with so much memory for a document, and so many seconds.
+
+    `shapes` names the files of the shapes in force; when they change, processes that know the old ones are replaced.
+    """
 
     def __init__(
-        self, root: Path, shapes: Path, *, size: int, memory: int, seconds: float, queue_seconds: float
+        self,
+        root: Path,
+        shapes: Callable[[], Sequence[Path]],
+        *,
+        size: int,
+        memory: int,
+        seconds: float,
+        queue_seconds: float,
     ) -> None:
         self._root, self._shapes, self._memory, self._seconds = root, shapes, memory, seconds
         self._size, self._queue_seconds = size, queue_seconds
@@ -96,7 +110,7 @@ class Judges:
     async def _next(self) -> _Judge:
         while self._idle:
             judge = self._idle.pop()
-            if judge.child.is_alive:
+            if judge.child.is_alive and judge.shapes == self._in_force():
                 return judge
             self._all.discard(judge)
             await judge.end()
@@ -111,13 +125,18 @@ class Judges:
         if not starting.cancelled() and starting.exception() is None:
             self._idle.append(starting.result())
 
+    def _in_force(self) -> _Files:
+        return tuple((str(path), path.stat().st_mtime_ns) for path in self._shapes())
+
     async def _started(self) -> _Judge:
         """A process that has compiled the shapes."""
+        shapes = self._in_force()
         self._root.mkdir(parents=True, exist_ok=True)
         folder = Path(mkdtemp(dir=self._root, prefix="scratch-"))  # beside the store, because its files are linked
         try:
-            child = await Child.start("kg_service.shacl.judge", self._root, folder, self._shapes, self._memory)
-            judge = _Judge(child, folder)
+            files = json.dumps([path for path, _ in shapes])
+            child = await Child.start("kg_service.shacl.judge", self._root, folder, files, self._memory)
+            judge = _Judge(child, folder, shapes)
             self._all.add(judge)
             async with asyncio.timeout(_START_SECONDS):
                 await child.hear()
@@ -136,6 +155,7 @@ class Judges:
 class _Judge:
     child: Child
     folder: Path
+    shapes: _Files
 
     async def judged(self, how: Judgement, body: bytes) -> tuple[int, bytes, bytes]:
         """Generation, report and problem; one of the last two is empty."""

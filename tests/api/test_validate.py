@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import SecretStr
 from pyoxigraph import NamedNode, RdfFormat, parse, serialize
 
 from kg_service.rdf import GRAPH_FORMATS, Format
@@ -199,6 +200,26 @@ def large(events: int) -> str:
 
 def of_its_own(tmp_path: Path, **more: object) -> Settings:
     return Settings(store=tmp_path / "store", **more)  # type: ignore[arg-type]
+
+
+def test_documents_are_judged_by_the_shapes_in_force(tmp_path: Path) -> None:
+    settings = of_its_own(tmp_path, token=SecretStr("open sesame"))
+    rule = """
+    @prefix sh: <http://www.w3.org/ns/shacl#> .
+    <urn:rule> a sh:NodeShape ; sh:targetSubjectsOf <urn:p> ; sh:property <urn:rule-q> .
+    <urn:rule-q> sh:path <urn:q> ; sh:minCount 1 ; sh:message "A q is missing."@en ."""
+    with running(settings) as url:
+
+        def found() -> list[str]:
+            text = "<urn:a> <urn:p> 1 ."
+            answer = httpx.post(f"{url}/api/validate?with=nothing", content=text, headers=TURTLE, timeout=60)
+            return [result["message"] for result in answer.json()["results"]]
+
+        assert found() == []
+        headers = TURTLE | {"authorization": "Bearer open sesame"}
+        answer = httpx.post(f"{url}/shapes", content=rule, headers=headers, timeout=60)
+        assert answer.status_code == 200, answer.text
+        assert found() == ["A q is missing."]
 
 
 def test_too_much_is_refused_by_size_time_and_memory(tmp_path: Path) -> None:
