@@ -76,7 +76,7 @@ class Federation:
         """
         if not self.is_on or "service" not in query.text.casefold():
             return query
-        clauses = _clauses(query.text, query.base)
+        clauses = await asyncio.to_thread(_clauses, query.text, query.base)
         if not clauses:
             return query
         for clause in clauses:
@@ -143,16 +143,12 @@ def _clauses(text: str, base: str | None) -> list[_Clause]:
     for here, token in enumerate(found):
         if token.keyword != "SERVICE":
             continue
-        where = guard.position(text, token.start)
-        if clauses and token.start < clauses[-1].end:
-            raise Refused("SERVICE within SERVICE is not followed here", **where)
         is_silent = any(after.keyword == "SILENT" for after in found[here + 1 : here + 2])
         named = here + 1 + is_silent
         last = _matching(found, named + 1)
-        if named < len(found) and found[named].kind == "variable":
-            raise Refused(f"SERVICE {found[named].text}: name the endpoint by its IRI", **where)
-        if last is None or found[named].kind not in ("iri", "name"):
-            raise Refused("after SERVICE come the endpoint's IRI and a group in braces: SERVICE <IRI> { … }", **where)
+        wrong = _wrong(clauses, token, found[named : named + 1], last)
+        if wrong or last is None:
+            raise Refused(wrong, **guard.position(text, token.start))
         group = found[named + 1 : last + 1]
         clause = _Clause(
             endpoint=prologue.iri(found[named]),
@@ -163,10 +159,20 @@ def _clauses(text: str, base: str | None) -> list[_Clause]:
             end=group[-1].end,
         )
         clauses.append(clause)
-    if len(clauses) > MAX_CLAUSES:
-        at = clauses[MAX_CLAUSES].start
-        raise Refused(f"a query may have {MAX_CLAUSES} SERVICE clauses, not {len(clauses)}", **guard.position(text, at))
     return clauses
+
+
+def _wrong(clauses: Sequence[_Clause], token: guard.Token, named: Sequence[guard.Token], last: int | None) -> str:
+    """What is wrong with the clause that begins here; empty for a good one."""
+    if clauses and token.start < clauses[-1].end:
+        return "SERVICE within SERVICE is not followed here"
+    if len(clauses) == MAX_CLAUSES:
+        return f"a query may have {MAX_CLAUSES} SERVICE clauses, and here is one more"
+    if named and named[0].kind == "variable":
+        return f"SERVICE {named[0].text}: name the endpoint by its IRI"
+    if last is None or named[0].kind not in ("iri", "name"):
+        return "after SERVICE come the endpoint's IRI and a group in braces: SERVICE <IRI> { … }"
+    return ""
 
 
 def _prologue(found: Sequence[guard.Token], base: str) -> tuple[guard.Prologue, list[guard.Token]]:

@@ -486,6 +486,20 @@ def test_tls_is_verified_against_the_name(tmp_path: Path, village: Settings, mon
     rogue.close()
 
 
+def test_finding_the_clauses_is_linear_in_the_text() -> None:
+    one = "SERVICE <http://e/> {} "
+    for text in (
+        one * 20_000,
+        "SERVICE " * 50_000,
+        one + "{ " * 90 + "?s ?p ?o . " * 20_000,
+        "SERVICE <a> { " + one * 9_000,
+    ):
+        begun = time.process_time()
+        with contextlib.suppress(KgError):
+            _clauses(f"SELECT * {{ {text} }}", None)
+        assert time.process_time() - begun < 3
+
+
 # --- no text reaches the engine with SERVICE in it
 
 
