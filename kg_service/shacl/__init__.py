@@ -52,9 +52,12 @@ def load_shapes(source: str | Path | Iterable[str | Path | Quad | Triple]) -> Sh
     Raises ShapesError for shapes that are ill-formed, recursive or not supported, before anything is validated.
     """
     given = [source] if isinstance(source, str | Path) else source
-    graph, roots = read_shapes(_triples(given))
     compiler = Compiler()
-    return Shapes(tuple(map(compiler.root, roots)), tuple(graph))
+    try:
+        graph, roots = read_shapes(_triples(given))
+        return Shapes(tuple(map(compiler.root, roots)), tuple(graph))
+    except RecursionError:
+        raise ShapesError("shapes within shapes within shapes: they are nested deeper than can be compiled") from None
 
 
 #: Called with what is being done and how much of how much is done.

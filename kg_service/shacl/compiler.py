@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from pyoxigraph import BlankNode, NamedNode, Store
+from pyoxigraph import BlankNode, NamedNode, QuerySolutions, Store
 
 from kg_service.shacl import queries
 from kg_service.shacl.expressions import both
@@ -219,9 +219,11 @@ class Compiler:
             raise ShapesError(f"{shape.place}: {error}") from None
         query = text.replace(FOCUS, source.pattern("?this"))
         try:
-            self._empty.query(source.complete(query, ClassTree(())))
+            found = self._empty.query(source.complete(query, ClassTree(())))
         except (SyntaxError, ValueError) as error:
             raise ShapesError(f"{shape.place}: the query of {rule.node} cannot be read: {error}") from None
+        if not isinstance(found, QuerySolutions):
+            raise ShapesError(f"{shape.place}: the query of {rule.node} must be a SELECT query")
         uses_graph = re.search(r"[?$]shapesGraph\b", rule.query) is not None
         return SparqlCheck(shape, source, query, None, rule, text if runs_singly else None, uses_graph)
 

@@ -341,3 +341,34 @@ def test_results_are_those_of_pyshacl(data: list[Triple], shapes: list[Triple]) 
 @given(data_graphs(), shapes_graphs())
 def test_results_are_the_same_with_and_without_inlining(data: list[Triple], shapes: list[Triple]) -> None:
     assert ours(data, load_shapes(shapes)) == ours(data, without_inlining(shapes))
+
+
+RULES = [
+    "SELECT $this ?value WHERE { $this <http://example.org/p> ?value . FILTER(isIRI(?value)) }",
+    "SELECT $this ?value WHERE { $this <http://example.org/p>/<http://example.org/q> ?value }",
+    "SELECT DISTINCT $this WHERE { $this ?path ?value . FILTER NOT EXISTS { $this <http://example.org/q> ?other } }",
+    "SELECT $this ?path ?value WHERE { $this ?path ?value . FILTER(?path IN (<http://example.org/r>)) }",
+    "SELECT $this WHERE { FILTER NOT EXISTS { ?any <http://example.org/q> $this } }",
+    "SELECT $this ?value WHERE { { $this <http://example.org/p> ?value } UNION { $this <urn:q> ?value } }",
+]
+
+
+@st.composite
+def rule_graphs(draw: st.DrawFn) -> list[Triple]:
+    """A node shape with a target and one or two SPARQL rules, of any severity."""
+    draft = Draft(draw)
+    node = draft.new("Node")
+    draft.say(node, "targetClass", draw(st.sampled_from(CLASSES)))
+    draft.say(node, "severity", sh(draw(st.sampled_from(["Violation", "Warning", "Info"]))))
+    for number, text in enumerate(draw(st.lists(st.sampled_from(RULES), min_size=1, max_size=2, unique=True))):
+        rule = ex(f"Rule{number}")
+        draft.say(node, "sparql", rule)
+        draft.say(rule, "select", Literal(text))
+    return draft.triples
+
+
+@settings(SETTINGS, max_examples=60)
+@given(data_graphs(), rule_graphs())
+def test_sparql_rules_find_what_they_find_in_pyshacl(data: list[Triple], shapes: list[Triple]) -> None:
+    named = [t for t in data if not isinstance(t.subject, BlankNode) and not isinstance(t.object, BlankNode)]
+    assert ours(named, load_shapes(shapes)) == theirs(named, shapes)

@@ -131,3 +131,15 @@ def test_shapes_come_from_files_and_folders(tmp_path: Path) -> None:
     assert len(load_shapes(str(one))) == 1
     with pytest.raises(KgError, match="no such file"):
         load_shapes(tmp_path / "three.ttl")
+
+
+def test_a_rule_that_is_no_select_query_is_refused(shapes_of: ShapesOf) -> None:
+    query = "CONSTRUCT { $this ?p 1 } WHERE { $this ?p 2 }"
+    with pytest.raises(ShapesError, match=r"example\.org/S.*must be a SELECT"):
+        shapes_of(f":S sh:targetNode :a ; sh:sparql [ sh:select '{query}' ] .")
+
+
+def test_shapes_nested_without_end_are_refused(shapes_of: ShapesOf) -> None:
+    nested = "".join(f":S{i} a sh:NodeShape ; sh:not :S{i + 1} . " for i in range(1000))
+    with pytest.raises(ShapesError, match="nested deeper"):
+        shapes_of(f":S sh:targetNode :a ; sh:not :S0 . {nested} :S1000 a sh:NodeShape ; sh:class :C .")
