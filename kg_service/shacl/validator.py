@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import Any, NamedTuple
 
 from pyoxigraph import BlankNode, Literal, NamedNode, Quad, Store, Triple
@@ -32,7 +33,8 @@ from kg_service.shacl.report import Result
 from kg_service.shacl.shapes import Closed, Constraint, Pair, Qualified, Shape, SparqlRule
 
 #: Above this many, the checks behind a screen are asked for all target nodes.
-_MOST_SUSPECTS = 1000
+_MOST_SUSPECTS = 20_000
+_AT_ONCE = 1000  # nodes written into one query
 
 
 class Violation(NamedTuple):
@@ -120,7 +122,9 @@ class Run:
         if len(nodes) < len(suspects) or len(nodes) > _MOST_SUSPECTS:
             return self._rows(check.source, check.query, *names)
         try:
-            return self._asked(for_nodes(self._classes.fill(check.query), nodes), names)
+            text, starts = self._classes.fill(check.query), range(0, len(nodes), _AT_ONCE)
+            parts = [self._asked(for_nodes(text, nodes[start : start + _AT_ONCE]), names) for start in starts]
+            return chain.from_iterable(parts)
         except SyntaxError:  # a lenient parser has let in an IRI that a query cannot write
             return self._rows(check.source, check.query, *names)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 
 import pytest
-from pyoxigraph import BlankNode, Literal, NamedNode, RdfFormat, Store, parse
+from pyoxigraph import BlankNode, Literal, NamedNode, Quad, RdfFormat, Store, parse
 
 from kg_service.shacl import Report, load_shapes, validate
 from kg_service.shacl.graph import Term
@@ -313,3 +313,17 @@ def test_a_list_of_any_length_is_read(report_on: ReportOn, number: int) -> None:
     shapes = f":S sh:targetNode :a ; sh:property [ sh:path :p ; sh:in ( {listed} ) ] ."
     assert report_on(shapes, f":a :p :value-{(number - 1) * 7919}-of-many .").conforms
     assert not report_on(shapes, ":a :p :value-1-of-many .").conforms
+
+
+def test_thousands_of_suspects_have_the_results_of_a_few(shapes_of: ShapesOf) -> None:
+    """Above a thousand they are asked for in several queries."""
+    shapes = shapes_of(
+        ":S sh:targetClass :C ; sh:property [ sh:path :p ; sh:minCount 1 ; sh:maxCount 2 ; sh:in ( 1 2 ) ] ."
+    )
+    kind = NamedNode("http://www.w3.org/1999/02/22-rdf-syntax-ns#type")
+    store = Store()
+    store.extend(Quad(ex(f"a{number}"), kind, ex("C")) for number in range(2500))
+    store.extend(Quad(ex(f"a{number}"), ex("p"), Literal(value)) for number in range(500) for value in (1, 2, 3))
+    report = validate(store, shapes)
+    assert len(set(foci(report))) == 2500
+    assert [components(report).count(name) for name in ("MinCount", "MaxCount", "In")] == [2000, 500, 500]
