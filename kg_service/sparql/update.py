@@ -26,13 +26,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from pyoxigraph import BlankNode, DefaultGraph, NamedNode, Quad, QuerySolutions, Store, Triple
+from pyoxigraph import BlankNode, DefaultGraph, NamedNode, Quad, Store, Triple
 
 from kg_service.errors import Malformed, Refused
 from kg_service.rdf import malformed
 from kg_service.sparql import guard
+from kg_service.sparql.state import LocalState, State
 from kg_service.store import Delta
-from kg_service.store.reader import dataset_of
 
 _VERBS = frozenset("INSERT DELETE WITH LOAD CLEAR DROP CREATE COPY MOVE ADD".split())
 #: Fails when it is evaluated, so that nothing after it is.
@@ -136,12 +136,31 @@ def to_delta(
 ) -> Delta:
     """The net change that an update request makes to a store; the store itself is only read.
 
-    Every operation sees what those before it did: `scratch` gives a private writable copy of the store, which is
-    asked for only if needed. All or nothing: any error is raised before anything is returned. Raises Malformed (with
-    line and column) for what does not parse and for dataset clauses beside `using` or `using_named` (SPARQL 1.1
-    Protocol, section 2.2.3), Refused for LOAD without SILENT and for what the Recommendation lets fail.
-    `guard.inspect` comes first: it refuses SERVICE and depth. Blank nodes that come are blank nodes in the change, new
-    ones for each solution.
+    `scratch` gives a private writable copy of the store, which is asked for only if needed. The rest is as for
+    `delta_of`.
+    """
+    with ExitStack() as open_until_done:
+        state = LocalState(store, lambda: open_until_done.enter_context(scratch()))
+        return delta_of(state, text, base=base, union=union, using=using, using_named=using_named, only=only)
+
+
+def delta_of(
+    state: State,
+    text: str,
+    *,
+    base: str | None,
+    union: bool,
+    using: tuple[str, ...] = (),
+    using_named: tuple[str, ...] = (),
+    only: NamedNode | DefaultGraph | None = None,
+) -> Delta:
+    """The net change that an update request makes to the data.
+
+    Every operation sees what those before it did. All or nothing: any error is raised before anything is returned.
+    Raises Malformed (with line and column) for what does not parse and for dataset clauses beside `using` or
+    `using_named` (SPARQL 1.1 Protocol, section 2.2.3), Refused for LOAD without SILENT and for what the Recommendation
+    lets fail. `guard.inspect` comes first: it refuses SERVICE and depth. Blank nodes that come are blank nodes in the
+    change, new ones for each solution.
 
     With `only`, the request is about that graph: it is the default graph of patterns and templates and what DEFAULT
     means, and Refused is raised for a request that changes a quad of another one.
@@ -155,18 +174,21 @@ def to_delta(
     context = _Context(text, base, using, using_named, union, only)
     _check(runs, operations, context)
     net = last = Delta()
-    state = store
-    with ExitStack() as open_until_done:
-        for operation in operations:
-            if len(last):
-                if state is store:
-                    state = open_until_done.enter_context(scratch())
-                _apply(state, last)
-            removed, added = _evaluate(state, operation, context)
-            _refuse_others(removed | added, operation, context)
-            last = _effect(state, removed=removed, added=added, union=union)
-            net = net.then(last)
-    return _without_consequences(store, net) if union else net
+    held_first: dict[Quad, set[Any]] = {}  # by which graphs each triple was held before the first operation
+    for operation in operations:
+        if len(last):
+            state = state.changed(last)
+        removed, added = _evaluate(state, operation, context)
+        _refuse_others(removed | added, operation, context)
+        if union:
+            held = state.holders({_in(None, quad) for quad in removed | added})
+            _go_back(held, net, held_first)
+            last = _effect(held, removed=removed, added=added)
+        else:
+            there = state.held(removed | added)
+            last = Delta(frozenset(added - there), frozenset(removed & there - added))
+        net = net.then(last)
+    return _without_consequences(held_first, net) if union else net
 
 
 def as_data(text: str, *, base: str | None, union: bool, only: NamedNode | DefaultGraph | None = None) -> Delta | None:
@@ -312,7 +334,7 @@ def _refuse_others(quads: set[Quad], operation: _Operation, context: _Context) -
         )
 
 
-def _evaluate(state: Store, operation: _Operation, context: _Context) -> tuple[set[Quad], set[Quad]]:
+def _evaluate(state: State, operation: _Operation, context: _Context) -> tuple[set[Quad], set[Quad]]:
     """What an operation removes, and what it then adds."""
     verb = operation.clauses[0].word
     if operation.has("DATA"):
@@ -336,16 +358,16 @@ def _data(operation: _Operation, context: _Context) -> set[Quad]:
     return {_in(context.own, quad) if _is_default(quad) else quad for quad in quads}
 
 
-def _cleared(state: Store, operation: _Operation, context: _Context) -> set[Quad]:
+def _cleared(state: State, operation: _Operation, context: _Context) -> set[Quad]:
     word = operation.clauses[-1].word
     if word == "ALL":
-        return set(state)
+        return state.contents(None)
     if word == "NAMED":
-        return {quad for quad in state if not _is_default(quad)}
+        return {quad for quad in state.contents(None) if not _is_default(quad)}
     return _contents(state, _graph(operation, operation.clauses, context), union=context.union)
 
 
-def _create(state: Store, operation: _Operation, context: _Context) -> None:
+def _create(state: State, operation: _Operation, context: _Context) -> None:
     name = _graph(operation, operation.clauses, context)
     if not operation.has("SILENT") and _exists(state, name):
         raise Refused(
@@ -354,7 +376,7 @@ def _create(state: Store, operation: _Operation, context: _Context) -> None:
         )
 
 
-def _transferred(state: Store, operation: _Operation, context: _Context) -> tuple[set[Quad], set[Quad]]:
+def _transferred(state: State, operation: _Operation, context: _Context) -> tuple[set[Quad], set[Quad]]:
     """COPY, MOVE and ADD (sections 3.2.3 to 3.2.5). What is added stays, so a graph onto itself changes nothing."""
     to = [clause.word for clause in operation.clauses].index("TO")
     source = _graph(operation, operation.clauses[:to], context)
@@ -364,8 +386,7 @@ def _transferred(state: Store, operation: _Operation, context: _Context) -> tupl
         if operation.has("SILENT"):
             return set(), set()
         raise Refused(f"{verb}: there is no graph {source}", **guard.position(context.text, operation.start))
-    triples = state.quads_for_pattern(None, None, None, source)
-    added = {Quad(quad.subject, quad.predicate, quad.object, target) for quad in triples}
+    added = {Quad(quad.subject, quad.predicate, quad.object, target) for quad in state.contents(source)}
     removed: set[Quad] = set()
     if verb != "ADD":
         removed |= _contents(state, target, union=context.union)
@@ -381,7 +402,7 @@ def _graph(operation: _Operation, clauses: Sequence[_Clause], context: _Context)
     return context.graph(operation, clauses[-1].rest)
 
 
-def _modified(state: Store, operation: _Operation, context: _Context) -> tuple[set[Quad], set[Quad]]:
+def _modified(state: State, operation: _Operation, context: _Context) -> tuple[set[Quad], set[Quad]]:
     """DELETE and INSERT with a WHERE clause (sections 3.1.3 and 4.2.3)."""
     wheres = operation.rests("WHERE")
     if len(wheres) != 1:
@@ -430,7 +451,7 @@ def _template(
 
 
 def _solutions(
-    state: Store,
+    state: State,
     operation: _Operation,
     where: str,
     marks: _Marks,
@@ -441,19 +462,19 @@ def _solutions(
     # USING NAMED is two words, the first with nothing after it.
     default = [context.graph(operation, written).value for written in operation.rests("USING") if written]
     named = [context.graph(operation, written).value for written in operation.rests("NAMED")]
-    dataset, arguments = dataset_of(state, default or [*context.using], named or [*context.using_named])
-    if within and not arguments:
-        arguments = {"default_graph": [within]}
     # A variable that occurs nowhere counts the solutions when the templates have none.
     variables = " ".join(f"?{name}" for name in marks.of) or f"?v{marks.secret}"
     query = f"{operation.run.prologue}SELECT {variables} WHERE {where}\n"
     try:
-        found = dataset.query(query, base_iri=context.base, **arguments)
+        yield from state.solutions(
+            query,
+            base=context.base,
+            default_graphs=default or context.using,
+            named_graphs=named or context.using_named,
+            default=within,
+        )
     except SyntaxError:
         raise context.unreadable(operation.start) from None
-    assert isinstance(found, QuerySolutions)
-    for solution in found:
-        yield tuple(solution)
 
 
 def _filled(template: Iterable[Quad], values: dict[Any, Any]) -> Iterator[Quad]:
@@ -503,64 +524,64 @@ def _leaves(quad: Quad) -> Iterator[Any]:
 # --- from what is removed and added to what changes
 
 
-def _effect(state: Store, *, removed: set[Quad], added: set[Quad], union: bool) -> Delta:
-    """Exactly what changes in a store when these quads go and those then come.
+def _effect(held: dict[Quad, set[Any]], *, removed: set[Quad], added: set[Quad]) -> Delta:
+    """Exactly what changes when these quads go and those then come, from the graphs that hold each triple.
 
-    With `union`, the store is as `to_delta` tells it before, and so it is after.
+    The default graph is as `delta_of` tells of `union` before, and so it is after.
     """
-    gone = {quad for quad in removed - added if quad in state}
-    come = {quad for quad in added if quad not in state}
-    if not union:
-        return Delta(frozenset(come), frozenset(gone))
+    gone = {quad for quad in removed - added if quad.graph_name in held[_in(None, quad)]}
+    come = {quad for quad in added if quad.graph_name not in held[_in(None, quad)]}
     staying = {_in(None, quad) for quad in added}
     for triple in [quad for quad in gone if _is_default(quad)]:
-        gone.update(holding for holding in _holding(state, triple) if holding not in added)
+        gone.update(holding for holding in _holding(held, triple) if holding not in added)
     gone -= staying
     leaving = {_in(None, quad) for quad in gone} - staying
-    gone |= {triple for triple in leaving if all(holding in gone for holding in _holding(state, triple))}
-    come |= {triple for triple in staying if triple not in state}
+    gone |= {triple for triple in leaving if all(holding in gone for holding in _holding(held, triple))}
+    come |= {triple for triple in staying if DefaultGraph() not in held[triple]}
     return Delta(frozenset(come), frozenset(gone))
 
 
-def _without_consequences(store: Store, net: Delta) -> Delta:
+def _without_consequences(held: dict[Quad, set[Any]], net: Delta) -> Delta:
     """The change without what follows from it in the default graph, and with what would wrongly follow undone."""
     arriving = {_in(None, quad) for quad in net.added if not _is_default(quad)}
     leaving = {_in(None, quad) for quad in net.removed if not _is_default(quad)}
     left_alone = {
         triple
         for triple in leaving - net.removed - arriving
-        if all(holding in net.removed for holding in _holding(store, triple))
+        if all(holding in net.removed for holding in _holding(held, triple))
     }
     return Delta(added=(net.added - arriving) | left_alone, removed=net.removed - leaving)
 
 
-def _apply(scratch: Store, change: Delta) -> None:
+def _go_back(held: dict[Quad, set[Any]], change: Delta, first: dict[Quad, set[Any]]) -> None:
+    """Adds to `first` the graphs that held the triples before a change, from those that hold them after it."""
+    new = {triple: set(graphs) for triple, graphs in held.items() if triple not in first}
+    for quad in change.added:
+        new.get(_in(None, quad), set()).discard(quad.graph_name)
     for quad in change.removed:
-        scratch.remove(quad)
-    scratch.extend(change.added)
-    for name in {quad.graph_name for quad in change.removed if not _is_default(quad)}:
-        if not _exists(scratch, name):
-            scratch.remove_graph(name)  # or GRAPH ?g would still find it
+        new.get(_in(None, quad), set()).add(quad.graph_name)
+    first |= new
 
 
-def _exists(state: Store, graph: Any) -> bool:
+def _exists(state: State, graph: Any) -> bool:
     """Whether there is such a graph: the default graph always, a named one while it holds a triple."""
-    return isinstance(graph, DefaultGraph) or next(state.quads_for_pattern(None, None, None, graph), None) is not None
+    return isinstance(graph, DefaultGraph) or state.exists(graph)
 
 
-def _contents(state: Store, graph: NamedNode | DefaultGraph, *, union: bool) -> set[Quad]:
+def _contents(state: State, graph: NamedNode | DefaultGraph, *, union: bool) -> set[Quad]:
     """What a graph holds of its own."""
-    quads = state.quads_for_pattern(None, None, None, graph)
+    quads = state.contents(graph)
     if union and isinstance(graph, DefaultGraph):
-        return {quad for quad in quads if next(_holding(state, quad), None) is None}
-    return set(quads)
+        held = state.holders(quads)
+        return {quad for quad in quads if next(_holding(held, quad), None) is None}
+    return quads
 
 
-def _holding(state: Store, triple: Quad) -> Iterator[Quad]:
+def _holding(held: dict[Quad, set[Any]], triple: Quad) -> Iterator[Quad]:
     """The quads of named graphs that hold a triple."""
-    for quad in state.quads_for_pattern(triple.subject, triple.predicate, triple.object, None):
-        if not _is_default(quad):
-            yield quad
+    for graph in held[triple]:
+        if not isinstance(graph, DefaultGraph):
+            yield _in(graph, triple)
 
 
 def _is_default(quad: Quad) -> bool:
