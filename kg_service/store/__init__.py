@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pyoxigraph import NamedNode, Quad
+from pyoxigraph import BlankNode, Literal, NamedNode, Quad, Triple
 
 from kg_service.errors import KgError
 
@@ -33,6 +33,15 @@ class Delta:
             added=(self.added - second.removed) | (second.added - self.removed),
             removed=(self.removed - second.added) | (second.removed - self.added),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Triples of a node (any, for None) with a predicate (any, for None): where it is the subject, or the object."""
+
+    node: NamedNode | BlankNode | Literal | Triple | None
+    predicate: NamedNode | None
+    is_inverse: bool = False
 
 
 @dataclass(frozen=True, slots=True)
