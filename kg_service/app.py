@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import uvicorn
@@ -31,6 +32,7 @@ from kg_service.api import (
     validate,
 )
 from kg_service.api.asking import Questions, Repeated
+from kg_service.changes.remote import RemoteWriter
 from kg_service.changes.writer import Writer
 from kg_service.errors import KgError
 from kg_service.settings import Settings
@@ -38,8 +40,9 @@ from kg_service.sparql.federation import Federation
 from kg_service.sparql.sandbox import Sandbox
 from kg_service.store import Reads
 from kg_service.store.cache import CachedReads
+from kg_service.store.log import OpenLog, log_of
 from kg_service.store.readers import Limits, Readers
-from kg_service.store.remote import DIALECTS, Endpoint, RemoteReads
+from kg_service.store.remote import RemoteReads, RemoteStore, endpoint_of, remote_log, remote_store
 
 DESCRIPTION = """A knowledge graph of the social and solidarity economy: who acts, where they meet, what they call for,
 what it serves, and how they are allied. Every statement leads to the words of its source."""
@@ -51,14 +54,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.settings, app.state.sandbox, app.state.writer = settings, _sandbox(settings), _writer(settings)
+        # Opened when it is first needed: an engine that is away now may come later.
+        engine = functools.cache(lambda: remote_store(settings)) if settings.is_remote else None
+        app.state.settings, app.state.log = settings, _log(settings)
+        app.state.sandbox, app.state.writer = _sandbox(settings, engine), _writer(settings, engine)
         app.state.readers, app.state.judges = _reads(settings), validate.judges(settings)
         app.state.questions = Questions()
         app.state.federation = Federation(
             settings.services, max_bytes=settings.service_bytes, queue_seconds=settings.queue_seconds
         )
         await app.state.readers.start()
-        if settings.token and not settings.query_url:
+        if settings.token and settings.is_writable:
             await app.state.sandbox.start()
             app.state.writer.start()
         try:
@@ -99,9 +105,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def _reads(settings: Settings) -> Reads:
     """Who answers queries: readers of the embedded store, or the engine that the settings name."""
-    if settings.query_url:
+    if settings.is_remote:
         return RemoteReads(
-            Endpoint(settings.query_url, dialect=DIALECTS[settings.dialect]),
+            endpoint_of(settings),
             max_bytes=settings.max_answer_bytes,
             queue_seconds=settings.queue_seconds,
         )
@@ -122,18 +128,28 @@ def _reads(settings: Settings) -> Reads:
     return CachedReads(readers, settings.cache_bytes)
 
 
-def _sandbox(settings: Settings) -> Sandbox:
+def _sandbox(settings: Settings, engine: Callable[[], RemoteStore] | None) -> Sandbox:
     return Sandbox(
-        settings.store,
+        settings.own_folder,
         memory=settings.query_memory,
         seconds=settings.query_seconds,
         max_bytes=settings.max_body_bytes,
         union=settings.default_graph == "union",
+        engine=engine,
+        copy=settings.copy_triples,
     )
 
 
-def _writer(settings: Settings) -> Writer:
+def _writer(settings: Settings, engine: Callable[[], RemoteStore] | None) -> Writer | RemoteWriter:
+    if engine:
+        return RemoteWriter(engine, settings.own_folder, copy=settings.copy_triples)
     return Writer(settings.store, union=settings.default_graph == "union")
+
+
+def _log(settings: Settings) -> OpenLog:
+    if settings.is_remote:
+        return functools.partial(remote_log, settings)
+    return functools.partial(log_of, settings.store)
 
 
 #: How long running queries may go on after Ctrl-C.

@@ -6,6 +6,7 @@ Exit codes: 0 fine, 1 problems found in the data, 2 wrong use or a store that ca
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import socket
 import sys
@@ -70,6 +71,8 @@ def _settings(**given: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
+        if not name:  # of several settings together; their values, secrets among them, are left out
+            raise Malformed(first["msg"].removeprefix("Value error, ")) from None
         raise Malformed(f"setting {name}: {first['msg']}; it is {first['input']!r}") from None
 
 
@@ -143,7 +146,11 @@ def serve(
     """Load data/ if that is not done yet, then serve the graph over HTTP until Ctrl-C."""
     settings = _settings(host=host, port=port, store=store)
     listening = _listen(settings.host, settings.port)
-    if not settings.query_url:
+    if settings.is_remote:
+        from kg_service.store.remote import endpoint_of
+
+        endpoint_of(settings)  # wrong addresses are said now
+    else:
         _seeded(settings)
     from kg_service.app import run
 
@@ -186,20 +193,26 @@ def load(
 
     settings = _settings(store=store)
     bulk.files_in(paths)
-    _seeded(settings)
+    if not settings.is_remote:
+        _seeded(settings)
     try:
-        with _patiently(lambda: EmbeddedStore(settings.store), 10) as opened, _progress() as progress:
-            done = bulk.load(
-                opened,
-                paths,
-                _shapes(settings.store),
-                replace=replace,
-                dry_run=dry_run,
-                author=author,
-                note=note,
-                language=language,
-                progress=progress,
-            )
+        with _progress() as progress:
+            if settings.is_remote:
+                files = bulk.proposed(paths, replace=replace, author=author, note=note, progress=progress)
+                done = _load_remotely(settings, dataclasses.replace(files, dry_run=dry_run, language=language))
+            else:
+                with _patiently(lambda: EmbeddedStore(settings.store), 10) as opened:
+                    done = bulk.load(
+                        opened,
+                        paths,
+                        _shapes(settings.store),
+                        replace=replace,
+                        dry_run=dry_run,
+                        author=author,
+                        note=note,
+                        language=language,
+                        progress=progress,
+                    )
     except Violations as refused:
         _report(refused.report, as_json)
         raise
@@ -217,6 +230,15 @@ def load(
         _say(done.report.to_text())
     would = "would add" if dry_run else "added"
     print(f"{would} {done.added} and removed {done.removed} statements; generation {done.generation}")
+
+
+def _load_remotely(settings: Settings, proposal: Any) -> Any:
+    """Makes a change of the graph that an engine holds."""
+    from kg_service.changes.remote import RemoteGate, commit
+    from kg_service.store.remote import remote_store
+
+    gate = RemoteGate(_shapes(settings.own_folder), most=settings.copy_triples)
+    return commit(remote_store(settings), proposal, gate, settings.own_folder)
 
 
 @app.command()
@@ -240,9 +262,14 @@ def validate(
     others = [path for path in seeds if path.resolve() not in given]
     is_seed = len(others) < len(seeds)
     with _progress() as progress:
-        known = bulk.known(None if is_seed else settings.store, others)
+        if settings.is_remote and not is_seed:
+            from kg_service.store.remote import remote_data
+
+            known = list(remote_data(settings).contents(None, settings.copy_triples))
+        else:
+            known = bulk.known(None if is_seed else settings.store, others)
         report = bulk.validate(
-            files, known, _shapes(settings.store), replace=replace, language=language, progress=progress
+            files, known, _shapes(settings.own_folder), replace=replace, language=language, progress=progress
         )
     _report(report, as_json)
     if report.blocks:
@@ -283,7 +310,8 @@ def query(
     table = chosen if chosen in {f.name for f in TABLE_FORMATS} else None
     graph = chosen if chosen in {f.name for f in GRAPH_FORMATS} else None
     inspected = guard.inspect(_query_text(text), max_bytes=settings.max_query_bytes, base=settings.base)
-    _seeded(settings)
+    if not settings.is_remote:
+        _seeded(settings)
     asked = Query(
         inspected.text,
         table="json" if chosen is None else table or ("json" if wanted == "json" else None),
@@ -294,13 +322,29 @@ def query(
         base=settings.base,
         seconds=settings.query_seconds,
     )
-    how, whole = asyncio.run(
-        answer_once(settings.store, asked, memory=settings.query_memory, max_bytes=settings.max_answer_bytes)
-    )
+    if settings.is_remote:
+        how, whole = asyncio.run(_answered_remotely(settings, asked))
+    else:
+        how, whole = asyncio.run(
+            answer_once(settings.store, asked, memory=settings.query_memory, max_bytes=settings.max_answer_bytes)
+        )
     if chosen is None and how == "json":
         _print_table(json.loads(whole))
     else:
         sys.stdout.buffer.write(whole if whole.endswith(b"\n") else whole + b"\n")
+
+
+async def _answered_remotely(settings: Settings, asked: Any) -> tuple[str, bytes]:
+    from kg_service.store.remote import RemoteReads, endpoint_of
+
+    reads = RemoteReads(
+        endpoint_of(settings), size=1, max_bytes=settings.max_answer_bytes, queue_seconds=settings.queue_seconds
+    )
+    try:
+        answer = await reads.answer(asked)
+        return answer.format, await answer.content()
+    finally:
+        await reads.close()
 
 
 def _query_text(text: str) -> str:
@@ -368,8 +412,14 @@ def export(
 
     how = format_named(format, GRAPH_FORMATS)
     settings = _settings(store=store)
-    _seeded(settings)
-    text = bulk.export(settings.store, how, graph)
+    if settings.is_remote:
+        from kg_service.store.remote import remote_data
+
+        data = remote_data(settings)
+        text = bulk.written(data.named_graphs(), data.quads, how, graph)
+    else:
+        _seeded(settings)
+        text = bulk.export(settings.store, how, graph)
     if output is None:
         sys.stdout.buffer.write(text)
         return

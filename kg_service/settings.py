@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from kg_service import resources
@@ -28,14 +28,38 @@ def _listed(written: object) -> object:
     return [entry.strip() for entry in written.split(",") if entry.strip()]
 
 
+#: The value of `store` that means: the engine at query_url, for reading and writing.
+_SPARQL = Path("sparql")
+
+
 class Settings(BaseSettings):
     """The settings of one process; made at the edge (CLI, application) and handed down."""
 
     model_config = SettingsConfigDict(env_prefix="KG_", env_file=".env", extra="ignore", frozen=True)
 
-    store: Path = Field(default_factory=_default_store, description="directory of the embedded store")
+    store: Path = Field(
+        default_factory=_default_store,
+        description="directory of the embedded store; or the word sparql: the engine at query_url and update_url",
+    )
     query_url: str | None = Field(
-        None, description="SPARQL endpoint that holds the graph, in place of the embedded store; for reading"
+        None,
+        description="SPARQL endpoint of another engine that holds the graph; alone, for reading only",
+    )
+    update_url: str | None = Field(None, description="where that engine takes SPARQL updates; with KG_STORE=sparql")
+    graph_store_url: str | None = Field(
+        None, description="its Graph Store Protocol, if it has one: faster for large changes; with KG_STORE=sparql"
+    )
+    store_user: str = Field("", description="user at that engine")
+    store_password: SecretStr | None = Field(None, description="password, or bearer token, at that engine")
+    store_auth: Literal["basic", "digest", "bearer"] = Field(
+        "basic", description="how user and password, or the bearer token, are sent to that engine"
+    )
+    engine_folder: Path = Field(
+        default_factory=lambda: _default_store().with_name("remote"),
+        description="directory for what is kept beside the graph of another engine: changes that were refused",
+    )
+    copy_triples: int = Field(
+        500_000, gt=0, description="most triples of that engine's graph that one change may need at hand"
     )
     dialect: Literal["standard", "fuseki", "oxigraph", "virtuoso"] = Field(
         "standard", description="what the engine at query_url does otherwise than the standard says"
@@ -88,3 +112,57 @@ class Settings(BaseSettings):
     judges: int = Field(2, ge=1, le=64, description="documents that are validated at the same time, one process each")
     cache_bytes: int = Field(64 * 2**20, ge=0, description="finished answers kept for repeated queries, in bytes")
     query_memory: int = Field(2 * 2**30, ge=64 * 2**20, description="memory that one query may take, in bytes")
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether another engine holds the graph."""
+        return self.query_url is not None
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether this program writes the graph, be it embedded or on another engine."""
+        return self.query_url is None or self.store == _SPARQL
+
+    @property
+    def own_folder(self) -> Path:
+        """Where this program keeps what is not the graph."""
+        return self.engine_folder if self.is_remote else self.store
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        """Says what is missing or too much of the settings of an engine; no secret is in the sentence."""
+        is_sparql = self.store == _SPARQL
+        problems = (
+            (
+                is_sparql and not (self.query_url and self.update_url),
+                "KG_STORE=sparql needs KG_QUERY_URL and KG_UPDATE_URL; to read only, set KG_QUERY_URL alone",
+            ),
+            (
+                not is_sparql and (self.update_url or self.graph_store_url),
+                "KG_UPDATE_URL and KG_GRAPH_STORE_URL are for KG_STORE=sparql; set that, or leave them out",
+            ),
+            (
+                not self.query_url and (self.store_user or self.store_password),
+                "KG_STORE_USER and KG_STORE_PASSWORD are for the engine at KG_QUERY_URL, which is not set",
+            ),
+            (
+                self.store_user and not self.store_password,
+                "KG_STORE_USER is set without KG_STORE_PASSWORD",
+            ),
+            (
+                self.store_password and self.store_auth != "bearer" and not self.store_user,
+                "KG_STORE_PASSWORD is set without KG_STORE_USER; a token needs KG_STORE_AUTH=bearer",
+            ),
+            (
+                self.store_auth == "bearer" and (self.store_user or not self.store_password),
+                "KG_STORE_AUTH=bearer takes the token in KG_STORE_PASSWORD, and no KG_STORE_USER",
+            ),
+            (
+                is_sparql and self.default_graph == "own",
+                "KG_DEFAULT_GRAPH=own is for the embedded store; an engine's default graph holds every triple",
+            ),
+        )
+        for is_wrong, what in problems:
+            if is_wrong:
+                raise ValueError(what)
+        return self

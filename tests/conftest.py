@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -14,7 +15,9 @@ from kg_service.ingest import bulk
 from kg_service.settings import Settings
 from kg_service.shacl import Shapes, load_shapes
 from kg_service.store.embedded import EmbeddedStore
+from kg_service.store.remote import DIALECTS, Endpoint
 from tests.serving import running
+from tests.store import engines
 
 ROOT = Path(__file__).resolve().parent.parent
 VILLAGE = ROOT / "tests" / "data" / "village.ttl"
@@ -48,3 +51,32 @@ def client(village: Settings) -> Iterator[httpx.Client]:
     """A client of a running server over the village."""
     with running(village) as url, httpx.Client(base_url=url, timeout=30) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Endpoint]]:
+    """Starts a server when it is first asked for; all are ended together."""
+    with contextlib.ExitStack() as stack:
+        started: dict[str, Endpoint] = {}
+
+        def endpoint(name: str) -> Endpoint:
+            if name not in started:
+                started[name] = stack.enter_context(engines.SERVERS[name](tmp_path_factory.mktemp(name)))
+            return started[name]
+
+        yield endpoint
+
+
+def remote_settings(endpoint: Endpoint, folder: Path, **more: object) -> Settings:
+    """Settings of a service that reads and writes the graph of an engine, with a folder of its own."""
+    login = endpoint.credentials
+    about: dict[str, object] = {
+        "engine_folder": folder,
+        "query_url": endpoint.query,
+        "update_url": endpoint.update,
+        "graph_store_url": endpoint.graph_store,
+        "dialect": next(name for name, dialect in DIALECTS.items() if dialect == endpoint.dialect),
+    }
+    if login:
+        about |= {"store_user": login.user, "store_password": login.secret, "store_auth": login.scheme}
+    return Settings.model_validate({"store": "sparql", **about, **more})

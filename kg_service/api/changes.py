@@ -21,7 +21,7 @@ from kg_service.api.writing import (
     proposal,
     told,
 )
-from kg_service.changes import Committed, Proposal, history
+from kg_service.changes import Committed, Present, Proposal, history
 from kg_service.changes.writer import Writer
 from kg_service.errors import Malformed, NotFound, UnsupportedFormat
 from kg_service.rdf import GRAPH_FORMATS, DefaultGraph, Format, NamedNode, Quad, format_named, graph, to_text
@@ -30,8 +30,7 @@ from kg_service.sparql import patch
 from kg_service.sparql.protocol import negotiate
 from kg_service.sparql.sandbox import Sandbox
 from kg_service.store import Delta
-from kg_service.store.embedded import EmbeddedStore
-from kg_service.store.log import Log, log_of
+from kg_service.store.log import ChangeLog, OpenLog
 
 T = TypeVar("T")
 router = APIRouter(prefix="/api", tags=["changes"])
@@ -80,7 +79,7 @@ async def propose(
     body = await body_of(request, request.app.state.settings.max_body_bytes)
     delta = in_graph(await delta_of(request, body), graph_named(graph))
 
-    def make(store: EmbeddedStore) -> Delta:
+    def make(store: Present) -> Delta:
         check_generation(request, store)
         return delta
 
@@ -164,11 +163,13 @@ def _page(request: Request, data: list[dict[str, Any]], limit: int) -> dict[str,
     return {"data": data, "next": following}
 
 
-async def _from_log(request: Request, read: Callable[[Log], T]) -> T:
-    settings: Settings = request.app.state.settings
+async def _from_log(request: Request, read: Callable[[ChangeLog], T]) -> T:
+    opened: OpenLog = request.app.state.log
+    # Of an engine that others write to as well, what readers saw last may be old.
+    generation = None if request.app.state.settings.is_remote else request.app.state.readers.generation
 
     def work() -> T:
-        with log_of(settings.store, request.app.state.readers.generation) as log:
+        with opened(generation) as log:
             return read(log)
 
     return await asyncio.to_thread(work)
@@ -181,8 +182,12 @@ async def diff(
     last: Annotated[int | None, Query(alias="to", ge=0, description="Generation to end at; the last one.")] = None,
 ) -> Response:
     """The difference as one change: JSON, or all of it as RDF Patch by Accept. It can be sent to another store."""
-    to = request.app.state.readers.generation if last is None else last
-    delta = await _from_log(request, lambda log: history.difference(log, first, to))
+
+    def read(log: ChangeLog) -> tuple[int, Delta]:
+        to = log.generation if last is None else last
+        return to, history.difference(log, first, to)
+
+    to, delta = await _from_log(request, read)
     about = {"from": first, "to": to}
     return _negotiated(request, lambda: about | history.statements(delta), delta, None)
 
@@ -199,7 +204,7 @@ async def refused(request: Request, limit: Limit = 50, below: Below = None) -> d
 async def shown(request: Request, number: int) -> Response:
     """Who, when, why, what the shapes said, and the statements: JSON, PROV as RDF, or RDF Patch, by Accept."""
 
-    def read(log: Log) -> Any:
+    def read(log: ChangeLog) -> Any:
         entry = history.known_entry(log, number)
         return entry, log.patch(number)
 
@@ -229,7 +234,7 @@ async def revert(request: Request, number: int) -> Response:
     """Makes the exact inverse of a change, judged like any other. What later changes did is left as it is."""
     may_write(request)
 
-    def make(store: EmbeddedStore) -> Delta:
+    def make(store: Present) -> Delta:
         check_generation(request, store)
         history.known_entry(store.log, number)
         what = store.log.patch(number)
@@ -259,7 +264,7 @@ async def in_quarantine(request: Request, number: int) -> Response:
     return _negotiated(request, lambda: history.refusal(kept) | history.statements(what.delta), what.delta, None)
 
 
-def _kept(log: Log, number: int) -> Any:
+def _kept(log: ChangeLog, number: int) -> Any:
     found = log.in_quarantine(number)
     if found is None:
         raise NotFound(f"there is no change {number} in quarantine")

@@ -16,13 +16,13 @@ from kg_service import entities, queries
 from kg_service.api.changes import committed, delta_of, graph_named, in_graph
 from kg_service.api.clients import client_of
 from kg_service.api.writing import ANSWERS, PARAMETERS, body_of, check_match, last_tag, may_write, proposal, tags
+from kg_service.changes import Present
 from kg_service.errors import AlreadyThere, Malformed, NotFound
 from kg_service.rdf import GRAPH_FORMATS, JSON_LD, PREF_LABEL, Format, Literal, NamedNode, Quad
 from kg_service.settings import Settings
 from kg_service.sparql.protocol import negotiate
 from kg_service.sparql.sandbox import Sandbox, upload_format
 from kg_service.store import Delta, Query, Reads
-from kg_service.store.embedded import EmbeddedStore
 
 _JSON = Format("json", ("application/json",), ("json",))
 _NAMES = [how.name for how in (_JSON, *GRAPH_FORMATS)]
@@ -114,7 +114,7 @@ async def _shown(request: Request, thing: NamedNode, graph: NamedNode | None) ->
     rows = json.loads(await answer.content())["results"]["bindings"]
     if not rows:
         raise NotFound(f"nothing is said of {thing}")
-    tag = await asyncio.to_thread(last_tag, settings, thing.value, answer.generation, how.name)
+    tag = await asyncio.to_thread(last_tag, request, thing.value, answer.generation, how.name)
     about = {"ETag": tag, "Vary": "Accept", "KG-Generation": str(answer.generation)}
     if {tag, "*"} & tags(request, "if-none-match"):
         return Response(status_code=304, headers=about)
@@ -155,7 +155,7 @@ async def _made(request: Request, collection: Collection, graph: NamedNode, slug
     thing = collection.thing(slug) if slug else await _named_in(request, collection, body)
     new = _about(thing, await _parsed(request, body, thing), graph)
 
-    def make(store: EmbeddedStore) -> Delta:
+    def make(store: Present) -> Delta:
         if next(store.about(thing), None) is not None:
             raise AlreadyThere(f"{thing} is there already; PUT or PATCH {collection.address(thing)}")
         return Delta(added=new)
@@ -191,7 +191,7 @@ async def _replaced(request: Request, thing: NamedNode, graph: NamedNode) -> Res
     return await _written(request, body, thing, lambda store: _replacing(store, thing, graph, new))
 
 
-def _replacing(store: EmbeddedStore, thing: NamedNode, graph: NamedNode | None, new: frozenset[Quad]) -> Delta:
+def _replacing(store: Present, thing: NamedNode, graph: NamedNode | None, new: frozenset[Quad]) -> Delta:
     old = frozenset(entities.description(store.about, thing, graph))
     return Delta(added=new - old, removed=old - new)
 
@@ -216,11 +216,11 @@ async def _written(
     request: Request,
     body: bytes,
     thing: NamedNode,
-    change: Callable[[EmbeddedStore], Delta],
+    change: Callable[[Present], Delta],
     *,
     must_exist: bool = False,
 ) -> Response:
-    def make(store: EmbeddedStore) -> Delta:
+    def make(store: Present) -> Delta:
         exists = next(store.about(thing), None) is not None
         if must_exist and not exists:
             raise NotFound(f"nothing is said of {thing}")

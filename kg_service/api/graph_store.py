@@ -24,6 +24,7 @@ from kg_service.api.writing import (
     proposal,
     tags,
 )
+from kg_service.changes import Present
 from kg_service.changes.writer import Evaluated, Writer
 from kg_service.errors import Malformed, NotAcceptable, NotFound, UnsupportedFormat
 from kg_service.rdf import GRAPH_FORMATS, Quad
@@ -33,7 +34,6 @@ from kg_service.sparql.graph_store import Target
 from kg_service.sparql.protocol import negotiate
 from kg_service.sparql.sandbox import Sandbox, upload_format
 from kg_service.store import Answer, Delta, Query, Reads
-from kg_service.store.embedded import EmbeddedStore
 
 METHODS = ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"]
 _PATCHES = (protocol.UPDATE_TYPE, *patch.MEDIA_TYPES)
@@ -113,7 +113,7 @@ async def _get(request: Request, where: Target) -> Response:
     answer = await reads.answer(
         Query(where.construct(), graph=how.name, seconds=settings.query_seconds, client=client_of(request))
     )
-    tag = await asyncio.to_thread(last_tag, settings, where.iri or "", answer.generation, how.name)
+    tag = await asyncio.to_thread(last_tag, request, where.iri or "", answer.generation, how.name)
     headers = {
         "Vary": "Accept",
         "KG-Generation": str(answer.generation),
@@ -161,7 +161,7 @@ async def _write(
     writer: Writer = request.app.state.writer
     existed = False
 
-    def make(store: EmbeddedStore) -> Delta:
+    def make(store: Present) -> Delta:
         nonlocal existed
         existed = _is_there(store, where)
         if must_exist and not existed:
@@ -187,7 +187,7 @@ async def _patch(request: Request, where: Target) -> Response:
     body = await body_of(request, settings.max_body_bytes)
     delta, existed = Delta(), False
 
-    def make(store: EmbeddedStore) -> Delta:
+    def make(store: Present) -> Delta:
         nonlocal existed
         existed = _is_there(store, where)
         check_match(request, store, where.iri or "", [how.name for how in _FORMATS], exists=existed)
@@ -210,7 +210,7 @@ async def _patch(request: Request, where: Target) -> Response:
     return Response(status_code=204 if existed else 201, headers=headers(done))
 
 
-def _is_there(store: EmbeddedStore, where: Target) -> bool:
+def _is_there(store: Present, where: Target) -> bool:
     return where.iri is None or next(store.graph(where.name), None) is not None
 
 

@@ -60,7 +60,7 @@ async def shapes(request: Request) -> Response:
     if request.method in ("GET", "HEAD"):
         how = negotiate(request.headers.get("accept", "*/*"), _FORMATS) or _FORMATS[0]
         return Response(
-            to_text(rules.quads(settings.store), how), media_type=how.media_type, headers={"Vary": "Accept"}
+            to_text(rules.quads(settings.own_folder), how), media_type=how.media_type, headers={"Vary": "Accept"}
         )
     may_write(request)
     body = await body_of(request, settings.max_body_bytes)

@@ -15,12 +15,12 @@ from kg_service.api.writing import (
     proposal,
     told,
 )
+from kg_service.changes import Present
 from kg_service.changes.writer import Evaluated, Writer
 from kg_service.settings import Settings
 from kg_service.sparql import guard, protocol
 from kg_service.sparql.sandbox import Sandbox
 from kg_service.store import Delta
-from kg_service.store.embedded import EmbeddedStore
 
 METHODS = ["POST"]
 #: The path item of the OpenAPI description.
@@ -65,7 +65,7 @@ async def update(request: Request) -> Response:
             *await sandbox.updated(asked.text, base=settings.base, using=asked.using, using_named=asked.using_named)
         )
 
-    def check(store: EmbeddedStore) -> Delta:
+    def check(store: Present) -> Delta:
         check_generation(request, store)
         return Delta()
 

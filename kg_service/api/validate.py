@@ -130,8 +130,8 @@ OPENAPI = {
 def judges(settings: Settings) -> Judges:
     """The processes that validate for this service."""
     return Judges(
-        settings.store,
-        lambda: rules.sources(settings.store),
+        settings.own_folder,
+        lambda: rules.sources(settings.own_folder),
         size=settings.judges,
         memory=settings.query_memory,
         seconds=settings.query_seconds,

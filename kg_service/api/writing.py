@@ -10,12 +10,10 @@ from urllib.parse import unquote
 from starlette.requests import Request
 
 from kg_service.api.clients import require_token
-from kg_service.changes import Committed, Proposal
+from kg_service.changes import Committed, Present, Proposal
 from kg_service.errors import Forbidden, Malformed, PreconditionFailed, TooLarge
-from kg_service.settings import Settings
 from kg_service.store import Delta
-from kg_service.store.embedded import EmbeddedStore
-from kg_service.store.log import log_of
+from kg_service.store.log import OpenLog
 
 #: What every writing operation may answer, for the OpenAPI description.
 ANSWERS: dict[int | str, dict[str, Any]] = {
@@ -47,8 +45,8 @@ PARAMETERS = [
 
 def may_write(request: Request) -> None:
     """Raises Forbidden when writing is off, Unauthorised without the right token."""
-    if request.app.state.settings.query_url:
-        raise Forbidden("this service reads another engine's graph; write there")
+    if not request.app.state.settings.is_writable:
+        raise Forbidden("this service reads another engine's graph; write there, or start it with KG_STORE=sparql")
     require_token(request, "writing")
 
 
@@ -62,7 +60,7 @@ async def body_of(request: Request, limit: int) -> bytes:
     return bytes(body)
 
 
-def proposal(request: Request, body: bytes, make: Callable[[EmbeddedStore], Delta]) -> Proposal:
+def proposal(request: Request, body: bytes, make: Callable[[Present], Delta]) -> Proposal:
     """The change that a request asks for, with what its headers and parameters say about it."""
     asked = hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode() + body)
     return Proposal(
@@ -112,15 +110,16 @@ def tag(change: int, generation: int, how: str) -> str:
     return f'"c{change}-{how}"' if change else f'"g{generation}-{how}"'
 
 
-def last_tag(settings: Settings, iri: str, generation: int, how: str) -> str:
+def last_tag(request: Request, iri: str, generation: int, how: str) -> str:
     """The ETag of a thing or graph as of a generation; "" is the default graph."""
-    if settings.query_url:
+    if not request.app.state.settings.is_writable:  # who writes there keeps no log that we know
         return tag(0, generation, how)
-    with log_of(settings.store, generation) as log:
+    opened: OpenLog = request.app.state.log
+    with opened(generation) as log:
         return tag(log.last_about(iri), generation, how)
 
 
-def check_match(request: Request, store: EmbeddedStore, iri: str, formats: Iterable[str], *, exists: bool) -> None:
+def check_match(request: Request, store: Present, iri: str, formats: Iterable[str], *, exists: bool) -> None:
     """If-Match and If-None-Match (RFC 9110, section 13.1), compared with a thing or graph in each of the formats."""
     wanted, unwanted = tags(request, "if-match"), tags(request, "if-none-match")
     if not wanted and not unwanted:
@@ -134,7 +133,7 @@ def check_match(request: Request, store: EmbeddedStore, iri: str, formats: Itera
         raise PreconditionFailed(f"{name} is there already, as If-None-Match does not want it")
 
 
-def check_generation(request: Request, store: EmbeddedStore) -> None:
+def check_generation(request: Request, store: Present) -> None:
     """PreconditionFailed when If-Match names generations, and not the one that the store is at."""
     wanted = tags(request, "if-match")
     here = "" if store.has_staged else str(store.generation)

@@ -6,6 +6,6 @@ history.py   the log told as plain data and RDF; differences between generations
 rules.py     the shapes in force
 """
 
-from kg_service.changes.commit import Committed, Proposal, commit, commit_all, judge
+from kg_service.changes.commit import Committed, Present, Proposal, commit, commit_all, judge
 
-__all__ = ["Committed", "Proposal", "commit", "commit_all", "judge"]
+__all__ = ["Committed", "Present", "Proposal", "commit", "commit_all", "judge"]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 from pyoxigraph import BlankNode, DefaultGraph, Literal, NamedNode, Quad, Store
@@ -20,10 +20,29 @@ from kg_service.shacl.report import in_order
 from kg_service.shacl.shapes import VIOLATION
 from kg_service.store import Delta
 from kg_service.store.embedded import BULK, EmbeddedStore, in_default_graph
-from kg_service.store.log import Entry, Patch, Refusal
+from kg_service.store.log import ChangeLog, Entry, Patch, Refusal
 
 #: Results of a report that the log keeps.
 _LOGGED = 100
+
+
+class Present(Protocol):
+    """The graph as it is when the turn of a change comes, and its log."""
+
+    @property
+    def generation(self) -> int: ...
+
+    @property
+    def has_staged(self) -> bool: ...
+
+    @property
+    def log(self) -> ChangeLog: ...
+
+    def graph(self, name: NamedNode | DefaultGraph) -> Iterator[Quad]: ...
+
+    def about(self, subject: NamedNode) -> Iterator[Quad]: ...
+
+    def last_about(self, iri: str) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +53,7 @@ class Proposal:
     A `key` names the request, so that sending it again makes nothing new; `request` tells it from another request.
     """
 
-    make: Callable[[EmbeddedStore], Delta]
+    make: Callable[[Present], Delta]
     author: str = "unknown"
     note: str = ""
     key: str | None = None
@@ -110,7 +129,7 @@ def commit_all(store: EmbeddedStore, proposals: Sequence[Proposal], gate: Gate) 
 def _attempt(store: EmbeddedStore, proposal: Proposal, gate: Gate) -> Committed:
     """Stages a proposal that conforms; what it returns is true once the generation that it names is published."""
     if proposal.key and (known := store.with_key(proposal.key)):
-        return _again(known, proposal)
+        return again(known, proposal)
     change = store.effective(skolemised(proposal.make(store)))
     if not change and store.generation:
         return Committed(store.generation, 0, 0, Report())
@@ -133,9 +152,16 @@ def _attempt(store: EmbeddedStore, proposal: Proposal, gate: Gate) -> Committed:
 
 def noted(store: EmbeddedStore, proposal: Proposal, patch: Patch, report: Report) -> int:
     """Puts a staged change into the log of the next generation; its number."""
-    entry = Entry(
-        number=store.next_number(),
-        generation=store.generation + 1,
+    entry = entry_of(proposal, patch, report, number=store.next_number(), generation=store.generation + 1)
+    store.note(entry, patch)
+    return entry.number
+
+
+def entry_of(proposal: Proposal, patch: Patch, report: Report, *, number: int, generation: int) -> Entry:
+    """What the log says of a change that is made."""
+    return Entry(
+        number=number,
+        generation=generation,
         time=_now(),
         author=proposal.author,
         note=proposal.note,
@@ -146,11 +172,9 @@ def noted(store: EmbeddedStore, proposal: Proposal, patch: Patch, report: Report
         key=proposal.key,
         request=proposal.request,
     )
-    store.note(entry, patch)
-    return entry.number
 
 
-def _again(known: Entry, proposal: Proposal) -> Committed:
+def again(known: Entry, proposal: Proposal) -> Committed:
     """The answer to a request that was made before."""
     if known.request != proposal.request:
         raise KeyReused(f'the idempotency key "{known.key}" was used for another request, change {known.number}')
@@ -163,12 +187,12 @@ def _is_named(quad: Quad) -> bool:
 
 def _judged(store: EmbeddedStore, change: Delta, gate: Gate, language: str) -> Report:
     """Stages an effective change; the results that it brings."""
-    misplaced = tuple(_misplaced(change, language))
+    wrong = tuple(misplaced(change, language))
     if len(change) >= BULK:
         report = _judged_whole(store, change, gate, language)
     else:
         report = _judged_around(store, change, gate, language)
-    return replace(report, results=in_order([*report.results, *misplaced])) if misplaced else report
+    return replace(report, results=in_order([*report.results, *wrong])) if wrong else report
 
 
 def _judged_around(store: EmbeddedStore, change: Delta, gate: Gate, language: str) -> Report:
@@ -208,12 +232,17 @@ def _refused(store: EmbeddedStore, proposal: Proposal, patch: Patch, report: Rep
     error = Violations("the data break the shapes; nothing was written", report)
     if proposal.dry_run:
         return error
-    size = (len(patch.delta.added), len(patch.delta.removed))
-    refusal = Refusal(0, _now(), proposal.author, proposal.note, *size, logged(report))
+    refusal = refusal_of(proposal, patch, report)
     store.log.refuse(refusal)
     if proposal.quarantine:
         error.more["quarantine"] = store.log.quarantine(refusal, patch)
     return error
+
+
+def refusal_of(proposal: Proposal, patch: Patch, report: Report) -> Refusal:
+    """What is remembered of a change that is refused."""
+    size = (len(patch.delta.added), len(patch.delta.removed))
+    return Refusal(0, _now(), proposal.author, proposal.note, *size, logged(report))
 
 
 def logged(report: Report) -> dict[str, Any]:
@@ -251,7 +280,7 @@ def judge(
     Of each message the text in `language` comes first.
     """
     report = _compared(*_worlds(triples, delta), shapes, language, progress)
-    return replace(report, results=in_order([*report.results, *_misplaced(delta, language)]))
+    return replace(report, results=in_order([*report.results, *misplaced(delta, language)]))
 
 
 def _worlds(triples: Iterable[Quad], delta: Delta) -> tuple[Store, Store]:
@@ -279,7 +308,7 @@ _WRONG_GRAPH = (
 )
 
 
-def _misplaced(delta: Delta, language: str) -> Iterator[Result]:
+def misplaced(delta: Delta, language: str) -> Iterator[Result]:
     """Claims in the wrong graph: the one rule on graphs, where shapes see the whole graph merged."""
     for quad in delta.added:
         if quad.predicate != _CERTAINTY or isinstance(quad.graph_name, DefaultGraph):

@@ -10,7 +10,7 @@ from pyoxigraph import Literal, NamedNode, Quad
 from kg_service.errors import NotFound
 from kg_service.rdf import PREFIXES, RDF_TYPE, entity
 from kg_service.store import Delta
-from kg_service.store.log import Entry, Log, Patch, Refusal
+from kg_service.store.log import ChangeLog, Entry, Patch, Refusal
 
 _PROV, _SH, _VOID, _XSD = PREFIXES["prov"], PREFIXES["sh"], "http://rdfs.org/ns/void#", PREFIXES["xsd"]
 #: Statements of a change that are shown as JSON; the whole is to be had as RDF Patch.
@@ -109,7 +109,7 @@ def as_prov(entry: Entry) -> list[Quad]:
     return [Quad(subject, NamedNode(predicate), value) for subject, predicate, value in said()]
 
 
-def difference(log: Log, first: int, last: int) -> Delta:
+def difference(log: ChangeLog, first: int, last: int) -> Delta:
     """What changed from one generation to another, as one change; with the later one first, how to go back.
 
     NotFound for a generation that the log does not reach.
@@ -124,7 +124,7 @@ def difference(log: Log, first: int, last: int) -> Delta:
     return change if first <= last else change.inverse
 
 
-def known_entry(log: Log, number: int) -> Entry:
+def known_entry(log: ChangeLog, number: int) -> Entry:
     """The change of that number; NotFound says which there are."""
     entry = log.entry(number)
     if entry is None:

@@ -14,7 +14,7 @@ from typing import TypeVar
 from pyoxigraph import Quad
 
 from kg_service.changes import rules
-from kg_service.changes.commit import Committed, Proposal, commit_all
+from kg_service.changes.commit import Committed, Present, Proposal, commit_all
 from kg_service.errors import Busy, KgError, StoreLocked
 from kg_service.shacl import Report
 from kg_service.shacl.gate import Gate
@@ -166,7 +166,7 @@ class Writer:
                 _fail(each, error)
             return
         for each, outcome in zip(batch, outcomes, strict=True):
-            if isinstance(outcome, _Stale):
+            if isinstance(outcome, Stale):
                 self._line.appendleft(each)
             elif isinstance(outcome, Exception):
                 _fail(each, outcome)
@@ -198,23 +198,25 @@ class Writer:
             self._store = None
 
 
-class _Stale(KgError):
+class Stale(KgError):
     """Another process published a generation after the change was evaluated."""
 
 
 def _proposal(waiting: _Waiting) -> Proposal:
     """The proposal as it is to be committed."""
-    found = waiting.found
-    if found is None:
-        return waiting.proposal
+    return waiting.proposal if waiting.found is None else evaluated(waiting.proposal, waiting.found)
 
-    def make(store: EmbeddedStore) -> Delta:
-        waiting.proposal.make(store)
+
+def evaluated(proposal: Proposal, found: Evaluated) -> Proposal:
+    """The proposal of a change that was found already; making it raises Stale where the graph is another by now."""
+
+    def make(store: Present) -> Delta:
+        proposal.make(store)
         if found.generation not in (None, store.generation):
-            raise _Stale("the graph was changed meanwhile")
+            raise Stale("the graph was changed meanwhile")
         return found.delta
 
-    return replace(waiting.proposal, make=make)
+    return replace(proposal, make=make)
 
 
 def _fail(waiting: _Waiting, error: Exception) -> None:

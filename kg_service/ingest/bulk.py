@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from pyoxigraph import BlankNode, DefaultGraph, NamedNode, Quad
 
-from kg_service.changes import Committed, commit, judge
+from kg_service.changes import Committed, Present, Proposal, commit, judge
 from kg_service.errors import Malformed, NotFound
 from kg_service.rdf import DATA_ENDINGS, GENID, GRAPH, Format, graph, parse_file, stem, to_text
 from kg_service.shacl import Progress, Report, Shapes, no_progress
@@ -74,18 +74,39 @@ def load(
 
     With `replace`, each graph that the files hold is made equal to what they say of it.
     """
+    proposal = proposed(paths, replace=replace, author=author, note=note, progress=progress)
+    delta = proposal.make(store)
+    committed = commit(
+        store, delta, Gate(shapes), author=author, note=proposal.note, dry_run=dry_run, language=language
+    )
+    progress("done", 1, 1)
+    return committed
+
+
+def proposed(
+    paths: Iterable[Path],
+    *,
+    replace: bool = False,
+    author: str = "unknown",
+    note: str | None = None,
+    progress: Progress = no_progress,
+) -> Proposal:
+    """The files, read and parsed, as a change of whatever graph there is when its turn comes."""
     files = files_in(paths)
     new: set[Quad] = set()
     for done, path in enumerate(files):
         progress(f"reading {path.name}", done, len(files) + 1)
         new.update(read(path))
     progress("checking and writing", len(files), len(files) + 1)
-    old = [quad for name in {q.graph_name for q in new} for quad in store.quads(name)] if replace else []  # type: ignore[arg-type]
-    delta = delta_between(old, new) if replace else Delta(added=frozenset(new))
     why = note if note is not None else f"loaded {', '.join(path.name for path in files)}"[:_NOTE]
-    committed = commit(store, delta, Gate(shapes), author=author, note=why, dry_run=dry_run, language=language)
-    progress("done", len(files) + 1, len(files) + 1)
-    return committed
+
+    def make(present: Present) -> Delta:
+        if not replace:
+            return Delta(added=frozenset(new))
+        old = [quad for name in {q.graph_name for q in new} for quad in present.graph(name)]  # type: ignore[arg-type]
+        return delta_between(old, new)
+
+    return Proposal(make, author=author, note=why)
 
 
 def validate(
@@ -122,20 +143,31 @@ def known(root: Path | None, seed_files: Iterable[Path]) -> list[Quad]:
 
 
 def export(root: Path, how: Format, name: str | None = None) -> bytes:
-    """All named graphs, or the one of that name or IRI, written in a fixed order.
+    """All named graphs of the store in `root`, or the one of that name or IRI, written in a fixed order."""
+    with snapshot(root) as store:
+        graphs = [graph for graph in store.named_graphs() if isinstance(graph, NamedNode)]
+        return written(graphs, lambda graph: store.quads_for_pattern(None, None, None, graph), how, name)
+
+
+def written(
+    graphs: Iterable[NamedNode],
+    quads: Callable[[NamedNode | None], Iterable[Quad]],
+    how: Format,
+    name: str | None = None,
+) -> bytes:
+    """All of these graphs, or the one of that name or IRI, in a fixed order; `quads` gives those of one, or of all.
 
     NotFound lists the graphs when there is none such; Malformed when a format without graphs is to hold them all.
     """
-    with snapshot(root) as store:
-        graphs = sorted(graph.value for graph in store.named_graphs())
-        if name is None:
-            if how.rdf is None or not how.rdf.supports_datasets:
-                raise Malformed(f"{how.name} holds one graph only; choose it with --graph, or write trig or n-quads")
-            return to_text((quad for quad in store if not isinstance(quad.graph_name, DefaultGraph)), how)
-        iri = name if ":" in name else GRAPH + name
-        if iri not in graphs:
-            raise NotFound(f'there is no graph "{name}"; known: {", ".join(g.removeprefix(GRAPH) for g in graphs)}')
-        return to_text(store.quads_for_pattern(None, None, None, NamedNode(iri)), how)
+    known = sorted(graph.value for graph in graphs)
+    if name is None:
+        if how.rdf is None or not how.rdf.supports_datasets:
+            raise Malformed(f"{how.name} holds one graph only; choose it with --graph, or write trig or n-quads")
+        return to_text((quad for quad in quads(None) if not isinstance(quad.graph_name, DefaultGraph)), how)
+    iri = name if ":" in name else GRAPH + name
+    if iri not in known:
+        raise NotFound(f'there is no graph "{name}"; known: {", ".join(g.removeprefix(GRAPH) for g in known)}')
+    return to_text(quads(NamedNode(iri)), how)
 
 
 def seeds(data: Path, ontology: Path) -> list[Path]:

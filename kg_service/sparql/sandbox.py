@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +20,8 @@ from pyoxigraph import Quad, RdfFormat, Store, parse, serialize
 from kg_service import resources
 from kg_service.errors import KgError, QueryStopped, StoreError, TooLarge, UnsupportedFormat, from_problem
 from kg_service.rdf import GRAPH_FORMATS, JSON_LD, Format, format_named, parse_bytes, with_context
-from kg_service.sparql import patch, update
+from kg_service.sparql import distant, patch, update
+from kg_service.sparql.distant import Engine
 from kg_service.sparql.graph_store import Target
 from kg_service.store import Delta, generations
 from kg_service.store.children import Child, Ended
@@ -32,11 +33,25 @@ _KEPT, _JOBS = 2, 1_000
 
 
 class Sandbox:
-    """Turns uploads and updates into changes. A process does one job at a time and is kept when it ended well."""
+    """Turns uploads and updates into changes. A process does one job at a time and is kept when it ended well.
 
-    def __init__(self, root: Path, *, memory: int, seconds: float, max_bytes: int, union: bool = True) -> None:
+    With an `engine`, its data are those that updates meet, not the store in `root`; the process asks for them, and of
+    up to `copy` quads at once.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        memory: int,
+        seconds: float,
+        max_bytes: int,
+        union: bool = True,
+        engine: Callable[[], Engine] | None = None,
+        copy: int = 0,
+    ) -> None:
         self._root, self._memory, self._seconds, self._max_bytes = root, memory, seconds, max_bytes
-        self._union = union
+        self._union, self._engine, self._copy = union, engine, copy
         self._idle: list[tuple[Child, int]] = []
         self._is_closed = False
 
@@ -78,7 +93,7 @@ class Sandbox:
         With `only`, the request is about that graph; see `update.to_delta`.
         """
         job = {"do": "update", "base": base, "using": using, "using_named": using_named, "union": self._union}
-        job |= {"about_one": only is not None, "graph": only and only.iri}
+        job |= {"about_one": only is not None, "graph": only and only.iri, "asks": self._engine is not None}
         return await self._run(job, text.encode())
 
     async def _fresh(self) -> Child:
@@ -90,6 +105,7 @@ class Sandbox:
         child, jobs = self._idle.pop() if self._idle else (await self._fresh(), 0)
         is_clean = False
         parts = {b"A": bytearray(), b"R": bytearray()}
+        asked: int | None = None
         try:
             async with asyncio.timeout(self._seconds):
                 await child.ask(job, body)
@@ -97,6 +113,10 @@ class Sandbox:
                     kind, payload = await child.hear()
                     if kind == b"E":
                         break
+                    if kind == b"?":
+                        asked, problem, answer = await asyncio.to_thread(self._answered, asked, payload)
+                        await child.ask(problem, answer)
+                        continue
                     if kind == b"X":
                         is_clean = True
                         raise from_problem(json.loads(payload))
@@ -114,7 +134,20 @@ class Sandbox:
         # One parse for both, so that a blank node of one is the same in the other.
         added = frozenset(parse(bytes(parts[b"A"]), RdfFormat.N_QUADS))
         delta = Delta(added, frozenset(parse(bytes(parts[b"R"]), RdfFormat.N_QUADS)))
-        return delta, json.loads(payload)["generation"]
+        return delta, json.loads(payload)["generation"] if asked is None else asked
+
+    def _answered(self, generation: int | None, question: bytes) -> tuple[int | None, dict[str, Any], bytes]:
+        """The engine's generation before the first question, and the answer to this one, or a problem."""
+        assert self._engine
+        header, _, lines = question.partition(b"\n")
+        try:
+            engine = self._engine()
+            if generation is None:
+                generation = engine.generation
+            found = distant.answer(engine, json.loads(header), lines, most=self._copy, max_bytes=self._memory // 4)
+            return generation, {}, found
+        except KgError as error:
+            return generation, error.problem(), b""
 
 
 def upload_format(content_type: str) -> Format:
@@ -143,6 +176,11 @@ def _update(opened: OpenGeneration, root: Path, job: dict[str, Any], body: bytes
         data = update.as_data(text, base=base, union=union, only=only)
         if data is not None:
             return data, None
+    if job["asks"]:
+        state = distant.DistantState(_ask)
+        return update.delta_of(
+            state, text, base=base, union=union, using=using, using_named=using_named, only=only
+        ), None
     store = _opened(opened, root) if generations.current(root) else Store()
     with ExitStack() as held:  # folders are deleted last: the engine waits a second over a database without files
 
@@ -159,6 +197,17 @@ def _update(opened: OpenGeneration, root: Path, job: dict[str, Any], body: bytes
             store, text, base=base, union=union, scratch=scratch, using=using, using_named=using_named, only=only
         )
         return delta, opened.generation
+
+
+def _ask(question: Mapping[str, object], lines: bytes) -> bytes:
+    """Asks the parent, who may ask others."""
+    send(sys.stdout.buffer, b"?", json.dumps(question).encode() + b"\n" + lines)
+    problem, answer = receive(sys.stdin.buffer), receive(sys.stdin.buffer)
+    if problem is None or answer is None:
+        raise StoreError("the service has ended")
+    if found := json.loads(problem[1]):
+        raise from_problem(found)
+    return answer[1]
 
 
 def _opened(opened: OpenGeneration, root: Path) -> Store:

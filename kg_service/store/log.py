@@ -9,16 +9,16 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 from pyoxigraph import DefaultGraph, NamedNode, Quad, RdfFormat, parse
 
 from kg_service.errors import StoreDamaged
-from kg_service.store import Delta
+from kg_service.store import Delta, generations
 
 #: Refused changes that are remembered.
 REFUSALS = 1_000
@@ -129,6 +129,42 @@ class Refusal:
     removed: int
     report: dict[str, Any]
 
+
+class ChangeLog(Protocol):
+    """What the log of any store tells: the published changes up to a generation, and the refused ones."""
+
+    @property
+    def generation(self) -> int: ...
+
+    def last_number(self) -> int: ...
+
+    def entry(self, number: int) -> Entry | None: ...
+
+    def with_key(self, key: str) -> Entry | None: ...
+
+    def patch(self, number: int) -> Patch | None: ...
+
+    def entries(
+        self, *, below: int | None = None, limit: int, iri: str | None = None, author: str | None = None
+    ) -> list[Entry]: ...
+
+    def between(self, first: int, last: int) -> Iterator[Patch]: ...
+
+    def first_generation(self) -> int: ...
+
+    def last_about(self, iri: str) -> int: ...
+
+    def refusals(self, *, below: int | None = None, limit: int) -> list[Refusal]: ...
+
+    def quarantined(self, *, below: int | None = None, limit: int) -> list[Refusal]: ...
+
+    def in_quarantine(self, number: int) -> tuple[Refusal, Patch] | None: ...
+
+    def release(self, number: int) -> bool: ...
+
+
+#: Opens a store's log for reading, as of a generation; of the present one for None.
+OpenLog: TypeAlias = Callable[[int | None], AbstractContextManager[ChangeLog]]
 
 _ENTRY = "number, generation, time, author, note, added, removed, outcome, reverts, key, request"
 _REFUSAL = "number, time, author, note, added, removed, report"
@@ -308,8 +344,10 @@ class Log:
 
 
 @contextmanager
-def log_of(root: Path, generation: int) -> Iterator[Log]:
-    """The log for reading, as of a generation; empty when nothing was written yet."""
+def log_of(root: Path, generation: int | None) -> Iterator[Log]:
+    """The log for reading, as of a generation, the present one for None; empty when nothing was written yet."""
+    if generation is None:
+        generation = generations.current(root)
     with _translated(root / "changes.db"), closing(Log(root, generation=generation)) as log:
         yield log
 

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 import rdflib
-from pydantic import SecretStr
 
 from kg_service.settings import Settings
+from kg_service.store.remote import Endpoint
+from tests.conftest import remote_settings
 from tests.serving import running
+from tests.store import engines
 
 TOKEN = {"authorization": "Bearer open sesame"}
 TURTLE = TOKEN | {"content-type": "text/turtle"}
@@ -20,10 +22,18 @@ GRAPH = {"graph": "urn:g"}
 ONE, TWO = "<urn:a> <urn:p> 1 .", "<urn:a> <urn:p> 2 ."
 
 
-@pytest.fixture
-def writable(tmp_path: Path) -> Iterator[httpx.Client]:
-    """A client of a running service over an empty store that may be written."""
-    settings = Settings(store=tmp_path / "store", token=SecretStr("open sesame"), query_seconds=10)
+@pytest.fixture(params=["embedded", *engines.SERVERS])
+def writable(
+    request: pytest.FixtureRequest, tmp_path: Path, servers: Callable[[str], Endpoint]
+) -> Iterator[httpx.Client]:
+    """A client of a running service over an empty graph that may be written, here or on an engine."""
+    more = {"token": "open sesame", "query_seconds": 10}
+    if request.param == "embedded":
+        settings = Settings.model_validate({"store": tmp_path / "store", **more})
+    else:
+        endpoint = servers(request.param)
+        engines.empty(endpoint)
+        settings = remote_settings(endpoint, tmp_path, **more)
     with running(settings) as url, httpx.Client(base_url=url, timeout=30) as client:
         yield client
 
@@ -178,7 +188,7 @@ def test_an_update_that_fails_changes_nothing(writable: httpx.Client) -> None:
         ("INSERT { ?s <urn:q> ?o } WHERE { SERVICE <http://127.0.0.1:9/> { ?s ?p ?o } }", 400),
     ):
         assert update(writable, f"{first} ; {second}").status_code == status
-    assert writable.get("/health/ready").status_code == 503
+    assert writable.get("/store", params=GRAPH).status_code == 404
 
 
 def test_blank_nodes_are_stored_as_iris(writable: httpx.Client) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pyoxigraph import Literal, NamedNode, Quad
 
-from kg_service.changes import Committed, Proposal, commit_all
+from kg_service.changes import Committed, Present, Proposal, commit_all
 from kg_service.rdf import TURTLE, parse_bytes
 from kg_service.shacl import load_shapes
 from kg_service.shacl.gate import Gate
@@ -28,7 +28,7 @@ def proposal(chance: random.Random) -> tuple[str, Proposal]:
     """A change of one thing, told as `thing value`; values above 99 break the shapes."""
     thing, value = chance.randrange(50), chance.randrange(120)
 
-    def make(store: EmbeddedStore) -> Delta:
+    def make(store: Present) -> Delta:
         subject, home = NamedNode(f"urn:s{thing}"), NamedNode("urn:g")
         old = frozenset(quad for quad in store.about(subject) if quad.graph_name == home)
         new = frozenset({Quad(subject, NamedNode("urn:p"), Literal(value), home)})

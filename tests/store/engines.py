@@ -103,3 +103,6 @@ def empty(endpoint: Endpoint) -> None:
         for graph in (row["g"]["value"] for row in found):
             if graph.startswith(("urn:", "https://w3id.org/")):
                 client.post(endpoint.update, data={"update": f"CLEAR GRAPH <{graph}>"}).raise_for_status()
+
+
+SERVERS = {"oxigraph": oxigraph, "fuseki": fuseki, "virtuoso": virtuoso}

@@ -7,7 +7,6 @@ request, such as an answer that breaks off, is done by `Peer`, a hostile one of 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import csv
 import io
 import json
@@ -16,7 +15,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +64,10 @@ from kg_service.store.remote import (
     RemoteStore,
 )
 from tests.store import engines
+from tests.store.peer import RESULTS, Peer, reply
 
 #: Rows that end in another thread than their own, or connections that nobody closes.
 pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
-SERVERS = {"oxigraph": engines.oxigraph, "fuseki": engines.fuseki, "virtuoso": engines.virtuoso}
 XSD = "http://www.w3.org/2001/XMLSchema#"
 ENDLESS = "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i . ?j ?k ?l FILTER(?a != ?d) }"
 ENDLESS_ROWS = "SELECT * { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i . ?j ?k ?l }"
@@ -122,20 +121,6 @@ class World:
         return sorted(row[0] for row in list(csv.reader(io.StringIO(self.ask(text, table="csv", **more).decode())))[1:])
 
 
-@pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Endpoint]]:
-    """Starts a server when it is first asked for; all are ended together."""
-    with contextlib.ExitStack() as stack:
-        started: dict[str, Endpoint] = {}
-
-        def endpoint(name: str) -> Endpoint:
-            if name not in started:
-                started[name] = stack.enter_context(SERVERS[name](tmp_path_factory.mktemp(name)))
-            return started[name]
-
-        yield endpoint
-
-
 def _world(name: str, tmp_path: Path, servers: Callable[[str], Endpoint]) -> Iterator[World]:
     endpoint = None if name == "embedded" else servers(name)
     if endpoint:
@@ -145,12 +130,12 @@ def _world(name: str, tmp_path: Path, servers: Callable[[str], Endpoint]) -> Ite
     made.store.close()
 
 
-@pytest.fixture(params=["embedded", *SERVERS])
+@pytest.fixture(params=["embedded", *engines.SERVERS])
 def world(request: pytest.FixtureRequest, tmp_path: Path, servers: Callable[[str], Endpoint]) -> Iterator[World]:
     yield from _world(request.param, tmp_path, servers)
 
 
-@pytest.fixture(params=[*SERVERS])
+@pytest.fixture(params=[*engines.SERVERS])
 def remote(request: pytest.FixtureRequest, tmp_path: Path, servers: Callable[[str], Endpoint]) -> Iterator[World]:
     """The stores in which several may write."""
     yield from _world(request.param, tmp_path, servers)
@@ -820,73 +805,9 @@ def test_what_is_no_url_of_an_endpoint_is_refused_without_its_password(url: str)
     assert "word@" not in str(caught.value)
 
 
-class Peer:
-    """A hostile engine: tells the revision as it should, and answers everything else as the test says."""
-
-    def __init__(self, misbehave: Callable[[BaseHTTPRequestHandler, bytes], None], *, is_polite: bool = True) -> None:
-        peer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                peer.authorizations.append(self.headers["Authorization"])
-                if is_polite and b"graph/revision" in body:
-                    reply(self, b'{"head":{"vars":["n"]},"results":{"bindings":[]}}')
-                else:
-                    with contextlib.suppress(ConnectionError):
-                        misbehave(self, body)
-
-            def do_GET(self) -> None:
-                peer.gets += 1
-                reply(self, b"{}")
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.authorizations: list[str | None] = []
-        self.gets = 0
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/query"
-
-    def __enter__(self) -> Peer:
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
-RESULTS = "application/sparql-results+json"
 ROWS = b'{"head":{"vars":["x"]},"results":{"bindings":[' + b'{"x":{"type":"literal","value":"a"}},' * 50
 WHOLE_ROWS = ROWS[:-1] + b"]}}"
 LINES = b"<urn:a> <urn:p> <urn:b> .\n" * 3
-
-
-def reply(
-    to: BaseHTTPRequestHandler,
-    body: bytes,
-    *,
-    status: int = 200,
-    kind: str = RESULTS,
-    length: int | None = -1,
-    **headers: str,
-) -> None:
-    """An answer that claims a length: its own (-1), another, or none at all."""
-    to.send_response(status)
-    to.send_header("Content-Type", kind)
-    for name, value in headers.items():
-        to.send_header(name.replace("_", "-"), value)
-    if length is None:
-        to.close_connection = True
-    else:
-        to.send_header("Content-Length", str(len(body) if length == -1 else length))
-        to.close_connection = length != -1
-    to.end_headers()
-    to.wfile.write(body)
 
 
 def chunked(to: BaseHTTPRequestHandler, body: bytes, *, ends: bool, kind: str = RESULTS) -> None:

@@ -25,9 +25,10 @@ from kg_service.store.remote.endpoint import (
 )
 from kg_service.store.remote.graph import RemoteGraph
 from kg_service.store.remote.graphs import REVISION, STAND_IN
+from kg_service.store.remote.opening import endpoint_of, remote_data, remote_log, remote_store
 from kg_service.store.remote.reads import RemoteReads
 from kg_service.store.remote.revision import Conflict
-from kg_service.store.remote.writer import Effective, RemoteStore
+from kg_service.store.remote.writer import Effective, Moment, RemoteStore
 
 __all__ = [
     "DIALECTS",
@@ -42,7 +43,12 @@ __all__ = [
     "Dialect",
     "Effective",
     "Endpoint",
+    "Moment",
     "RemoteGraph",
     "RemoteReads",
     "RemoteStore",
+    "endpoint_of",
+    "remote_data",
+    "remote_log",
+    "remote_store",
 ]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from pyoxigraph import NamedNode
 
-from kg_service.errors import Malformed
-from kg_service.store.remote.graphs import STAND_IN
+from kg_service.errors import Malformed, Refused
+from kg_service.store.remote.graphs import NOTHING, STAND_IN
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Dialect:
     default_graph: NamedNode | None = None
     #: A dataset must name both kinds of graphs, or the kind left out is every graph there is.
     needs_both_kinds: bool = False
+    #: ASK about a graph outside of the dataset is answered with yes; SELECT finds nothing there, as it should.
+    asks_by_rows: bool = False
     #: What updates begin with.
     prologue: str = ""
     #: Changes up to this size go in one request; larger ones are staged, then made by one operation.
@@ -43,6 +46,7 @@ VIRTUOSO = Dialect(
     merges=False,
     default_graph=STAND_IN,
     needs_both_kinds=True,
+    asks_by_rows=True,
     prologue="DEFINE sql:log-enable 1 ",  # one transaction; its own default commits row by row
     quads_per_request=0,  # constants of a template are not found again when they are long or escaped
 )
@@ -88,3 +92,29 @@ class Endpoint:
                     f"{parts.scheme}://{parts.hostname or ''}{parts.path} is not the URL of a SPARQL endpoint; "
                     f"write http(s)://host/path, and give user and password as credentials"
                 )
+
+
+def dataset(
+    dialect: Dialect,
+    default: Sequence[str],
+    named: Sequence[str],
+    visible: Callable[[], Sequence[str]],
+    *,
+    has_clauses: bool = False,
+) -> tuple[Sequence[str], Sequence[str]]:
+    """The graphs to send with a query so that its dataset is what ours would be: none where the text names its own."""
+    if not default and not named:
+        if dialect.default_graph is None or has_clauses:
+            return (), ()
+        default, named = (dialect.default_graph.value,), visible()
+    if dialect.needs_both_kinds:
+        return default or (NOTHING,), named or (NOTHING,)
+    return default, named
+
+
+def merging_refused() -> Refused:
+    """Of several default graphs, where the engine does not merge them."""
+    return Refused(
+        "this engine counts a triple once for each default graph that holds it: name one default graph, or ask with "
+        "GRAPH"
+    )

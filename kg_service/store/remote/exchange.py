@@ -258,6 +258,11 @@ class Body(io.RawIOBase):
     def boolean(self) -> bool:
         """Yes or no; Virtuoso answers with a table of one number, or of nothing."""
         found = self.solutions()
-        value = bool(found) if isinstance(found, QueryBoolean) else any(row[0].value == "1" for row in found)
+        if isinstance(found, QueryBoolean):
+            value = bool(found)
+        elif [each.value for each in found.variables] == ["__ASK_RETVAL"]:
+            value = any(row[0].value == "1" for row in found)
+        else:  # of an ASK sent as a SELECT
+            value = any(True for _ in found)
         self.read_out()
         return value

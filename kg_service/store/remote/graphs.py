@@ -10,6 +10,8 @@ from kg_service.rdf import GRAPH
 REVISION = NamedNode(GRAPH + "revision")
 #: Where the default graph is kept on an engine whose own cannot be written.
 STAND_IN = NamedNode(REVISION.value + "/default")
+#: The log of changes.
+LOG = NamedNode(REVISION.value + "/log")
 #: Holds nothing.
 NOTHING = REVISION.value + "/none"
 #: Graphs that Virtuoso brings along.

@@ -8,8 +8,11 @@ from typing import Any
 from pyoxigraph import BlankNode, DefaultGraph, Literal, Quad, Triple
 
 from kg_service.errors import Malformed
-from kg_service.store import Delta
+from kg_service.store import Delta, Need
 from kg_service.store.embedded import in_default_graph
+
+#: Literals above this many characters are looked up one by one: Virtuoso takes none above 4 KB in a table of values.
+LONG = 1_000
 
 
 def refuse_unnamed(delta: Delta) -> None:
@@ -63,3 +66,40 @@ def batches(quads: Iterable[Quad], size: int, most: int) -> Iterator[list[Quad]]
         characters += length
     if batch:
         yield batch
+
+
+def batches_of_needs(needs: Iterable[Need], size: int, most: int) -> Iterator[list[str]]:
+    """Patterns for the triples that are needed: lists of branches that together name so many nodes, or characters."""
+    rows: dict[tuple[bool, bool], list[str]] = {}
+    number = characters = 0
+    for need in needs:
+        if need.node is None:
+            yield [f"?s {need.predicate} ?o . BIND({need.predicate} AS ?p)" if need.predicate else "?s ?p ?o"]
+            continue
+        row = " ".join(f"{term}" for term in (need.node, need.predicate) if term is not None)
+        if len(row) > LONG:
+            yield [_of_long(need)]
+            continue
+        if number == size or characters + len(row) > most:
+            yield _branches(rows)
+            rows, number, characters = {}, 0, 0
+        rows.setdefault((need.is_inverse, need.predicate is not None), []).append(row)
+        number += 1
+        characters += len(row)
+    if rows:
+        yield _branches(rows)
+
+
+def _branches(rows: dict[tuple[bool, bool], list[str]]) -> list[str]:
+    def branch(is_inverse: bool, has_predicate: bool, values: list[str]) -> str:
+        names = ("?o" if is_inverse else "?s") + (" ?p" if has_predicate else "")
+        return f"VALUES ({names}) {{ {' '.join(f'({row})' for row in values)} }} ?s ?p ?o"
+
+    return [branch(*kind, values) for kind, values in rows.items()]
+
+
+def _of_long(need: Need) -> str:
+    """A node too long for a table of values, which can only be a literal, and so an object."""
+    predicate = need.predicate or "?p"
+    bound = f"BIND({need.predicate} AS ?p) " if need.predicate else ""
+    return f"?s {predicate} {need.node} . {bound}BIND({need.node} AS ?o)"

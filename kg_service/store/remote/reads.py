@@ -12,15 +12,14 @@ from typing import Any, cast
 
 from pyoxigraph import QueryBoolean, QueryResultsFormat, parse_query_results, serialize
 
-from kg_service.errors import Busy, KgError, QueryStopped, Refused, StoreError, TooLarge
+from kg_service.errors import Busy, KgError, QueryStopped, StoreError, TooLarge
 from kg_service.rdf import GRAPH_FORMATS, PREFIXES, Format
 from kg_service.store import Answer, Query, Running
 from kg_service.store.readers import WHOLE, joined
-from kg_service.store.remote.endpoint import Endpoint
+from kg_service.store.remote.endpoint import Endpoint, dataset, merging_refused
 from kg_service.store.remote.exchange import PART, Body, Exchange
-from kg_service.store.remote.graphs import NOTHING
 from kg_service.store.remote.revision import revision_of, visible_graphs
-from kg_service.store.remote.text import FORMS, Text, asked_format
+from kg_service.store.remote.text import FORMS, Text, as_rows, asked_format, based, hiding
 
 #: How many parts may wait for a slow client.
 _PARTS_WAITING = 16
@@ -152,10 +151,7 @@ class RemoteReads:
         how = asked_format(query, text.form)
         default_clauses = query.default_graphs if query.default_graphs or query.named_graphs else text.default_clauses
         if len(default_clauses) > 1 and not self.endpoint.dialect.merges:
-            raise Refused(
-                "this engine counts a triple once for each default graph that holds it: name one default graph, "
-                "or ask with GRAPH"
-            )
+            raise merging_refused()
         try:
             await asyncio.wait_for(self._turns.acquire(), self._queue_seconds)
         except TimeoutError:
@@ -210,8 +206,11 @@ class RemoteReads:
                 generation = revision_of(exchange)
                 default, named = self._dataset(query, text, exchange, generation)
                 asked = text.without_dataset() if query.default_graphs or query.named_graphs else text.text
-                base = f"BASE <{query.base}> " if query.base and not text.has_base else ""
-                body = exchange.query(base + asked, text.form, default, named)
+                if not default and not named and not text.default_clauses and not text.named_clauses:
+                    asked = hiding(asked)
+                if self.endpoint.dialect.asks_by_rows:
+                    asked = as_rows(asked)
+                body = exchange.query(based(asked, query.base), text.form, default, named)
                 body.limit = self._max_bytes * _MORE_TEXT
                 pipe.put((generation, b""))
                 _write(body, text.form, how, pipe)
@@ -228,17 +227,16 @@ class RemoteReads:
         self, query: Query, text: Text, exchange: Exchange, generation: int
     ) -> tuple[Sequence[str], Sequence[str]]:
         """The graphs to send with a query so that its dataset is what ours would be."""
-        dialect = self.endpoint.dialect
-        default, named = query.default_graphs, query.named_graphs
-        if not default and not named:
-            if dialect.default_graph is None or text.default_clauses or text.named_clauses:
-                return (), ()
+
+        def visible() -> Sequence[str]:
             if self._graphs[0] != generation:
                 self._graphs = (generation, tuple(g.value for g in visible_graphs(exchange)))
-            default, named = (dialect.default_graph.value,), self._graphs[1]
-        if dialect.needs_both_kinds:
-            return default or (NOTHING,), named or (NOTHING,)
-        return default, named
+            return self._graphs[1]
+
+        has_clauses = bool(text.default_clauses or text.named_clauses)
+        return dataset(
+            self.endpoint.dialect, query.default_graphs, query.named_graphs, visible, has_clauses=has_clauses
+        )
 
 
 def _write(body: Body, form: str, how: Format, out: _Pipe) -> None:

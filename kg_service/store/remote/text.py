@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from pyoxigraph import Literal
+
 from kg_service.errors import Malformed, NotAcceptable
 from kg_service.rdf import BOOLEAN_FORMATS, GRAPH_FORMATS, TABLE_FORMATS, Format, format_named
 from kg_service.store import Query
+from kg_service.store.remote.graphs import REVISION
 
 _TERMINALS = re.compile(
     r"""
@@ -67,3 +70,43 @@ def asked_format(query: Query, form: str) -> Format:
     if wanted is None:
         raise NotAcceptable(f"the answer to {form} can be written as: {', '.join(f.media_types[0] for f in among)}")
     return format_named(wanted, among)
+
+
+def based(text: str, base: str | None) -> str:
+    """The query with a base for its relative IRIs, unless it begins with an absolute one of its own."""
+    return text if base is None or Text.of(text).has_base else f"BASE <{base}> {text}"
+
+
+def hiding(text: str) -> str:
+    """The query with a filter around each GRAPH clause of a variable, so that it does not find graphs of ours."""
+    found = [m for m in _TERMINALS.finditer(text) if m.lastgroup != "space"]
+    insertions: list[tuple[int, str]] = []
+    waiting: list[tuple[int, str]] = []  # the depth of a clause's braces, and its variable
+    depth = 0
+    for here, token in enumerate(found):
+        if token.group() == "{":
+            depth += 1
+            before = [each.group() for each in found[max(0, here - 2) : here]]
+            if len(before) == 2 and before[0].upper() == "GRAPH" and before[1][0] in "?$":
+                waiting.append((depth, before[1]))
+                insertions.append((found[here - 2].start(), "{ "))
+        elif token.group() == "}":
+            if waiting and waiting[-1][0] == depth:
+                variable = waiting.pop()[1]
+                hidden = f"STRSTARTS(STR({variable}), {Literal(REVISION.value)})"
+                insertions.append((token.end(), f" FILTER(!{hidden}) }}"))
+            depth -= 1
+    for place, inserted in sorted(insertions, key=lambda each: each[0], reverse=True):
+        text = text[:place] + inserted + text[place:]
+    return text
+
+
+def as_rows(text: str) -> str:
+    """An ASK with variables and without modifiers as a SELECT of up to one row; other queries as they are."""
+    found = [m for m in _TERMINALS.finditer(text) if m.lastgroup != "space"]
+    ask = next((m for m in found if m.lastgroup == "word" and m.group().upper() not in ("BASE", "PREFIX")), None)
+    if ask is None or ask.group().upper() != "ASK" or found[-1].group() != "}":
+        return text
+    if not any(m.lastgroup == "name" and m.group()[0] in "?$" for m in found):
+        return text
+    return f"{text[: ask.start()]}SELECT * {text[ask.end() : found[-1].end()]} LIMIT 1"

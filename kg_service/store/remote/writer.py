@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 from pyoxigraph import DefaultGraph, Literal, NamedNode, Quad
 
-from kg_service.errors import KgError, Malformed, StoreError, StoreUnwritable
+from kg_service.errors import KgError, Malformed, Refused, StoreError, StoreUnwritable
 from kg_service.store import Delta
 from kg_service.store.embedded import as_kept, in_default_graph
+from kg_service.store.log import Entry, Patch
+from kg_service.store.remote.data import CHARACTERS, LOOKED_UP, RemoteData
 from kg_service.store.remote.endpoint import Endpoint
-from kg_service.store.remote.exchange import Exchange
-from kg_service.store.remote.graphs import REVISION, is_ours, is_visible
-from kg_service.store.remote.quads import batches, graphs_of, length, lines, moves, refuse_unnamed
-from kg_service.store.remote.revision import MADE_BY, NUMBER, Conflict, conflict, guarded, revision_of, visible_graphs
+from kg_service.store.remote.graphs import LOG, REVISION, is_ours
+from kg_service.store.remote.log import LAST, as_quads, last
+from kg_service.store.remote.quads import (
+    batches,
+    graphs_of,
+    length,
+    lines,
+    moves,
+    refuse_unnamed,
+)
+from kg_service.store.remote.revision import MADE_BY, NUMBER, Conflict, conflict, guarded
 
-#: Triples looked up, and characters sent, in one request.
-_LOOKED_UP, _CHARACTERS = 500, 200_000
-#: Literals above this many characters are looked up one by one: Virtuoso takes none above 4 KB in a table of values.
-_LONG = 1_000
 #: How often a change that others forestalled is made again, where that is safe.
 _TRIES = 5
 
@@ -32,9 +37,20 @@ class Effective(Delta):
     """A change as it stood against one revision; applying it to another is a Conflict."""
 
     revision: int = 0
+    #: Triples that the default graph had for their own sake and that a named graph gets: see `log.Patch.kept`.
+    kept: frozenset[Quad] = frozenset()
+
+    @property
+    def patch(self) -> Patch:
+        """What the change does, without what merely follows from it in the default graph."""
+        arriving, leaving = (
+            {in_default_graph(q) for q in part if isinstance(q.graph_name, NamedNode)}
+            for part in (self.added, self.removed)
+        )
+        return Patch(Delta(self.added - arriving, self.removed - leaving), self.kept)
 
 
-class RemoteStore:
+class RemoteStore(RemoteData):
     """The writer of a remote engine's dataset; several may write, each change is made whole or not at all.
 
     The default graph is kept as in the embedded store: each triple of a named graph is written there once. Changes of
@@ -45,15 +61,16 @@ class RemoteStore:
     def __init__(self, endpoint: Endpoint, *, seconds: float = 60.0) -> None:
         if not endpoint.update:
             raise StoreUnwritable(f"no update URL is set for the SPARQL engine at {endpoint.query}")
-        self.endpoint, self._seconds = endpoint, seconds
+        super().__init__(endpoint, seconds=seconds)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Gives the data a revision unless they have one."""
         numbered = f"GRAPH {REVISION} {{ {REVISION} {NUMBER} ?n }}"
         self._send(  # Virtuoso needs a row to filter
             f"INSERT {{ GRAPH {REVISION} {{ {REVISION} {NUMBER} 0 }} }}\n"
             f"WHERE {{ VALUES ?row {{ 0 }} FILTER NOT EXISTS {{ {numbered} }} }}"
         )
-
-    def _asking(self) -> Exchange:
-        return Exchange(self.endpoint, self._seconds)
 
     def _send(self, text: str) -> None:
         with self._asking() as exchange:
@@ -62,84 +79,43 @@ class RemoteStore:
             except Malformed as error:  # our own text: not the client's fault
                 raise StoreError(f"the SPARQL engine does not take the change: {error.detail}") from None
 
-    @property
-    def generation(self) -> int:
-        """The dataset's revision; it only ever grows."""
-        with self._asking() as exchange:
-            return revision_of(exchange)
+    def now(self, refused: Path) -> Moment:
+        """The data as they are now, to make a change of; `refused` is where refused changes are remembered."""
+        logged = f"OPTIONAL {{ GRAPH {LOG} {{ {LAST} }} }}"
+        for row in self._rows(f"SELECT ?n ?last {{ GRAPH {REVISION} {{ {REVISION} {NUMBER} ?n }} {logged} }}"):
+            number = int(row["last"].value) if row["last"] is not None else 0
+            return Moment(self, int(row["n"].value), number, refused)
+        self._begin()  # another program has emptied the engine meanwhile
+        return Moment(self, 0, 0, refused)
 
-    def named_graphs(self) -> list[NamedNode]:
-        """The IRIs of the named graphs that hold something, in order, without ours and the engine's."""
-        with self._asking() as exchange:
-            return visible_graphs(exchange)
-
-    def quads(self, graph: NamedNode | None = None) -> Iterator[Quad]:
-        """The quads of one named graph, or those of all named graphs, as they come from the engine."""
-        if graph is None:
-            visible = f"FILTER(!STRSTARTS(STR(?g), {Literal(REVISION.value)}))"
-            for row in self._rows(f"SELECT ?s ?p ?o ?g {{ GRAPH ?g {{ ?s ?p ?o }} {visible} }}"):
-                if isinstance(row["g"], NamedNode) and is_visible(row["g"]):
-                    yield Quad(row["s"], row["p"], row["o"], row["g"])
-        elif not is_ours(graph.value):
-            yield from self._graph(graph, graph)
-
-    def triples(self) -> Iterator[Quad]:
-        """What the default graph holds: each triple of the store, once."""
-        yield from self._graph(self.endpoint.dialect.default_graph, DefaultGraph())
-
-    def _graph(self, graph: NamedNode | None, name: NamedNode | DefaultGraph) -> Iterator[Quad]:
-        pattern = f"GRAPH {graph} {{ ?s ?p ?o }}" if graph else "?s ?p ?o"
-        for row in self._rows(f"SELECT ?s ?p ?o {{ {pattern} }}"):
-            yield Quad(row["s"], row["p"], row["o"], name)
-
-    def _rows(self, text: str) -> Iterator[Any]:
-        with self._asking() as exchange:
-            yield from exchange.query(text, "SELECT").rows()
-
-    def effective(self, delta: Delta) -> Effective:
+    def effective(self, delta: Delta, revision: int | None = None) -> Effective:
         """The part of a change that changes something, with what it means for the default graph.
 
-        What leaves the default graph leaves every named graph as well, as in the embedded store.
+        What leaves the default graph leaves every named graph as well, as in the embedded store. The revision is that
+        of the data that the change was made of, or the present one.
         """
         refuse_unnamed(delta)
-        revision = self.generation
+        for quad in delta.added:
+            if isinstance(quad.graph_name, NamedNode) and is_ours(quad.graph_name.value):
+                raise Refused(f"the graph {quad.graph_name} is the store's own; choose another one")
+        revision = self.generation if revision is None else revision
         kept = as_kept(delta.removed)
         wanted, unwanted = graphs_of(as_kept(delta.added)), graphs_of(kept | delta.removed)
-        held = self._holders(wanted.keys() | unwanted.keys())
+        held = self.holders(wanted.keys() | unwanted.keys())
         for quad in delta.removed - kept:  # in words that are not ours: only where the engine tells them from ours
             triple, ours = in_default_graph(quad), in_default_graph(next(iter(as_kept([quad]))))
             if held[triple] == held[ours]:
                 unwanted.pop(triple, None)
         added: set[Quad] = set()
         removed: set[Quad] = set()
+        own: set[Quad] = set()
         for triple, there in held.items():
             come, go = moves(there, wanted.get(triple, set()), unwanted.get(triple, set()))
             added |= {Quad(triple.subject, triple.predicate, triple.object, graph) for graph in come}
             removed |= {Quad(triple.subject, triple.predicate, triple.object, graph) for graph in go}
-        return Effective(frozenset(added), frozenset(removed), revision)
-
-    def _holders(self, triples: Iterable[Quad]) -> dict[Quad, set[Any]]:
-        """The graphs that hold each triple, by the engine's own idea of equal terms."""
-        held: dict[Quad, set[Any]] = {triple: set() for triple in triples}
-        brief = (triple for triple in held if len(str(triple.object)) <= _LONG)
-        for batch in batches(brief, _LOOKED_UP, _CHARACTERS):
-            rows = "\n".join(f"({i} {t.subject} {t.predicate} {t.object})" for i, t in enumerate(batch))
-            self._look_up(held, batch, f"VALUES (?i ?s ?p ?o) {{\n{rows} }}", "?s ?p ?o")
-        for triple in held:
-            if len(str(triple.object)) > _LONG:
-                pattern = f"{triple.subject} {triple.predicate} {triple.object}"
-                self._look_up(held, [triple], "BIND(0 AS ?i)", pattern)
-        return held
-
-    def _look_up(self, held: dict[Quad, set[Any]], batch: Sequence[Quad], rows: str, pattern: str) -> None:
-        stand_in = self.endpoint.dialect.default_graph
-        for row in self._rows(f"SELECT ?i ?g {{ {rows} GRAPH ?g {{ {pattern} }} }}"):
-            graph = DefaultGraph() if row["g"] == stand_in else row["g"]
-            if isinstance(graph, DefaultGraph) or not is_ours(graph.value):
-                held[batch[int(row["i"].value)]].add(graph)
-        if stand_in is None:
-            for row in self._rows(f"SELECT ?i {{ {rows} {pattern} }}"):
-                held[batch[int(row["i"].value)]].add(DefaultGraph())
+            if there == {DefaultGraph()} and come:
+                own.add(triple)
+        return Effective(frozenset(added), frozenset(removed), revision, frozenset(own))
 
     def apply(self, delta: Delta) -> int:
         """Applies a change whole; on any failure nothing is changed. Returns the generation."""
@@ -154,13 +130,10 @@ class RemoteStore:
         raise AssertionError("the last try returns or raises")
 
     def _applied(self, change: Effective) -> int:
-        published = self.generation
-        if not change and published:
-            return published
-        if published != change.revision:
-            raise conflict(change.revision)
+        if not change and change.revision:
+            return change.revision
         writer = uuid.uuid4().hex
-        if len(change) > self.endpoint.dialect.quads_per_request or length(change) > 20 * _CHARACTERS:
+        if len(change) > self.endpoint.dialect.quads_per_request or length(change) > 20 * CHARACTERS:
             return self._staged(change, writer)
         removed, added = (self._blocks(quads) for quads in (change.removed, change.added))
         return self._made(change.revision, writer, removed, added, "")
@@ -226,6 +199,8 @@ class RemoteStore:
 
     def _staged(self, change: Effective, writer: str) -> int:
         """A large change: its parts are put into graphs of ours first, then one operation moves them all."""
+        if self.generation != change.revision:
+            raise conflict(change.revision)
         self._sweep(change.revision)
         stage = f"{REVISION.value}/stage/{change.revision}/{writer}"
         templates: dict[str, set[str]] = {"r": set(), "a": set()}
@@ -251,11 +226,11 @@ class RemoteStore:
 
     def _stage(self, part: NamedNode, quads: Iterable[Quad]) -> None:
         if self.endpoint.graph_store:
-            for batch in batches(quads, 50 * _LOOKED_UP, 20 * _CHARACTERS):
+            for batch in batches(quads, 50 * LOOKED_UP, 20 * CHARACTERS):
                 with self._asking() as exchange:
                     exchange.add(part, lines(batch).encode())
         else:
-            for batch in batches(quads, _LOOKED_UP, _CHARACTERS):
+            for batch in batches(quads, LOOKED_UP, CHARACTERS):
                 self._send(f"INSERT DATA {{ GRAPH {part} {{\n{lines(batch)}}} }}")
 
     def _sweep(self, revision: int) -> None:
@@ -279,3 +254,37 @@ class RemoteStore:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class Moment:
+    """An engine's data at one revision, of which a change is made.
+
+    What is read is read when it is asked for: whether the data are still those is noticed when the change is applied.
+    """
+
+    has_staged = False
+
+    def __init__(self, store: RemoteStore, generation: int, last: int, refused: Path) -> None:
+        self.store, self.generation, self.last = store, generation, last
+        self.log = store.log(generation, refused)
+
+    def graph(self, name: NamedNode | DefaultGraph) -> Iterator[Quad]:
+        return self.store.graph(name)
+
+    def quads(self, graph: NamedNode | None = None) -> Iterator[Quad]:
+        return self.store.quads(graph)
+
+    def about(self, subject: NamedNode) -> Iterator[Quad]:
+        return self.store.about(subject)
+
+    def last_about(self, iri: str) -> int:
+        return self.log.last_about(iri)
+
+    def effective(self, delta: Delta) -> Effective:
+        return self.store.effective(delta, self.generation)
+
+    def apply(self, change: Effective, entry: Entry) -> int:
+        """Makes the change and writes it into the log, in one update; Conflict when the data are others by now."""
+        added = {*as_quads(entry, change.patch), last(entry.number)}
+        removed = {last(self.last)} if self.last else set()
+        return self.store.apply(Effective(change.added | added, change.removed | removed, change.revision))
