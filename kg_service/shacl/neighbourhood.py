@@ -51,8 +51,14 @@ class Neighbourhoods:
     def __init__(self, shapes: Shapes, gate: Gate) -> None:
         self._gate = gate
         self._units = [unit for plan in shapes.plans for unit in units_of(plan)]
-        self._targets = frozenset(target for unit in self._units for target in unit.targets)
-        self._ways = tuple(dict.fromkeys(way for unit in self._units for way in unit.ways if way.is_local))
+        targets = {target for unit in self._units for target in unit.targets}
+        self._subjects_of, self._objects_of = (
+            [target.term for target in targets if target.kind == kind and isinstance(target.term, NamedNode)]
+            for kind in ("subjects-of", "objects-of")
+        )
+        self._ways: dict[NamedNode | None, list[Way]] = {None: []}
+        for way in dict.fromkeys(way for unit in self._units for way in unit.ways if way.is_local):
+            self._ways.setdefault(way.predicate, []).append(way)
 
     def around(self, delta: Delta, fetch: Fetch, most: int) -> tuple[Store, Affected]:
         """What is there and what will be, as far as the verdict depends on it, and what is affected.
@@ -62,7 +68,7 @@ class Neighbourhoods:
         world = _World(fetch, most)
         changed = [q for part in (delta.added, delta.removed) for q in part if isinstance(q.graph_name, DefaultGraph)]
         world.extend(changed)
-        world.together([self._classes(changed), *self._back(world, changed)])
+        world.together([self._classes(world, changed), *self._back(world, changed)])
         if any(quad.predicate == SUBCLASS for quad in changed):
             world.together([self._reclassified(world, changed)])
         affected = self._gate.affected(world.store, delta)
@@ -70,23 +76,23 @@ class Neighbourhoods:
         world.together([*self._forward(world, affected), *(_everything(unit) for unit in whole)])
         return world.store, affected
 
-    def _classes(self, changed: Sequence[Quad]) -> Walk[None]:
+    def _classes(self, world: _World, changed: Sequence[Quad]) -> Walk[None]:
         """The class tree, and whatever says of the changed nodes whether they are targets."""
-        yield {Need(None, SUBCLASS)} | self._target_needs({q.subject for q in changed} | {q.object for q in changed})
+        nodes = {quad.subject for quad in changed} | {quad.object for quad in changed}
+        yield {Need(None, SUBCLASS)} | self._target_needs(world, nodes)
 
-    def _target_needs(self, nodes: Nodes) -> set[Need]:
-        """What says of nodes whether they are targets."""
-        needs = {Need(node, TYPE) for node in nodes}
-        for target in self._targets:
-            if isinstance(target.term, NamedNode) and target.kind in ("subjects-of", "objects-of"):
-                needs |= {Need(node, target.term, target.kind == "objects-of") for node in nodes}
-        return needs
+    def _target_needs(self, world: _World, nodes: Nodes) -> set[Need]:
+        """What says of nodes whether they are targets, where that was not asked before."""
+        new = nodes - world.settled
+        world.settled |= new
+        needs = {Need(node, predicate) for predicate in (TYPE, *self._subjects_of) for node in new}
+        return needs | {Need(node, predicate, is_inverse=True) for predicate in self._objects_of for node in new}
 
     def _back(self, world: _World, changed: Sequence[Quad]) -> list[Walk[None]]:
         """From the changed triples to focus nodes, over everything that the gate matches on the way."""
         known: dict[Way, dict[str, Nodes]] = {}
-        for way in self._ways:
-            for quad in changed:
+        for quad in changed:
+            for way in (*self._ways.get(quad.predicate, ()), *self._ways[None]):
                 for name, term in _matched(way, quad).items():
                     known.setdefault(way, {}).setdefault(name, set()).add(term)
         return [self._joined(world, way, row) for way, row in known.items()]
@@ -94,15 +100,16 @@ class Neighbourhoods:
     def _joined(self, world: _World, way: Way, known: dict[str, Nodes]) -> Walk[None]:
         if THIS not in known:
             yield from world.join(way.beside, known)
-        yield self._target_needs(known[THIS])
+        yield self._target_needs(world, known[THIS])
 
     def _reclassified(self, world: _World, changed: Sequence[Quad]) -> Walk[None]:
         """From the instances of classes whose place in the tree changes to focus nodes."""
         moved: Nodes = {quad.subject for quad in changed if quad.predicate == SUBCLASS}
         below = yield from world.walk(Repeat(Predicate(SUBCLASS), "*"), moved, backward=True)
         nodes = yield from world.walk(Predicate(TYPE), below, backward=True)
-        yield self._target_needs(nodes)
-        ways = (way for way in self._ways if way.kind is not None and is_variable(way.edge.subject))
+        yield self._target_needs(world, nodes)
+        of_classes = (way for way in self._ways.get(TYPE, ()) if way.kind is not None)
+        ways = (way for way in of_classes if is_variable(way.edge.subject))
         yield from _side_by_side(self._joined(world, way, {str(way.edge.subject): set(nodes)}) for way in ways)
 
     def _forward(self, world: _World, affected: Affected) -> Iterable[Walk[None]]:
@@ -111,7 +118,7 @@ class Neighbourhoods:
         for focus, numbers in affected.foci.items():
             for number in numbers - affected.whole:
                 foci.setdefault(number, set()).add(focus)
-        yield _once(self._target_needs(set(affected.foci)))
+        yield _once(self._target_needs(world, set(affected.foci)))
         for number, nodes in foci.items():
             unit = self._units[number]
             if unit.wide:
@@ -153,6 +160,8 @@ class _World:
     fetch: Fetch
     most: int
     store: Store = field(default_factory=Store)
+    #: Nodes of which it is known, or on the way, whether they are targets.
+    settled: Nodes = field(default_factory=set)
     _have: set[Need] = field(default_factory=set)
 
     def extend(self, triples: Iterable[Quad]) -> None:
