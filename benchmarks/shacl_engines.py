@@ -92,7 +92,21 @@ def pyrudof(data: Path, shapes_file: Path) -> dict[str, Any]:
     return {"seconds": time.process_time() - start, "found": {"results": len(report)}}
 
 
-ENGINES = {"ours": ours, "pyshacl": pyshacl, "pyrudof": pyrudof}
+def on_disk(root: Path, shapes_file: Path) -> dict[str, Any]:
+    """A published generation, by two processes; their CPU seconds and the memory of the largest."""
+    shapes, start, copied = load_shapes(shapes_file), time.perf_counter(), 0.0
+
+    def progress(what: str, done: int, total: int) -> None:
+        nonlocal copied
+        copied = time.perf_counter() - start if done == 1 else copied
+
+    report = validate_generation(root, shapes, progress=progress)
+    wall, used = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    about = {"wall": wall, "copied": copied, "peak": used.ru_maxrss * 1024}
+    return about | {"seconds": used.ru_utime + used.ru_stime, "found": {"results": len(report.results)}}
+
+
+ENGINES = {"ours": ours, "pyshacl": pyshacl, "pyrudof": pyrudof, "on disk": on_disk}
 
 
 def each_query(data: Path, shapes: Shapes) -> Iterator[tuple[float, str]]:
@@ -166,24 +180,6 @@ def published(folder: Path, data: Path) -> Path:
     return root
 
 
-def on_disk(root: Path, shapes: Shapes) -> None:
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    copying = 0.0
-
-    def progress(what: str, done: int, total: int) -> None:
-        nonlocal copying
-        copying = time.perf_counter() - start if what.startswith("checking") and done == 1 else copying
-
-    report = validate_generation(root, shapes, progress=progress)
-    wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    load = os.getloadavg()[0]
-    print(
-        f"  on disk, two processes: {wall:.1f} s wall (the first plan done after {copying:.1f} s), {cpu:.1f} s CPU, "
-        f"{after.ru_maxrss / 2**20:.2f} GiB in the largest, {len(report.results)} results; load {load:.0f}"
-    )
-
-
 def compare(count: int, folder: Path, chosen: argparse.Namespace) -> None:
     whole, core = shapes_files(folder)
     data = world(folder, count)
@@ -204,11 +200,16 @@ def compare(count: int, folder: Path, chosen: argparse.Namespace) -> None:
                 Counter(reference["found"]) - Counter(mine["found"]),
             )
             raise SystemExit(f"results differ: only ours {only[0]}, only theirs {only[1]}")
-    shapes = load_shapes(whole)
     if chosen.queries:
-        for seconds, what in sorted(each_query(data, shapes), reverse=True)[:SLOWEST]:
+        for seconds, what in sorted(each_query(data, load_shapes(whole)), reverse=True)[:SLOWEST]:
             print(f"    {seconds * 1000:9.1f} ms {what}")
-    on_disk(published(folder, data), shapes)
+    told = run("on disk", published(folder, data), whole, 3600)
+    print(line("on disk, two processes", told, None))
+    if "wall" in told:
+        load = os.getloadavg()[0]
+        print(
+            f"    {told['wall']:.1f} s wall, the first plan done after {told['copied']:.1f} s; machine load {load:.1f}"
+        )
 
 
 def main() -> None:
@@ -222,7 +223,7 @@ def main() -> None:
     if chosen.engine:
         name, data, shapes = chosen.engine
         told = ENGINES[name](Path(data), Path(shapes))
-        print(json.dumps(told | {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
+        print(json.dumps({"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024} | told))
         return
     with tempfile.TemporaryDirectory(prefix="shacl-engines-") as folder:
         for count in chosen.triples:
