@@ -19,7 +19,7 @@ from kg_service.shacl.paths import Predicate
 from kg_service.shacl.report import in_order
 from kg_service.shacl.shapes import VIOLATION
 from kg_service.store import Delta
-from kg_service.store.embedded import BULK, EmbeddedStore, in_default_graph
+from kg_service.store.embedded import BULK, EmbeddedStore, in_default_graph, is_default
 from kg_service.store.log import ChangeLog, Entry, Patch, Refusal
 
 #: Results of a report that the log keeps.
@@ -130,10 +130,9 @@ def _attempt(store: EmbeddedStore, proposal: Proposal, gate: Gate) -> Committed:
     """Stages a proposal that conforms; what it returns is true once the generation that it names is published."""
     if proposal.key and (known := store.with_key(proposal.key)):
         return again(known, proposal)
-    change = store.effective(skolemised(proposal.make(store)))
+    change, patch = store.planned(skolemised(proposal.make(store)))
     if not change and store.generation:
         return Committed(store.generation, 0, 0, Report())
-    patch = store.patch(change)
     added, removed = len(patch.delta.added), len(patch.delta.removed)
     try:
         report = _judged(store, change, gate, proposal.language)
@@ -181,10 +180,6 @@ def again(known: Entry, proposal: Proposal) -> Committed:
     return Committed(known.generation, known.added, known.removed, Report(), known.number)
 
 
-def _is_named(quad: Quad) -> bool:
-    return not isinstance(quad.graph_name, DefaultGraph)
-
-
 def _judged(store: EmbeddedStore, change: Delta, gate: Gate, language: str) -> Report:
     """Stages an effective change; the results that it brings."""
     wrong = tuple(misplaced(change, language))
@@ -211,7 +206,8 @@ def _judged_around(store: EmbeddedStore, change: Delta, gate: Gate, language: st
 
 def _judged_whole(store: EmbeddedStore, change: Delta, gate: Gate, language: str) -> Report:
     """Judges the whole graph in memory, while the change is written to the disk."""
-    before, after = _worlds(store.triples(), change)
+    merged = Delta(*(frozenset(filter(is_default, part)) for part in (change.added, change.removed)))
+    before, after = _worlds(store.triples(), merged)
     with ThreadPoolExecutor(1) as beside:
         staging = beside.submit(store.stage, change)
         report = _compared(before, after, gate.shapes, language)
@@ -257,6 +253,8 @@ def _now() -> str:
 
 def skolemised(delta: Delta) -> Delta:
     """The change with a fresh IRI for each blank node that it adds (RDF 1.1, section 3.5); none is ever stored."""
+    if not any(map(_has_blank_node, delta.added)):
+        return delta
     named: dict[BlankNode, NamedNode] = {}
 
     def term(value: Any) -> Any:
@@ -266,6 +264,10 @@ def skolemised(delta: Delta) -> Delta:
 
     added = (Quad(term(q.subject), q.predicate, term(q.object), term(q.graph_name)) for q in delta.added)
     return Delta(frozenset(added), delta.removed)
+
+
+def _has_blank_node(quad: Quad) -> bool:
+    return any(isinstance(term, BlankNode) for term in (quad.subject, quad.object, quad.graph_name))
 
 
 def judge(
@@ -287,9 +289,9 @@ def _worlds(triples: Iterable[Quad], delta: Delta) -> tuple[Store, Store]:
     """The merged graph before and after a change, in memory."""
     before, after = Store(), Store()
     before.bulk_extend(triples)
-    gone = {quad for quad in delta.removed if not _is_named(quad)}
+    gone = set(filter(is_default, delta.removed))
     after.bulk_extend(quad for quad in before if quad not in gone)
-    after.bulk_extend(in_default_graph(quad) for quad in delta.added)
+    after.bulk_extend(map(in_default_graph, delta.added))
     return before, after
 
 
@@ -311,7 +313,7 @@ _WRONG_GRAPH = (
 def misplaced(delta: Delta, language: str) -> Iterator[Result]:
     """Claims in the wrong graph: the one rule on graphs, where shapes see the whole graph merged."""
     for quad in delta.added:
-        if quad.predicate != _CERTAINTY or isinstance(quad.graph_name, DefaultGraph):
+        if quad.predicate != _CERTAINTY or is_default(quad):
             continue
         if (quad.object == _INFERRED) != (quad.graph_name == graph("inferred")):
             yield Result(

@@ -118,7 +118,7 @@ class EmbeddedStore:
     def quads(self, graph: NamedNode | None = None) -> Iterator[Quad]:
         """The quads of one named graph, or those of all named graphs."""
         for quad in self._store.quads_for_pattern(None, None, None, graph):
-            if not isinstance(quad.graph_name, DefaultGraph):
+            if not is_default(quad):
                 yield quad
 
     def triples(self) -> Iterator[Quad]:
@@ -231,38 +231,41 @@ class EmbeddedStore:
 
         With `union`, what leaves the default graph leaves every named graph as well: it could not stay away otherwise.
         """
+        change, _ = self.planned(delta)
+        return change
+
+    def planned(self, delta: Delta) -> tuple[Delta, Patch]:
+        """The effective change, and what the log is to say of it."""
         wanted, unwanted = as_kept(delta.added), as_kept(delta.removed)
         removed = {q for q in unwanted - wanted if q in self._store}
-        added = frozenset(q for q in wanted if q not in self._store)
+        added = wanted if self._is_empty() else frozenset(q for q in wanted if q not in self._store)
         if not self._union:
-            return Delta(added, frozenset(removed))
-        for quad in [q for q in removed if isinstance(q.graph_name, DefaultGraph)]:
+            change = Delta(added, frozenset(removed))
+            return change, Patch(change)
+        for quad in [q for q in removed if is_default(q)]:
             removed.update(self._store.quads_for_pattern(quad.subject, quad.predicate, quad.object, None))
         removed -= wanted
-        arriving = {in_default_graph(q) for q in added}
-        removed -= arriving
-        leaving = {in_default_graph(q) for q in removed} - arriving
+        arriving = {in_default_graph(q) for q in added if not is_default(q)}
+        removed -= arriving | added
+        leaving = {in_default_graph(q) for q in removed} - arriving - added
         unheld = {triple for triple in leaving - wanted if not self._is_held(triple, removed)}
         staying = {triple for triple in leaving - unheld if triple in removed}
-        return Delta(
-            added=added | {triple for triple in arriving if triple not in self._store},
+        known = set() if self._is_empty() else {triple for triple in arriving - added if triple in self._store}
+        change = Delta(
+            added=added | (arriving - known),
             removed=frozenset(removed - staying | {triple for triple in unheld if triple in self._store}),
         )
-
-    def patch(self, change: Delta) -> Patch:
-        """What an effective change does, to be asked before it is staged."""
-        if not self._union:
-            return Patch(change)
-        arriving = {in_default_graph(q) for q in change.added if not isinstance(q.graph_name, DefaultGraph)}
-        leaving = {in_default_graph(q) for q in change.removed if not isinstance(q.graph_name, DefaultGraph)}
-        known = (triple for triple in arriving - change.added if triple in self._store)
+        gone = {in_default_graph(q) for q in change.removed if not is_default(q)}
         kept = frozenset(triple for triple in known if not self._is_held(triple, set()))
-        return Patch(Delta(change.added - arriving, change.removed - leaving), kept)
+        return change, Patch(Delta(added - arriving, change.removed - gone), kept)
+
+    def _is_empty(self) -> bool:
+        return next(self._store.quads_for_pattern(None, None, None, None), None) is None
 
     def _is_held(self, triple: Quad, removed: AbstractSet[Quad]) -> bool:
         """Whether a named graph still holds the triple once the removed quads are gone."""
         holding = self._store.quads_for_pattern(triple.subject, triple.predicate, triple.object, None)
-        return any(not isinstance(q.graph_name, DefaultGraph) and q not in removed for q in holding)
+        return any(not is_default(q) and q not in removed for q in holding)
 
     def close(self) -> None:
         """Lets the next writer in."""
@@ -295,12 +298,18 @@ def snapshot(root: Path) -> Iterator[Store]:
 def as_kept(quads: Iterable[Quad]) -> frozenset[Quad]:
     """The quads with their literals as the store keeps them: it writes "007"^^xsd:integer as 7."""
     kept = Store()
-    kept.extend(quads)
+    kept.bulk_extend(quads)
     return frozenset(kept)
 
 
+def is_default(quad: Quad) -> bool:
+    """Whether a quad is in the default graph."""
+    return isinstance(quad.graph_name, DefaultGraph)
+
+
 def in_default_graph(quad: Quad) -> Quad:
-    return Quad(quad.subject, quad.predicate, quad.object, DefaultGraph())
+    """The quad's triple in the default graph."""
+    return quad if is_default(quad) else Quad(quad.subject, quad.predicate, quad.object, DefaultGraph())
 
 
 def delta_between(old: Iterable[Quad], new: Iterable[Quad]) -> Delta:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -15,15 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
-from pyoxigraph import DefaultGraph, NamedNode, Quad, RdfFormat, parse
+from pyoxigraph import NamedNode, Quad, RdfFormat, parse, serialize
 
 from kg_service.errors import StoreDamaged
 from kg_service.store import Delta, generations
 
 #: Refused changes that are remembered.
 REFUSALS = 1_000
-#: Quads that are written to a patch at a time.
-_AT_ONCE = 10_000
+_LENGTHS = struct.Struct(">3Q")
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS change (
@@ -60,43 +60,30 @@ class Patch:
     @property
     def touched(self) -> set[str]:
         """The IRIs of the subjects and of the graphs that the change is about; "" is the default graph."""
-        found = {""}
-        for quad in (*self.delta.added, *self.delta.removed):
-            if isinstance(quad.subject, NamedNode):
-                found.add(quad.subject.value)
-            if isinstance(quad.graph_name, NamedNode):
-                found.add(quad.graph_name.value)
-        return found
+        terms = {
+            term for part in (self.delta.added, self.delta.removed) for q in part for term in (q.subject, q.graph_name)
+        }
+        return {"", *(term.value for term in terms if isinstance(term, NamedNode))}
 
     def packed(self) -> bytes:
-        """The patch as it is stored: lines of N-Quads, each after the letter that says what became of the quad."""
-        packer = zlib.compressobj(level=1)
-        parts = []
-        for letter, quads in (("A", self.delta.added), ("D", self.delta.removed), ("K", self.kept)):
-            lines: list[str] = []
-            for quad in quads:
-                lines.append(f"{letter} {_line(quad)}\n")
-                if len(lines) == _AT_ONCE:
-                    parts.append(packer.compress("".join(lines).encode()))
-                    lines.clear()
-            parts.append(packer.compress("".join(lines).encode()))
-        return b"".join([*parts, packer.flush()])
+        """The patch as it is stored: what came, what went and what was kept as N-Quads, each compressed."""
+        texts = (serialize(quads, None, RdfFormat.N_QUADS) or b"" for quads in self._parts)
+        packed = [zlib.compress(text, level=1) for text in texts]
+        return _LENGTHS.pack(*map(len, packed)) + b"".join(packed)
+
+    @property
+    def _parts(self) -> tuple[frozenset[Quad], frozenset[Quad], frozenset[Quad]]:
+        return self.delta.added, self.delta.removed, self.kept
 
     @classmethod
     def unpacked(cls, stored: bytes) -> Patch:
-        found: dict[str, list[str]] = {"A": [], "D": [], "K": []}
-        for line in zlib.decompress(stored).decode().split("\n"):
-            if line:
-                found[line[0]].append(line[2:])
-        added, removed, kept = (
-            frozenset(parse("\n".join(lines).encode(), RdfFormat.N_QUADS)) for lines in found.values()
-        )
+        parts, start = [], _LENGTHS.size
+        for length in _LENGTHS.unpack_from(stored):
+            text = zlib.decompress(stored[start : start + length])
+            parts.append(frozenset(parse(text, RdfFormat.N_QUADS)))
+            start += length
+        added, removed, kept = parts
         return cls(Delta(added, removed), kept)
-
-
-def _line(quad: Quad) -> str:
-    graph = "" if isinstance(quad.graph_name, DefaultGraph) else f" {quad.graph_name}"
-    return f"{quad.subject} {quad.predicate} {quad.object}{graph} ."
 
 
 @dataclass(frozen=True, slots=True)
