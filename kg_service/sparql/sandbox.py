@@ -28,8 +28,8 @@ from kg_service.store.children import Child, Ended
 from kg_service.store.frames import begin, limit_memory, receive, refuse, send, send_data
 from kg_service.store.reader import OpenGeneration
 
-#: Processes that are kept for the next job, and the jobs after which one is replaced.
-_KEPT, _JOBS = 2, 1_000
+#: Processes at most, the others' jobs wait; and the jobs after which one is replaced.
+_PROCESSES, _JOBS = 4, 1_000
 
 
 class Sandbox:
@@ -53,6 +53,7 @@ class Sandbox:
         self._root, self._memory, self._seconds, self._max_bytes = root, memory, seconds, max_bytes
         self._union, self._engine, self._copy = union, engine, copy
         self._idle: list[tuple[Child, int]] = []
+        self._turns = asyncio.Semaphore(_PROCESSES)
         self._is_closed = False
 
     async def start(self) -> None:
@@ -99,10 +100,22 @@ class Sandbox:
     async def _fresh(self) -> Child:
         return await Child.start("kg_service.sparql.sandbox", self._root, self._memory)
 
+    async def _next(self) -> tuple[Child, int]:
+        """A process that has no job, and the number of jobs that it had."""
+        while self._idle:
+            child, jobs = self._idle.pop()
+            if child.is_alive:
+                return child, jobs
+        return await self._fresh(), 0
+
     async def _run(self, job: Mapping[str, object], body: bytes) -> tuple[Delta, int | None]:
         if len(body) > self._max_bytes:
             raise TooLarge(f"the body is larger than {self._max_bytes} bytes; send it in parts")
-        child, jobs = self._idle.pop() if self._idle else (await self._fresh(), 0)
+        async with self._turns:
+            return await self._run_now(job, body)
+
+    async def _run_now(self, job: Mapping[str, object], body: bytes) -> tuple[Delta, int | None]:
+        child, jobs = await self._next()
         is_clean = False
         parts = {b"A": bytearray(), b"R": bytearray()}
         asked: int | None = None
@@ -127,7 +140,7 @@ class Sandbox:
         except TimeoutError:
             raise QueryStopped(f"the request took longer than {self._seconds:g} s; send it in parts") from None
         finally:
-            if is_clean and jobs < _JOBS and len(self._idle) < _KEPT and not self._is_closed:
+            if is_clean and jobs < _JOBS and not self._is_closed:
                 self._idle.append((child, jobs + 1))
             else:
                 await child.end()

@@ -5,6 +5,7 @@ import contextlib
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -138,12 +139,34 @@ def test_a_long_line_and_many_rows_take_their_length() -> None:
 
 
 def test_a_patch_is_read_in_the_sandbox(tmp_path: Path) -> None:
-    sandbox = Sandbox(tmp_path, memory=2**29, seconds=20, max_bytes=1000)
-    text = b'TX .\nA _:x <http://e/p> "1" <http://e/g> .\nD <http://e/s> <http://e/p> "2" .\nTC .\n'
-    found = asyncio.run(sandbox.patched(text))
-    assert [q.graph_name for q in found.added] == [G]
-    assert found.removed == {quad("2")}
-    with pytest.raises(Malformed, match="line 1"):
-        asyncio.run(sandbox.patched(b"A ."))
-    with pytest.raises(TooLarge):
-        asyncio.run(sandbox.patched(text * 20))
+    async def check() -> None:
+        sandbox = Sandbox(tmp_path, memory=2**29, seconds=20, max_bytes=1000)
+        text = b'TX .\nA _:x <http://e/p> "1" <http://e/g> .\nD <http://e/s> <http://e/p> "2" .\nTC .\n'
+        found = await sandbox.patched(text)
+        assert [q.graph_name for q in found.added] == [G]
+        assert found.removed == {quad("2")}
+        with pytest.raises(Malformed, match="line 1"):
+            await sandbox.patched(b"A .")
+        with pytest.raises(TooLarge):
+            await sandbox.patched(text * 20)
+        await sandbox.close()
+
+    asyncio.run(check())
+
+
+def test_many_jobs_at_once_share_a_few_processes_and_a_dead_one_is_replaced(tmp_path: Path) -> None:
+    async def check() -> None:
+        sandbox = Sandbox(tmp_path, memory=2**29, seconds=20, max_bytes=1000)
+        texts = [f'A <http://e/s> <http://e/p> "{number}" .\n'.encode() for number in range(30)]
+        found = await asyncio.gather(*(sandbox.patched(text) for text in texts))
+        assert [delta.added for delta in found] == [{quad(str(number))} for number in range(30)]
+        started = psutil.Process().children()
+        assert 1 <= len(started) <= 4
+        for process in started:
+            process.kill()
+        psutil.wait_procs(started)
+        await asyncio.sleep(0.1)
+        assert (await sandbox.patched(texts[7])).added == {quad("7")}
+        await sandbox.close()
+
+    asyncio.run(check())
