@@ -8,6 +8,9 @@ A change can alter the verdict of a unit of the shapes (see `reach`) only on foc
 leads back. Those are looked for in the union of the states before and after, so that nothing is missed; then they are
 judged, and no others. Each pair of a unit and a focus node has the results that validating the whole graph gives it.
 
+How a pair is judged: by look-ups where they tell (see `lookups`), else by one expression for many foci; only where
+those find fault, or cannot tell, are the queries of the unit run.
+
 Where that cannot be: a unit that looks at what no path leads to, a node that a query cannot write (a blank node), or
 more than `MOST_FOCI` nodes at once. The unit is then judged on all its targets.
 """
@@ -26,10 +29,11 @@ from pyoxigraph import BlankNode, DefaultGraph, Literal, NamedNode, Quad, QueryR
 from kg_service.shacl import Report, Shapes, patterns
 from kg_service.shacl.compiler import Plan
 from kg_service.shacl.graph import SUBCLASS, TYPE, Term
+from kg_service.shacl.lookups import Verdicts, View, can_be_written
 from kg_service.shacl.marks import ClassTree
 from kg_service.shacl.paths import Predicate, sparql
 from kg_service.shacl.patterns import THIS, Pattern, is_variable
-from kg_service.shacl.reach import Unit, Way, columns_of, rule_column, units_of
+from kg_service.shacl.reach import Unit, Way, columns_of, rule_column, rule_needs, units_of
 from kg_service.shacl.report import in_order
 from kg_service.shacl.validator import Run, as_result
 from kg_service.store import Delta
@@ -90,6 +94,8 @@ class Gate:
                 self._members.setdefault(str(way.kind), []).append(walk)
         rules = ((number, rule_column(unit.check)) for number, unit in enumerate(self._units))
         self._rules = {number: text for number, text in rules if text is not None}
+        self._needs = {unit.check: needs for unit in self._units if (needs := rule_needs(unit.check)) is not None}
+        self._verdicts = Verdicts()
         self._kinds = frozenset(self._members) | self._targets.classes.keys()
         self._tree, self._tree_text = ClassTree(()), b""
         self._columns: dict[frozenset[int], list[tuple[frozenset[int], str]]] = {}
@@ -206,7 +212,7 @@ class Gate:
             if walk.end is not None:
                 for row in rows:
                     found.add(row[walk.end], walk.units)
-            elif not walk.way.is_local or not all(_can_be_written(term) for row in rows for term in row):
+            elif not walk.way.is_local or not all(can_be_written(term) for row in rows for term in row):
                 found.whole |= walk.units
             elif walk.single is not None:
                 predicate, is_inverse, place = walk.single
@@ -320,8 +326,10 @@ class Gate:
     def _suspects(
         self, store: Store, present: Mapping[Writable, frozenset[int]], tree: ClassTree
     ) -> dict[int, dict[Writable, None]]:
-        """The foci of each unit on which an expression fails, and all foci of units that have no expression."""
+        """The foci of each unit that look-ups or an expression find fault with, and those that neither can judge."""
         suspects: dict[int, dict[Writable, None]] = defaultdict(dict)
+        if len(present) <= _SOME:
+            present = self._looked_up(store, present, tree, suspects)
         alike: dict[frozenset[int], list[Writable]] = defaultdict(list)
         for node, units in present.items():
             alike[units].append(node)
@@ -339,6 +347,29 @@ class Gate:
                             for number in numbers:
                                 suspects[number][this] = None
         return suspects
+
+    def _looked_up(
+        self,
+        store: Store,
+        present: Mapping[Writable, frozenset[int]],
+        tree: ClassTree,
+        suspects: dict[int, dict[Writable, None]],
+    ) -> dict[Writable, frozenset[int]]:
+        """The units and foci that look-ups cannot judge; those that they find fault with become suspects."""
+        view = View(store, tree, self._verdicts, self._needs)
+        waiting = [(node, unit) for node, units in present.items() for unit in units]
+        is_new = True
+        while is_new:
+            judged = [(node, unit, view.holds(self._units[unit].check, node)) for node, unit in waiting]
+            for node, unit, holds in judged:
+                if holds is False:
+                    suspects[unit][node] = None
+            waiting = [(node, unit) for node, unit, holds in judged if holds is None]
+            is_new = self._verdicts.ask()
+        rest: dict[Writable, set[int]] = defaultdict(set)
+        for node, unit in waiting:
+            rest[node].add(unit)
+        return {node: frozenset(units) for node, units in rest.items()}
 
     def _columns_of(self, units: frozenset[int], tree: ClassTree) -> list[tuple[frozenset[int], str]]:
         if units not in self._columns:
@@ -517,7 +548,7 @@ class _Found:
         self._foci: dict[Writable, set[int]] = defaultdict(set)
 
     def add(self, node: Term | None, units: Iterable[int]) -> None:
-        if node in self._foci or (isinstance(node, NamedNode | Literal) and _can_be_written(node)):
+        if node in self._foci or (isinstance(node, NamedNode | Literal) and can_be_written(node)):
             self._foci[node].update(units)  # type: ignore[index]
         else:
             self.whole.update(units)
@@ -646,23 +677,6 @@ def _one_of(quads: Iterable[Quad]) -> Quad | None:
 def _counts(quad: Quad) -> bool:
     """Shapes see the default graph."""
     return isinstance(quad.graph_name, DefaultGraph)
-
-
-def _can_be_written(term: Term) -> bool:
-    """Can a query name the term? Not a blank node, nor what a lenient parser has let in."""
-    try:
-        match term:
-            case NamedNode():
-                NamedNode(term.value)
-            case Literal():
-                NamedNode(term.datatype.value)
-                if term.language:
-                    Literal(term.value, language=term.language)
-            case _:
-                return False
-    except ValueError:
-        return False
-    return True
 
 
 def _as_kept(term: Term) -> Term:

@@ -65,6 +65,39 @@ def variables_of(patterns: Iterable[Pattern]) -> frozenset[str]:
     return frozenset(variable for pattern in patterns for variable in pattern.variables)
 
 
+@dataclass(frozen=True)
+class Needs:
+    """What a node must have itself before a query can find anything there."""
+
+    predicates: frozenset[NamedNode]
+    #: Where any predicate may do: a variable and the expression on nothing else that the predicate must pass.
+    passing: tuple[str, str] | None = None
+
+
+def needs_of(query: str) -> Needs:
+    """What `?this` needs for the query to have a solution for it, as far as that can be told."""
+    reader = _Reader(query, {}, None)
+    try:
+        group = reader.read()
+    except Unreadable:
+        return Needs(frozenset())
+    if not (group.is_plain and reader.is_bare):
+        return Needs(frozenset())
+    own = [pattern for pattern in group.patterns if pattern.subject == THIS]
+    predicates = frozenset(pattern.path.iri for pattern in own if isinstance(pattern.path, Predicate))
+    passing = None
+    if len(group.patterns) == len(own) == 1 and is_variable(own[0].path) and own[0].path not in (THIS, own[0].object):
+        texts = [each.text for each in group.filters if each.group is None]
+        used = set(_VARIABLE.findall(" ".join(texts)))
+        if texts and used == {own[0].path} and not _CHANCE.search(" ".join(texts)):
+            passing = own[0].path, f"COALESCE({both([f'({text})' for text in texts])}, false)"
+    return Needs(predicates, passing)
+
+
+_VARIABLE = re.compile(r"[?$]\w+")
+_CHANCE = re.compile(r"\b(now|rand|uuid|struuid|bnode)\b", re.IGNORECASE)  # functions that answer anew each time
+
+
 def has_solution(query: str) -> str | None:
     """The expression that says whether the query has a solution for the node in `?this`; None where there is none.
 

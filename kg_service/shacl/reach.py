@@ -33,10 +33,12 @@ from kg_service.shacl.inline import fresh_variables, inlined, is_inlined
 from kg_service.shacl.paths import Edge, Inverse, Path, Predicate, edges, in_sequence, is_nullable
 from kg_service.shacl.patterns import (
     THIS,
+    Needs,
     Pattern,
     Unreadable,
     has_solution,
     is_variable,
+    needs_of,
     placed_patterns,
     variables_of,
 )
@@ -146,6 +148,13 @@ def rule_column(check: AnyCheck) -> str | None:
     return text
 
 
+def rule_needs(check: AnyCheck) -> Needs | None:
+    """What a node needs for a rule in SPARQL that stands at the focus node itself to find anything."""
+    if not isinstance(check, SparqlCheck) or check.source.parent is not None or check.constraint.is_ask:
+        return None
+    return None if check.constraint.parameters else needs_of(check.constraint.prologue + check.constraint.query)
+
+
 def _is_inlined(check: AnyCheck) -> bool:
     return all(is_inlined(constraint, check.shape) for constraint in constraints_of(check))
 
@@ -162,7 +171,7 @@ def _restricted(plan: Plan, checks: frozenset[AnyCheck]) -> Shape:
 
 
 def _unit(check: AnyCheck, root: Shape) -> Unit:
-    prefix = _prefix(check.source)
+    prefix = prefix_of(check.source)
     parts = list(_of_path(prefix, ()))
     for constraint in constraints_of(check):
         parts += _of_constraint(constraint, check.shape, prefix)
@@ -172,11 +181,11 @@ def _unit(check: AnyCheck, root: Shape) -> Unit:
     return Unit(check, root, tuple(ways), tuple(reads), "; ".join(wide))
 
 
-def _prefix(source: Source) -> tuple[Path, ...]:
+def prefix_of(source: Source) -> tuple[Path, ...]:
     """The paths from the target nodes to the nodes of the source."""
     if source.parent is None or source.path is None:
         return ()
-    return (*_prefix(source.parent), source.path)
+    return (*prefix_of(source.parent), source.path)
 
 
 def _part(prefix: tuple[Path, ...], predicate: NamedNode | None, *, inverse: bool = False, **kind: NamedNode) -> _Part:

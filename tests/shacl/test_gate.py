@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
-from pyoxigraph import BlankNode, NamedNode, Quad, RdfFormat, Store, Triple, parse
+from pyoxigraph import BlankNode, Literal, NamedNode, Quad, RdfFormat, Store, Triple, parse
 
 from kg_service.rdf import parse_file
 from kg_service.shacl import Report, Shapes, load_shapes, validate
@@ -228,6 +228,76 @@ def test_changes_to_the_village_have_the_results_of_whole_validation() -> None:
         assert everything(by_gate) == everything(by_all)
         refused += by_all.blocks
     assert 5 < refused < 25
+
+
+# What is looked up instead of asked of the engine
+
+TEXTS = [
+    "",
+    " ",
+    "a",
+    "ab ",
+    "\u00e9",
+    "\u00a0",
+    "\u2028",
+    "\u200b",
+    "\x1c",
+    "\x85",
+    "\u0665",
+    "\u017f",
+    "\u212a",
+    "a\nb",
+    "[",
+    "x" * 3000,
+]
+PATTERNS = [
+    r"\S",
+    r"^\s*$",
+    r"^.$",
+    r"^[^ ]+$",
+    r"a$",
+    r"^[a-z&&[^b]]",
+    r"[[:alpha:]]",
+    r"\d",
+    r"\w",
+    r"\bb",
+    r"(?i)S",
+    r"\\",
+    "\u00e9",
+    "",
+]
+
+
+@pytest.mark.parametrize("flags", ["", "i", "s"])
+def test_a_pattern_means_to_the_gate_what_it_means_to_the_engine(shapes_of: ShapesOf, flags: str) -> None:
+    given = f' ; sh:flags "{flags}"' if flags else ""
+    rules = (f"sh:property [ sh:path :p ; sh:pattern {Literal(pattern)}{given} ]" for pattern in PATTERNS)
+    shapes = shapes_of(f":S a sh:NodeShape ; sh:targetSubjectsOf :p ; {' ; '.join(rules)} .")
+    added = {Quad(ex(f"n{n}"), ex("p"), Literal(text)) for n, text in enumerate(TEXTS)}
+    added |= {Quad(ex("iri"), ex("p"), ex("a")), Quad(ex("tagged"), ex("p"), Literal("S", language="en"))}
+    by_gate, by_all = judged_both_ways(set(), Delta(frozenset(added)), shapes, Gate(shapes), Report(()))
+    assert everything(by_gate) == everything(by_all)
+    assert 0 < len(by_all.results) < len(PATTERNS) * len(added)
+
+
+def test_a_node_with_very_many_values_has_the_results_of_whole_validation(shapes_of: ShapesOf) -> None:
+    shapes = shapes_of(
+        ":S a sh:NodeShape ; sh:targetClass :C0 ; sh:closed true ; sh:ignoredProperties ( rdf:type ) ;"
+        " sh:property [ sh:path :p ; sh:maxCount 700 ; sh:nodeKind sh:IRI ] ,"
+        " [ sh:path [ sh:inversePath :q ] ; sh:class :C0 ] ."
+    )
+    data = {Quad(ex("a"), TYPE, ex("C0"))}
+    data |= {Quad(ex("a"), ex("p"), ex(f"n{n}")) for n in range(700)} | {
+        Quad(ex(f"n{n}"), ex("q"), ex("a")) for n in range(700)
+    }
+    for quad in (
+        Quad(ex("a"), ex("p"), Literal("one")),
+        Quad(ex("a"), ex("r"), ex("b")),
+        Quad(ex("b"), ex("q"), ex("a")),
+    ):
+        by_gate, by_all = judged_both_ways(data, Delta(frozenset({quad})), shapes, Gate(shapes), whole(data, shapes))
+        assert everything(by_gate) == everything(by_all)
+        assert by_all.blocks
 
 
 # What is affected
