@@ -43,6 +43,9 @@ Paths = Annotated[
 StorePath = Annotated[
     Path | None, typer.Option("--store", help="Directory of the embedded store [default: data/store].")
 ]
+#: Results that are listed of a whole store.
+_MOST_RESULTS = 10_000
+
 Replace = Annotated[
     bool, typer.Option("--replace", help="Make each graph in the files equal to what they say, instead of adding.")
 ]
@@ -243,7 +246,10 @@ def _load_remotely(settings: Settings, proposal: Any) -> Any:
 
 @app.command()
 def validate(
-    paths: Paths,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="RDF files (.ttl .trig .nt .nq .rdf .jsonld, also .gz) or folders of them."),
+    ] = None,
     store: StorePath = None,
     replace: Replace = False,
     language: Language = "en",
@@ -251,11 +257,15 @@ def validate(
 ) -> None:
     """Check files against the shapes, together with what is already known; exit code 1 if they break them.
 
-    What is known is the store; for files of data/ it is the other files of data/.
+    What is known is the store; for files of data/ it is the other files of data/. Without files, the store itself is
+    checked.
     """
     from kg_service.ingest import bulk
 
     settings = _settings(store=store)
+    if not paths:
+        _validate_store(settings, language, as_json)
+        return
     files = bulk.files_in(paths)
     given = {path.resolve() for path in files}
     seeds = bulk.seeds(settings.data, resources.folder("ontology"))
@@ -270,6 +280,22 @@ def validate(
             known = bulk.known(None if is_seed else settings.store, others)
         report = bulk.validate(
             files, known, _shapes(settings.own_folder), replace=replace, language=language, progress=progress
+        )
+    _report(report, as_json)
+    if report.blocks:
+        raise typer.Exit(1)
+
+
+def _validate_store(settings: Settings, language: str, as_json: bool) -> None:
+    """Validates everything that the store holds, by several processes."""
+    if settings.is_remote:
+        raise Malformed("name the files to check; the whole graph of another engine is checked by its own means")
+    from kg_service.shacl.whole import validate_generation
+
+    _seeded(settings)
+    with _progress() as progress:
+        report = validate_generation(
+            settings.store, _shapes(settings.store), limit=_MOST_RESULTS, language=language, progress=progress
         )
     _report(report, as_json)
     if report.blocks:

@@ -23,6 +23,9 @@ import psutil
 import pytest
 import rdflib
 
+from kg_service.rdf import TRIG, parse_bytes
+from kg_service.store import Delta
+from kg_service.store.embedded import EmbeddedStore
 from tests.conftest import VILLAGE
 from tests.serving import ready
 
@@ -421,3 +424,15 @@ def test_help_names_every_command() -> None:
     assert done.returncode == 0
     for command in ("serve", "load", "validate", "query", "export", "encode"):
         assert command in done.stdout
+
+
+def test_without_files_the_store_itself_is_validated(kg: Kg) -> None:
+    good = kg("validate", "--json")
+    assert good.returncode == 0, good.stderr
+    assert json.loads(good.stdout)["blocks"] is False
+    ends = b'<urn:g> { <urn:e> a <https://w3id.org/sse-kg/ontology#Event> ; <https://schema.org/startDate> "never" }'
+    with EmbeddedStore(kg.store) as store:  # which judges nothing by itself
+        store.apply(Delta(added=frozenset(parse_bytes(ends, TRIG))))
+    broken = kg("validate")
+    assert broken.returncode == 1
+    assert "urn:e" in broken.stdout

@@ -7,15 +7,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pyoxigraph import Quad, Store
+from pyoxigraph import Quad
 
 from kg_service import resources
 from kg_service.changes.commit import Proposal, noted
 from kg_service.rdf import N_TRIPLES, parse_file, to_text
-from kg_service.shacl import Report, Shapes, load_shapes, validate
+from kg_service.shacl import Report, Shapes, load_shapes
+from kg_service.shacl.whole import validate_generation
 from kg_service.store import Delta
 from kg_service.store.embedded import EmbeddedStore
 from kg_service.store.log import Patch
+
+#: Results that a report on the whole graph shows.
+_MOST = 10_000
 
 
 def _own(root: Path) -> Path:
@@ -51,9 +55,7 @@ def adopt(
     from then on changes may not make it worse. Raises ShapesError for shapes that cannot be used.
     """
     shapes = load_shapes(_packaged() if new is None else new)
-    whole = Store()
-    whole.bulk_extend(store.triples())
-    report = validate(whole, shapes, language=proposal.language)
+    report = validate_generation(store.root, shapes, limit=_MOST, language=proposal.language)
     if proposal.dry_run or (report.blocks and not force):
         return None, report
     _put_in_force(store.root, new)
