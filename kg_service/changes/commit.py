@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from pyoxigraph import BlankNode, DefaultGraph, Literal, NamedNode, Quad, Store
 
-from kg_service.errors import KeyReused, KgError, Violations
+from kg_service.errors import KeyReused, KgError, StoreError, Violations
 from kg_service.rdf import GENID, SHAPE, entity, graph, sse
 from kg_service.shacl import Progress, Report, Result, Shapes, no_progress, validate
 from kg_service.shacl.gate import Gate
@@ -116,6 +116,9 @@ def commit_all(store: EmbeddedStore, proposals: Sequence[Proposal], gate: Gate) 
     except BaseException:
         store.discard()
         raise
+    if store.is_broken:
+        store.discard()
+        return [_unwritten() if isinstance(each, Committed) else each for each in outcomes]
     if not any(isinstance(each, Committed) and each.generation > store.generation for each in outcomes):
         return outcomes
     generation = store.generation
@@ -128,6 +131,8 @@ def commit_all(store: EmbeddedStore, proposals: Sequence[Proposal], gate: Gate) 
 
 def _attempt(store: EmbeddedStore, proposal: Proposal, gate: Gate) -> Committed:
     """Stages a proposal that conforms; what it returns is true once the generation that it names is published."""
+    if store.is_broken:
+        raise _unwritten()
     if proposal.key and (known := store.with_key(proposal.key)):
         return again(known, proposal)
     change, patch = store.planned(skolemised(proposal.make(store)))
@@ -147,6 +152,10 @@ def _attempt(store: EmbeddedStore, proposal: Proposal, gate: Gate) -> Committed:
         return Committed(store.generation, added, removed, report)
     number = noted(store, proposal, patch, report)
     return Committed(store.generation + 1, added, removed, report, number)
+
+
+def _unwritten() -> StoreError:
+    return StoreError("another change could not be written, and this one was not either; send it again")
 
 
 def noted(store: EmbeddedStore, proposal: Proposal, patch: Patch, report: Report) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -164,6 +165,7 @@ class Writer:
         except Exception as error:  # the store is locked, say: nobody in the batch is served
             for each in batch:
                 _fail(each, error)
+            await self._in_thread(self._let_go)
             return
         for each, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Stale):
@@ -172,7 +174,7 @@ class Writer:
                 _fail(each, outcome)
             elif not each.done.done():
                 each.done.set_result(outcome)
-        await self._in_thread(lambda: self._store.retire() if self._store else None)
+        await self._in_thread(self._tidy)
 
     # in the writer's thread
 
@@ -187,15 +189,23 @@ class Writer:
                 time.sleep(0.1)
         return self._store
 
+    def _tidy(self) -> None:
+        """Deletes what nobody needs any more; where that fails, the next change tries again."""
+        try:
+            if self._store is not None:
+                self._store.retire()
+        except KgError as error:
+            logging.getLogger("kg_service").warning("old generations were not deleted: %s", error.detail)
+
     def _gate_in_force(self) -> Gate:
         if self._gate is None:
             self._gate = Gate(rules.in_force(self._root))
         return self._gate
 
     def _let_go(self) -> None:
-        if self._store is not None:
-            self._store.close()
-            self._store = None
+        store, self._store = self._store, None
+        if store is not None:
+            store.close()
 
 
 class Stale(KgError):

@@ -72,6 +72,8 @@ class EmbeddedStore:
                 self._store = self._fresh()
                 self.log = Log(root, generation=self.generation, is_writer=True)
                 self._staged: list[tuple[Entry, Patch]] = []
+                #: What is staged is not known for certain, because writing failed: discard it, or open the store anew.
+                self.is_broken = False
             except BaseException:
                 self._lock.close()
                 raise
@@ -170,6 +172,7 @@ class EmbeddedStore:
 
     def stage(self, change: Delta) -> None:
         """Writes an effective change to the working database, where readers do not see it."""
+        self.is_broken = True
         with _translated(self.root):
             for quad in change.removed:
                 self._store.remove(quad)
@@ -177,6 +180,7 @@ class EmbeddedStore:
                 self._store.bulk_extend(change.added)
             else:
                 self._store.extend(change.added)
+        self.is_broken = False
 
     def note(self, entry: Entry, patch: Patch) -> None:
         """Puts a staged change into the log of the next generation."""
@@ -184,11 +188,13 @@ class EmbeddedStore:
 
     def discard(self) -> None:
         """Forgets everything that is staged."""
+        self.is_broken = True
         with _translated(self.root):
             self._staged.clear()
             self._store = Store()  # the database must be closed before it can be made anew
             self._store = self._fresh()
             self.log.forget()
+        self.is_broken = False
 
     def publish(self) -> int:
         """Makes everything that is staged, and its log, one generation that readers see; returns its number.

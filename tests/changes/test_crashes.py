@@ -13,8 +13,11 @@ from pathlib import Path
 import pytest
 from pyoxigraph import Quad
 
+from kg_service.changes import Committed, Proposal, commit_all
+from kg_service.errors import StoreDamaged
 from kg_service.rdf import TRIG, TURTLE, parse_bytes
 from kg_service.shacl import load_shapes, validate
+from kg_service.shacl.gate import Gate
 from kg_service.store import Delta
 from kg_service.store.embedded import EmbeddedStore, snapshot
 from tests.changes.stream import SHAPES
@@ -71,18 +74,6 @@ def test_after_a_kill_every_accepted_change_is_there_and_no_refused_one(tmp_path
     assert refused or KILLS < 5, "nothing was refused, so nothing was shown"
 
 
-def test_a_change_that_cannot_be_published_leaves_nothing_behind(tmp_path: Path) -> None:
-    root = tmp_path / "store"
-    (quad,) = parse_bytes(b"<urn:g> { <urn:s> <urn:p> 1 }", TRIG)
-    with EmbeddedStore(root) as store:
-        (root / "generations" / "1").mkdir()  # the checkpoint cannot be written there
-        with pytest.raises(Exception, match="Directory exists"):
-            store.apply(Delta(added=frozenset({quad})))
-        assert store.generation == 0
-        assert not list(store.quads())
-        assert store.apply(Delta(added=frozenset({quad}))) == 1, "and the next change can be made"
-
-
 def test_two_processes_never_write_at_once(tmp_path: Path) -> None:
     root = tmp_path / "store"
     told: list[list[list[str]]] = []
@@ -93,3 +84,22 @@ def test_two_processes_never_write_at_once(tmp_path: Path) -> None:
         EmbeddedStore(root)
     running.join()
     assert told[0]
+
+
+def test_when_writing_fails_nothing_of_the_batch_is_there_and_the_next_one_is_served(tmp_path: Path) -> None:
+    root, gate = tmp_path / "store", Gate(load_shapes(list(parse_bytes(SHAPES, TURTLE))))
+
+    def proposal(number: int) -> Proposal:
+        text = f"<urn:g> {{ <urn:s{number}> <urn:p> {number} }}".encode()
+        return Proposal(lambda _: Delta(added=frozenset(parse_bytes(text, TRIG))))
+
+    with EmbeddedStore(root) as store:
+        commit_all(store, [proposal(1)], gate)
+        (root / "generations" / "2").mkdir()  # where the next checkpoint cannot be written then
+        outcomes = commit_all(store, [proposal(2), proposal(3)], gate)
+        assert [type(outcome) for outcome in outcomes] == [StoreDamaged, StoreDamaged]
+        assert (store.generation, len(list(store.quads())), store.log.last_number()) == (1, 1, 1)
+        (outcome,) = commit_all(store, [proposal(4)], gate)
+        assert isinstance(outcome, Committed)
+        assert (outcome.generation, outcome.change) == (2, 2)
+        assert sorted(q.object.value for q in store.quads()) == ["1", "4"]  # type: ignore[union-attr]
