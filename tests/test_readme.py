@@ -30,7 +30,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, dic
     shim.parent.mkdir()
     shim.write_text(f'#!/bin/sh\nexec {sys.executable} -m kg_service "$@"\n')
     shim.chmod(0o755)
-    environment = os.environ | {"KG_STORE": str(folder / "store"), "COLUMNS": "120"}
+    environment = os.environ | {"KG_STORE": str(folder / "store"), "KG_TOKEN": "secret", "COLUMNS": "120"}
     environment["PATH"] = f"{shim.parent}:{Path(sys.executable).parent}:{environment['PATH']}"
     process = subprocess.Popen([shim, "serve", "--port", str(port)], env=environment, stderr=subprocess.DEVNULL)
     try:
