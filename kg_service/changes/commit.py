@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -22,6 +23,10 @@ from kg_service.store import Delta
 from kg_service.store.embedded import BULK, EmbeddedStore, in_default_graph, is_default
 from kg_service.store.log import ChangeLog, Entry, Patch, Refusal
 
+#: Judging around one changed triple costs as much as judging so many triples of a whole graph.
+_WHOLE = 40
+#: Changes up to this size are never worth a look at the size of the graph.
+_FEW = 100
 #: Results of a report that the log keeps.
 _LOGGED = 100
 
@@ -192,11 +197,17 @@ def again(known: Entry, proposal: Proposal) -> Committed:
 def _judged(store: EmbeddedStore, change: Delta, gate: Gate, language: str) -> Report:
     """Stages an effective change; the results that it brings."""
     wrong = tuple(misplaced(change, language))
-    if len(change) >= BULK:
+    if _is_most_of_it(store, change):
         report = _judged_whole(store, change, gate, language)
     else:
         report = _judged_around(store, change, gate, language)
     return replace(report, results=in_order([*report.results, *wrong])) if wrong else report
+
+
+def _is_most_of_it(store: EmbeddedStore, change: Delta) -> bool:
+    """Whether judging the whole graph costs less than judging around each triple of the change."""
+    most = _WHOLE * len(change)
+    return len(change) > _FEW and next(islice(store.triples(), most, None), None) is None
 
 
 def _judged_around(store: EmbeddedStore, change: Delta, gate: Gate, language: str) -> Report:
