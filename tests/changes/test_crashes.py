@@ -7,14 +7,13 @@ import random
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 from pyoxigraph import Quad
 
 from kg_service.changes import Committed, Proposal, commit_all
-from kg_service.errors import StoreDamaged
+from kg_service.errors import StoreDamaged, StoreLocked
 from kg_service.rdf import TRIG, TURTLE, parse_bytes
 from kg_service.shacl import load_shapes, validate
 from kg_service.shacl.gate import Gate
@@ -76,14 +75,14 @@ def test_after_a_kill_every_accepted_change_is_there_and_no_refused_one(tmp_path
 
 def test_two_processes_never_write_at_once(tmp_path: Path) -> None:
     root = tmp_path / "store"
-    told: list[list[list[str]]] = []
-    running = threading.Thread(target=lambda: told.append(killed_after(root, 1, 1.5)))
-    running.start()
-    time.sleep(0.8)
-    with pytest.raises(Exception, match="another process is writing"):
-        EmbeddedStore(root)
-    running.join()
-    assert told[0]
+    command = [sys.executable, str(STREAM), str(root), "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        with pytest.raises(StoreLocked, match="another process is writing"):
+            EmbeddedStore(root)
+        process.kill()
+    EmbeddedStore(root).close()
 
 
 def test_when_writing_fails_nothing_of_the_batch_is_there_and_the_next_one_is_served(tmp_path: Path) -> None:
