@@ -159,7 +159,7 @@ class _Judge:
 
     async def judged(self, how: Judgement, body: bytes) -> tuple[int, bytes, bytes]:
         """Generation, report and problem; one of the last two is empty."""
-        await self.child.ask(asdict(how), body)
+        self.child.ask(asdict(how), body)
         generation, report = 0, bytearray()
         while True:
             kind, payload = await self.child.hear()

@@ -121,7 +121,7 @@ class Sandbox:
         asked: int | None = None
         try:
             async with asyncio.timeout(self._seconds):
-                await child.ask(job, body)
+                child.ask(job, body)
                 while True:
                     kind, payload = await child.hear()
                     if kind == b"E":

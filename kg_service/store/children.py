@@ -86,7 +86,7 @@ class Child(asyncio.Protocol):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def ask(self, job: Mapping[str, object], body: bytes | None = None) -> None:
+    def ask(self, job: Mapping[str, object], body: bytes | None = None) -> None:
         """Sends a job, and the bytes that it is about where there are some."""
         assert self._transport
         frames = [(b"Q", json.dumps(job).encode()), *([(b"B", body)] if body is not None else [])]

@@ -2,7 +2,7 @@
 
 A frame is one letter, four bytes of length (big endian), the payload.
 In: `Q` a job (JSON), `B` the bytes that it is about. Out: `H` head (JSON), `D` data, `E` end, `X` a problem (JSON,
-`KgError.problem`).
+`KgError.problem`); from readers `A` a small answer whole: the format's name, a line end, the data.
 """
 
 from __future__ import annotations

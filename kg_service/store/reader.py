@@ -38,49 +38,55 @@ from kg_service.rdf import (
 from kg_service.store import generations
 from kg_service.store.children import birth
 from kg_service.store.counting import counter
-from kg_service.store.frames import FRAME, HEADER, begin, end_with_parent, limit_memory, receive, refuse, send
+from kg_service.store.frames import FRAME, begin, end_with_parent, limit_memory, receive, refuse, send
 
 
 class _Frames:
     """A file to serialise into: cuts what is written into frames, and stops at the limits of bytes and rows.
 
-    The head and the frames of a small answer leave together with its end.
+    An answer that fits into one frame is sent as such when it is complete.
     """
 
     def __init__(self, out: BinaryIO, how: Format, *, max_bytes: int, max_rows: int) -> None:
-        self._out, self._held, self._sent = out, bytearray(), 0
+        self._out, self._how, self._held, self._sent = out, how, bytearray(), 0
         self._max_bytes, self._max_rows = max_bytes, max_rows
         self._count = counter(how)
         self.stopped: TooLarge | None = None
-        _put(out, b"H", json.dumps({"format": how.name}).encode())
 
     def write(self, data: bytes) -> int:
         self._held += data
         if self._sent + len(self._held) > self._max_bytes:
             self._stop(f"the answer is larger than {self._max_bytes} bytes")
         if len(self._held) >= FRAME:
-            self.flush()
+            if not self._sent:
+                send(self._out, b"H", json.dumps({"format": self._how.name}).encode())
+            send(self._out, b"D", self._counted())
         return len(data)
 
     def flush(self) -> None:
-        if not self._held:
+        """The engine calls it at its end; what is left waits for `end`."""
+
+    def end(self) -> None:
+        """Sends what is left; the answer is complete."""
+        if not self._sent:
+            send(self._out, b"A", self._how.name.encode() + b"\n" + self._counted())
             return
+        if self._held:
+            send(self._out, b"D", self._counted())
+        send(self._out, b"E", b"")
+
+    def _counted(self) -> bytes:
+        """What is held, now to be sent."""
         data = bytes(self._held)
         if self._count(data) > self._max_rows:
             self._stop(f"the answer has more than {self._max_rows} rows")
-        _put(self._out, b"D", data)
         self._sent += len(data)
         self._held.clear()
+        return data
 
     def _stop(self, what: str) -> NoReturn:
         self.stopped = TooLarge(f"{what}; ask for less, or page with ORDER BY, LIMIT and OFFSET")
         raise OSError("limit reached")
-
-
-def _put(out: BinaryIO, kind: bytes, payload: bytes) -> None:
-    """Like `frames.send`, but small frames wait for the next."""
-    out.write(HEADER.pack(kind, len(payload)))
-    out.write(payload)
 
 
 class OpenGeneration:
@@ -162,7 +168,7 @@ def _answer(store: Store, job: dict[str, Any], out: BinaryIO) -> None:
         else:
             how, into = begun(job["graph"], GRAPH_FORMATS, "CONSTRUCT and DESCRIBE")
             serialize(_once(result, job["max_rows"]), into, how.rdf, prefixes=PREFIXES)  # type: ignore[arg-type]
-        into.flush()
+        into.end()
     except SyntaxError as error:
         raise malformed(error) from None
     except RuntimeError as error:
@@ -173,7 +179,6 @@ def _answer(store: Store, job: dict[str, Any], out: BinaryIO) -> None:
         if frames and frames.stopped:
             raise frames.stopped from None
         raise
-    send(out, b"E", b"")
 
 
 def _boolean(result: QueryBoolean, how: Format) -> bytes:

@@ -67,7 +67,7 @@ class _Turn:
         self.bytes = 0
         self.child: Child | None = None
         self.cpu_before = 0.0
-        self.ready: asyncio.Future[Child] = asyncio.get_running_loop().create_future()
+        self.ready: asyncio.Future[Child] | None = None  # while it waits for a reader
         self.reason: KgError | None = None
         self.alarms: list[asyncio.TimerHandle] = []
 
@@ -169,38 +169,54 @@ class Readers:
         raise Busy("the reader of this query was ended again and again; try again later", retry_after=1)
 
     async def _answered(self, turn: _Turn) -> Answer:
-        frames = self._frames(turn)
+        """Raises Ended when the reader ended by itself, else the reason for which it was ended."""
+        is_clean = is_going_on = False
         try:
-            generation, how = await anext(frames)
-            held = bytearray()
-            async for _, data in frames:
-                held += data
-                if len(held) > WHOLE:
-                    return Answer(int(generation), how.decode(), parts=_joined_or_stopped(bytes(held), frames))
-            return Answer(int(generation), how.decode(), whole=bytes(held))
-        except BaseException:
-            await frames.aclose()
+            self._admit(turn)
+            child = turn.child or await self._place(turn)
+            generation, kind, payload = await self._asked(child, turn)
+            if kind == b"A":
+                is_clean = True
+                how, _, data = payload.partition(b"\n")
+                return Answer(generation, how.decode(), whole=data)
+            if kind == b"X":
+                is_clean = True
+                raise from_problem(json.loads(payload))
+            parts, held = self._parts(turn, child), bytearray()
+            is_going_on = True  # from here on the parts give the reader back
+            try:
+                async for data in parts:
+                    held += data
+                    if len(held) > WHOLE:
+                        break
+                else:
+                    return Answer(generation, json.loads(payload)["format"], whole=bytes(held))
+            except BaseException:
+                await parts.aclose()
+                raise
+            return Answer(generation, json.loads(payload)["format"], parts=_joined_or_stopped(bytes(held), parts))
+        except Ended:
+            if turn.reason:
+                raise turn.reason from None
             raise
+        finally:
+            if not is_going_on:
+                self._leave(turn, is_clean)
 
-    async def _frames(self, turn: _Turn) -> AsyncGenerator[tuple[int, bytes], None]:
-        """First (generation, format name), then (0, data) until the end; gives the reader back in every case.
+    async def _parts(self, turn: _Turn, child: Child) -> AsyncGenerator[bytes, None]:
+        """The data of an answer that has begun, until its end; gives the reader back in every case.
 
         Raises Ended when the reader ended by itself, else the reason for which it was ended.
         """
         is_clean = False
         try:
-            self._admit(turn)
-            child = await turn.ready
-            generation, kind, payload = await self._asked(child, turn)
+            kind, payload = await child.hear()
             while kind != b"E":
                 if kind == b"X":
                     is_clean = True
                     raise from_problem(json.loads(payload))
-                if kind == b"H":
-                    yield generation, json.loads(payload)["format"].encode()
-                else:
-                    turn.bytes += len(payload)
-                    yield 0, payload
+                turn.bytes += len(payload)
+                yield payload
                 kind, payload = await child.hear()
             is_clean = True
         except Ended:
@@ -210,15 +226,24 @@ class Readers:
         finally:
             self._leave(turn, is_clean)
 
+    async def _place(self, turn: _Turn) -> Child:
+        """Waits for a reader."""
+        turn.ready = asyncio.get_running_loop().create_future()
+        if self.limits.queue_seconds < turn.query.seconds:
+            busy = Busy(f"no reader came free within {self.limits.queue_seconds:g} s; try again later", retry_after=1)
+            alarm = asyncio.get_running_loop().call_later(self.limits.queue_seconds, self._give_up, turn, busy)
+            turn.alarms.append(alarm)
+        return await turn.ready
+
     async def _asked(self, child: Child, turn: _Turn) -> tuple[int, bytes, bytes]:
         """Sends the query and hears the first frame; asks again when the generation was replaced meanwhile."""
         job = _job(turn.query, self.limits)
         gone = -1
         while True:
-            generation = self.generation
+            generation = job["generation"] = self.generation
             if generation == gone:  # nobody published another meanwhile
                 raise StoreDamaged(f"generation {generation} of {self.root} is not there; restore a backup")
-            await child.ask(job | {"generation": generation})
+            child.ask(job)
             kind, payload = await child.hear()
             if kind != b"X" or not isinstance(from_problem(json.loads(payload)), generations.Gone):
                 return generation, kind, payload
@@ -230,7 +255,7 @@ class Readers:
         """Puts a query into the queue of the quick lane, or refuses it."""
         if self._closed:
             raise QueryStopped("the service is stopping; try again later")
-        client, limits, loop = turn.client, self.limits, asyncio.get_running_loop()
+        client, limits = turn.client, self.limits
         unpaid = sum(each.cpu_seconds for each in (*self._quick, *self._heavy, *self._memory) if each.client == client)
         wait = self._budgets.wait(client, unpaid, time.monotonic()) if client else 0
         if wait:
@@ -244,12 +269,13 @@ class Readers:
         if self._waiting.of(client) >= limits.queue // 2:
             raise TooMany("too many of your queries wait already; try again later", retry_after=1)
         self._turns[turn.query.id] = turn
-        turn.alarms = [loop.call_later(turn.deadline - time.monotonic(), self._stop, turn, _too_slow(turn.query))]
-        if limits.queue_seconds < turn.query.seconds:
-            busy = Busy(f"no reader came free within {limits.queue_seconds:g} s; try again later", retry_after=1)
-            turn.alarms.append(loop.call_later(limits.queue_seconds, self._give_up, turn, busy))
+        until = turn.deadline - time.monotonic()
+        turn.alarms = [asyncio.get_running_loop().call_later(until, self._too_late, turn)]
         self._waiting.put(turn)
         self._dispatch()
+
+    def _too_late(self, turn: _Turn) -> None:
+        self._stop(turn, _too_slow(turn.query))
 
     def _give_up(self, turn: _Turn, reason: KgError) -> None:
         if turn.lane == "waiting":
@@ -263,7 +289,8 @@ class Readers:
             turn.child, turn.cpu_before, turn.lane = child, child.cpu_seconds, "quick"
             self._quick.add(turn)
             turn.alarms.append(asyncio.get_running_loop().call_later(self.limits.quick_seconds, self._promote, turn))
-            turn.ready.set_result(child)
+            if turn.ready:
+                turn.ready.set_result(child)
 
     def _promote(self, turn: _Turn) -> None:
         """The query is heavy: it goes on if there is room, else it waits where it is, or is ended."""
@@ -333,11 +360,11 @@ class Readers:
     def _stop(self, turn: _Turn, reason: KgError) -> None:
         """Ends a query from outside: whoever waits for it gets the reason."""
         turn.reason = turn.reason or reason
-        if turn.ready.done():
-            self._leave(turn, False)
-        else:
+        if turn.ready and not turn.ready.done():
             turn.ready.set_exception(reason)
             self._waiting.discard(turn)
+        else:
+            self._leave(turn, False)
 
     def _leave(self, turn: _Turn, is_clean: bool) -> None:
         """Gives the turn's place and reader back, once; a reader that is not clean is ended."""
@@ -397,9 +424,8 @@ class Readers:
             self._all.add(child)
             child.on_end = self._ended
             if generation := self.generation:
-                await child.ask(_job(Query("ASK {}"), self.limits) | {"generation": generation})
-                while (await child.hear())[0] not in (b"E", b"X"):
-                    pass
+                child.ask(_job(Query("ASK {}"), self.limits) | {"generation": generation})
+                await child.hear()
             self._idle.append(child)
         except (Ended, OSError) as error:
             logging.getLogger("kg_service").warning("a reader could not be started: %r", error)
@@ -457,22 +483,16 @@ def _until_one_ends(kind: type[QueryStopped], what: str, running: list[_Turn]) -
     return kind(f"{what}; try again in {seconds} s", retry_after=seconds)
 
 
-async def _joined_or_stopped(first: bytes, frames: AsyncGenerator[tuple[int, bytes], None]) -> AsyncIterator[bytes]:
-    try:
-        async for part in joined(first, frames):
-            yield part
-    except Ended:
-        raise QueryStopped("the reader of this query was ended; ask again") from None
-
-
-async def joined(first: bytes, frames: AsyncGenerator[tuple[int, bytes], None]) -> AsyncIterator[bytes]:
-    """What was held back and the data of the frames after it; closes the frames in every case."""
+async def _joined_or_stopped(first: bytes, parts: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    """What was held back and the parts after it, which are closed in every case."""
     try:
         yield first
-        async for _, data in frames:
+        async for data in parts:
             yield data
+    except Ended:
+        raise QueryStopped("the reader of this query was ended; ask again") from None
     finally:
-        await frames.aclose()
+        await parts.aclose()
 
 
 async def answer_once(root: Path, query: Query, *, memory: int, max_bytes: int) -> tuple[str, bytes]:

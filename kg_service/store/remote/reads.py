@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ from pyoxigraph import QueryBoolean, QueryResultsFormat, parse_query_results, se
 from kg_service.errors import Busy, KgError, QueryStopped, StoreError, TooLarge
 from kg_service.rdf import GRAPH_FORMATS, PREFIXES, Format
 from kg_service.store import Answer, Query, Running
-from kg_service.store.readers import WHOLE, joined
+from kg_service.store.readers import WHOLE
 from kg_service.store.remote.endpoint import Endpoint, dataset, merging_refused
 from kg_service.store.remote.exchange import PART, Body, Exchange
 from kg_service.store.remote.revision import revision_of, visible_graphs
@@ -164,7 +164,7 @@ class RemoteReads:
             async for _, data in frames:
                 held += data
                 if len(held) > WHOLE:
-                    return Answer(generation, how.name, parts=joined(bytes(held), frames))
+                    return Answer(generation, how.name, parts=_joined(bytes(held), frames))
             return Answer(generation, how.name, whole=bytes(held))
         except BaseException:
             await frames.aclose()
@@ -262,3 +262,13 @@ def _boolean(value: bool, how: Format) -> bytes:
     text = b'{"head":{},"boolean":%s}' % (b"true" if value else b"false")
     parsed = parse_query_results(text, QueryResultsFormat.JSON)
     return cast(bytes, cast(QueryBoolean, parsed).serialize(format=how.results))
+
+
+async def _joined(first: bytes, frames: AsyncGenerator[tuple[int, bytes], None]) -> AsyncIterator[bytes]:
+    """What was held back and the data of the frames after it; closes the frames in every case."""
+    try:
+        yield first
+        async for _, data in frames:
+            yield data
+    finally:
+        await frames.aclose()
