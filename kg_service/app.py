@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kg_service import __version__, queries, resources
 from kg_service.api import (
@@ -93,7 +93,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     questions = queries.every(resources.folder("queries"))
     app.include_router(collections.router(questions))
     app.include_router(entities.router(questions))
-    app.add_route("/sparql", sparql.sparql, methods=sparql.METHODS)
+    app.add_route("/sparql", sparql.Sparql(app), methods=sparql.METHODS)  # type: ignore[arg-type]  (an ASGI app)
     app.add_route("/update", update.update, methods=update.METHODS)
     app.add_route("/store", graph_store.store, methods=graph_store.METHODS)
     app.add_route("/store/{path:path}", graph_store.store, methods=graph_store.METHODS, include_in_schema=False)
@@ -169,7 +169,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, settings: Settings) -> None:
         self._app = create_app(settings)
-        self._repeated: Repeated | None = None  # until the application has started
+        self._sparql: ASGIApp | None = None  # until the application has started
         self._draining: asyncio.Task[None] | None = None
         config = uvicorn.Config(
             cors.Cors(self._answer, read_by_post=["/sparql", "/api/validate"]),
@@ -183,10 +183,15 @@ class Server(uvicorn.Server):
         logging.getLogger("uvicorn.error").addFilter(_brief)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The application, with repeated questions answered before it."""
-        if self._repeated is None and isinstance(getattr(self._app.state, "readers", None), CachedReads):
-            self._repeated = Repeated(self._app, self._app.state.questions, self._app.state.readers)
-        await (self._repeated or self._app)(scope, receive, send)
+        """The application, with queries answered before it."""
+        if scope["type"] != "http" or scope["path"] != "/sparql" or scope["method"] not in sparql.METHODS:
+            await self._app(scope, receive, send)
+            return
+        if self._sparql is None:
+            self._sparql = sparql.Sparql(self._app)
+            if isinstance(self._app.state.readers, CachedReads):
+                self._sparql = Repeated(self._sparql, self._app.state.questions, self._app.state.readers)
+        await self._sparql(scope, receive, send)
 
     async def on_tick(self, counter: int) -> bool:
         stopping = await super().on_tick(counter)

@@ -64,8 +64,20 @@ def headers_of(answer: Answer) -> dict[str, str]:
     return headers | ({"ETag": answer.etag, "Cache-Control": "no-cache"} if answer.etag else {})
 
 
+class Whole:
+    """The response that a finished answer makes."""
+
+    def __init__(self, answer: Answer, query_id: str) -> None:
+        assert answer.whole is not None
+        self._headers, self._body = [*_raw_headers(answer), (b"kg-query", query_id.encode())], answer.whole
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self._headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else self._body})
+
+
 class Repeated:
-    """Answers questions that were answered before, of the generation published now; hands on everything else."""
+    """Answers questions to `/sparql` that were answered before, of the generation published now; hands on others."""
 
     def __init__(self, app: ASGIApp, questions: Questions, reads: CachedReads) -> None:
         self._app, self._questions, self._reads = app, questions, reads
@@ -73,9 +85,6 @@ class Repeated:
         self._ready: dict[Key, tuple[Message, bytes]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != "/sparql":
-            await self._app(scope, receive, send)
-            return
         method, body = scope["method"], b""
         if method == "POST":
             first = await receive()
@@ -83,9 +92,6 @@ class Repeated:
                 await self._app(scope, _after(first, receive), send)
                 return
             body, receive = first["body"], _after(first, receive)
-        elif method not in ("GET", "HEAD"):
-            await self._app(scope, receive, send)
-            return
         ready = self._answer(key_of(scope, body))
         if ready is None or any(name == b"if-none-match" for name, _ in scope["headers"]):
             await self._app(scope, receive, send)

@@ -24,6 +24,23 @@ def response(error: KgError) -> JSONResponse:
     return JSONResponse(content, error.status, headers=headers, media_type=MEDIA_TYPE)
 
 
+def unexpected(request: Request, error: Exception) -> JSONResponse:
+    """The answer where the service itself made a mistake, which goes into the log."""
+    logging.getLogger("kg_service").error("%s %s failed", request.method, request.url.path, exc_info=error)
+    content = {
+        "type": "about:blank",
+        "title": "Internal error",
+        "status": 500,
+        "detail": "The service made a mistake; its log says more.",
+    }
+    return JSONResponse(content, 500, media_type=MEDIA_TYPE)
+
+
+def client_left() -> Response:
+    """What goes into the log for a client that did not wait (nginx's number); nobody receives it."""
+    return Response(status_code=499)
+
+
 def install(app: FastAPI) -> None:
     """Makes the application answer every error in that shape."""
 
@@ -60,15 +77,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(ClientDisconnect)
     async def _gone(_: Request, __: ClientDisconnect) -> Response:
-        return Response(status_code=499)  # nobody receives it
+        return client_left()
 
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-        logging.getLogger("kg_service").error("%s %s failed", request.method, request.url.path, exc_info=error)
-        content = {
-            "type": "about:blank",
-            "title": "Internal error",
-            "status": 500,
-            "detail": "The service made a mistake; its log says more.",
-        }
-        return JSONResponse(content, 500, media_type=MEDIA_TYPE)
+        return unexpected(request, error)

@@ -1,19 +1,24 @@
-"""`/sparql`: queries by the SPARQL 1.1 Protocol."""
+"""`/sparql`: queries by the SPARQL 1.1 Protocol.
+
+`Sparql` stands before the web framework, whose way to an endpoint takes longer than most queries.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from functools import partial
 from secrets import token_hex
 from tempfile import TemporaryFile
 
-from starlette.requests import Request
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kg_service.api import problems
-from kg_service.api.asking import MEDIA_TYPES, Question, Questions, headers_of, key_of
+from kg_service.api.asking import MEDIA_TYPES, Question, Questions, Whole, headers_of, key_of
 from kg_service.api.clients import client_of, has_token
 from kg_service.errors import KgError, Refused
 from kg_service.rdf import GRAPH_FORMATS, TABLE_FORMATS
@@ -24,8 +29,8 @@ from kg_service.sparql.federation import Federation
 from kg_service.store import Answer, Query, Reads
 from kg_service.store.cache import CachedReads
 
-#: What goes into the log for a client that did not wait (nginx's number; nobody receives it).
-_CLIENT_LEFT = 499
+#: Seconds before it is watched whether the client is still there.
+_UNWATCHED = 0.01
 #: Bytes of a spooled answer that are sent at once.
 _PART = 256 * 1024
 #: Characters of a query above which it is looked over in a thread: a hostile megabyte takes most of a second.
@@ -92,11 +97,31 @@ OPENAPI = {
 }
 
 
-async def sparql(request: Request) -> Response:
-    """Answers a query operation; a GET without a query gets the service description.
+class Sparql:
+    """Answers query operations of a started application; a GET without a query gets the service description.
 
     Every answer to a query that was run, problems too, carries its id in KG-Query.
     """
+
+    def __init__(self, app: Starlette) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self._app
+        request = Request(scope, receive)
+        response: ASGIApp
+        try:
+            response = await _response(request)
+        except KgError as error:
+            response = problems.response(error)
+        except ClientDisconnect:
+            response = problems.client_left()
+        except Exception as error:  # a mistake of ours must reach the client as a problem too
+            response = problems.unexpected(request, error)
+        await response(scope, receive, send)
+
+
+async def _response(request: Request) -> ASGIApp:
     settings: Settings = request.app.state.settings
     readers: Reads = request.app.state.readers
     question = await _question(request)
@@ -109,13 +134,15 @@ async def sparql(request: Request) -> Response:
     if known and isinstance(readers, CachedReads) and (etag := readers.etag(query)) and _names(known, etag):
         return Response(status_code=304, headers=headers_of(Answer(readers.generation, "", etag=etag)))
     try:
-        answer = await _unless_client_leaves(request, _answered(request.app.state.federation, readers, query))
+        answer = await _unless_client_leaves(request, request.app.state.federation, readers, query)
     except KgError as error:
         refusal = problems.response(error)
         refusal.headers["KG-Query"] = query.id
         return refusal
     if answer is None:
-        return Response(status_code=_CLIENT_LEFT)
+        return problems.client_left()
+    if answer.whole is not None and not known:
+        return Whole(answer, query.id)
     headers = headers_of(answer) | {"KG-Query": query.id}
     if answer.etag and known and (_names(known, answer.etag) or known.strip() == "*"):
         await answer.leave()
@@ -167,13 +194,11 @@ async def _question(request: Request) -> Question | None:
     """What the request asks, looked over; None for the service description."""
     settings: Settings = request.app.state.settings
     questions: Questions = request.app.state.questions
-    body = await _body(request, settings.max_query_bytes)  # read in any case, so that only the end can follow
-    if request.method != "POST":
-        body = b""
+    body = await _body(request, settings.max_query_bytes) if request.method == "POST" else b""
     key = key_of(request.scope, body)
     if known := questions.get(key):
         return known
-    asked = protocol.asked(request.method, request.url.query, request.headers, body)
+    asked = protocol.asked(request.method, request.scope["query_string"], request.headers, body)
     if asked is None:
         return None
     federation: Federation = request.app.state.federation
@@ -202,26 +227,42 @@ async def _question(request: Request) -> Question | None:
     return question
 
 
-async def _answered(federation: Federation, readers: Reads, query: Query) -> Answer:
-    return await readers.answer(await federation.filled(query))
-
-
 def _names(if_none_match: str, etag: str) -> bool:
     """Whether the client has this answer already (RFC 9110, section 13.1.2; comparison is weak)."""
     return etag in {each.strip().removeprefix("W/") for each in if_none_match.split(",")}
 
 
-async def _unless_client_leaves(request: Request, answering: Coroutine[None, None, Answer]) -> Answer | None:
+async def _unless_client_leaves(
+    request: Request, federation: Federation, readers: Reads, query: Query
+) -> Answer | None:
     """The answer; None, with the query ended, when the client closes the connection before it is there."""
-    work = asyncio.ensure_future(answering)
-    leaving = asyncio.ensure_future(request.receive())
+    loop, asking = asyncio.get_running_loop(), asyncio.current_task()
+    assert asking
+    watching: asyncio.Task[None] | None = None
+    has_left = False
+
+    async def watch() -> None:
+        nonlocal has_left
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        has_left = True
+        asking.cancel()
+
+    def begin() -> None:
+        nonlocal watching
+        watching = loop.create_task(watch())
+
+    alarm = loop.call_later(_UNWATCHED, begin)
     try:
-        await asyncio.wait({work, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        return work.result() if work.done() else None
+        return await readers.answer(await federation.filled(query))
+    except asyncio.CancelledError:
+        if has_left and asking.uncancel() == 0:
+            return None
+        raise
     finally:
-        leaving.cancel()
-        work.cancel()
-        await asyncio.wait({work, leaving})
+        alarm.cancel()
+        if watching:
+            watching.cancel()
 
 
 async def _body(request: Request, limit: int) -> bytes:

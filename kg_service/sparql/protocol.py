@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import parse_qsl
 
 from kg_service.errors import Malformed, NotAcceptable, UnsupportedFormat
@@ -28,13 +29,13 @@ class Asked:
     seconds: float | None
 
 
-def asked(method: str, query_string: str, headers: Mapping[str, str], body: bytes) -> Asked | None:
+def asked(method: str, query_string: bytes, headers: Mapping[str, str], body: bytes) -> Asked | None:
     """What a request asks; None for a GET without a query, which asks for the service description.
 
     Raises Malformed unless there is exactly one query and everything is UTF-8, UnsupportedFormat for a POST of
     another content type, NotAcceptable for an unknown `format`.
     """
-    pairs = _pairs(query_string)
+    pairs = _pairs(_utf8(query_string, "query string"))
     if any(name == "update" for name, _ in pairs):
         raise Malformed("an update is sent by POST to /update")
     texts = [value for name, value in pairs if name == "query"]
@@ -53,9 +54,7 @@ def asked(method: str, query_string: str, headers: Mapping[str, str], body: byte
         raise Malformed(f"exactly one query is needed, {len(texts)} were sent")
     parameters = dict(pairs)
     accept = headers.get("accept", "*/*")
-    table, boolean, graph = (
-        _chosen(parameters.get("format"), accept, among) for among in (TABLE_FORMATS, BOOLEAN_FORMATS, GRAPH_FORMATS)
-    )
+    table, boolean, graph = _formats(parameters.get("format"), accept)
     if table is boolean is graph is None:
         known = dict.fromkeys(f.media_types[0] for f in (*TABLE_FORMATS, *GRAPH_FORMATS))
         raise NotAcceptable(f'no answer can be written as "{accept}"; known: {", ".join(known)}')
@@ -130,6 +129,16 @@ def _seconds(value: str | None) -> float | None:
     if not 0 < seconds < float("inf"):
         raise Malformed(f'timeout must be a number of seconds above 0, not "{value}"')
     return seconds
+
+
+@lru_cache(128)  # clients send the same few
+def _formats(wanted: str | None, accept: str) -> tuple[str | None, str | None, str | None]:
+    """For a table, a boolean and a graph."""
+    return (
+        _chosen(wanted, accept, TABLE_FORMATS),
+        _chosen(wanted, accept, BOOLEAN_FORMATS),
+        _chosen(wanted, accept, GRAPH_FORMATS),
+    )
 
 
 def _chosen(wanted: str | None, accept: str, among: Sequence[Format]) -> str | None:

@@ -10,7 +10,7 @@ from kg_service.sparql.protocol import Asked, asked, negotiate
 
 
 def get(query: str = "ASK {}", accept: str = "*/*", **parameters: str) -> Asked:
-    found = asked("GET", urlencode({"query": query, **parameters}), {"accept": accept}, b"")
+    found = asked("GET", urlencode({"query": query, **parameters}).encode(), {"accept": accept}, b"")
     assert found
     return found
 
@@ -61,8 +61,8 @@ def test_a_format_parameter_overrides_accept_and_must_be_known() -> None:
 def test_post_comes_as_form_or_direct() -> None:
     form = {"content-type": "application/x-www-form-urlencoded; charset=UTF-8"}
     direct = {"content-type": "application/sparql-query"}
-    by_form = asked("POST", "", form, b"query=ASK+%7B%7D&default-graph-uri=urn%3Ag")
-    by_body = asked("POST", "default-graph-uri=urn:g", direct, "ASK { ?s ?p 'é' }".encode())
+    by_form = asked("POST", b"", form, b"query=ASK+%7B%7D&default-graph-uri=urn%3Ag")
+    by_body = asked("POST", b"default-graph-uri=urn:g", direct, "ASK { ?s ?p 'é' }".encode())
     assert by_form
     assert by_body
     assert (by_form.text, by_form.default_graphs) == ("ASK {}", ("urn:g",))
@@ -74,7 +74,7 @@ def test_form_values_are_decoded_once() -> None:
 
 
 def test_a_get_without_a_query_asks_for_the_description() -> None:
-    assert asked("GET", "", {}, b"") is None
+    assert asked("GET", b"", {}, b"") is None
 
 
 @pytest.mark.parametrize(
@@ -98,5 +98,5 @@ def test_what_is_wrong_is_said(
     method: str, query_string: str, headers: dict[str, str], body: bytes, error: type[KgError], words: str
 ) -> None:
     with pytest.raises(error) as caught:
-        asked(method, query_string, headers, body)
+        asked(method, query_string.encode(), headers, body)
     assert words in caught.value.detail
