@@ -93,7 +93,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     questions = queries.every(resources.folder("queries"))
     app.include_router(collections.router(questions))
     app.include_router(entities.router(questions))
-    app.add_route("/sparql", sparql.Sparql(app), methods=sparql.METHODS)  # type: ignore[arg-type]  (an ASGI app)
+    app.add_route("/sparql", sparql.Sparql(app), methods=sparql.METHODS)  # type: ignore[arg-type]
     app.add_route("/update", update.update, methods=update.METHODS)
     app.add_route("/store", graph_store.store, methods=graph_store.METHODS)
     app.add_route("/store/{path:path}", graph_store.store, methods=graph_store.METHODS, include_in_schema=False)

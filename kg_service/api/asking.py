@@ -15,6 +15,7 @@ from kg_service.store import Answer, Query
 from kg_service.store.cache import CachedReads
 
 MEDIA_TYPES = {f.name: f.media_type for f in (*TABLE_FORMATS, *GRAPH_FORMATS)}
+_RAW_TYPES = {name: media_type.encode() for name, media_type in MEDIA_TYPES.items()}
 #: Requests that are remembered, the bytes of the largest, and those of an answer that is kept ready to be sent.
 _REMEMBERED, _LARGEST, _SMALL = 2048, 8192, 16384
 
@@ -121,8 +122,8 @@ class Repeated:
 
 def _raw_headers(answer: Answer) -> list[tuple[bytes, bytes]]:
     assert answer.whole is not None
-    about = {"Content-Length": str(len(answer.whole)), "Content-Type": MEDIA_TYPES[answer.format]}
-    return [(name.lower().encode(), value.encode()) for name, value in (headers_of(answer) | about).items()]
+    headers = [(b"content-length", b"%d" % len(answer.whole)), (b"content-type", _RAW_TYPES[answer.format])]
+    return headers + [(name.lower().encode(), value.encode()) for name, value in headers_of(answer).items()]
 
 
 def _after(first: Message, receive: Receive) -> Receive:

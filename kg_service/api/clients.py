@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+from functools import lru_cache
 
 from starlette.requests import Request
 
@@ -21,7 +22,10 @@ def require_token(request: Request, what: str) -> None:
 def has_token(request: Request) -> bool:
     """Whether the request carries the service's token."""
     token = request.app.state.settings.token
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    authorization = request.headers.get("authorization")
+    if authorization is None:
+        return False
+    scheme, _, given = authorization.partition(" ")
     if token is None or scheme.lower() != "bearer":
         return False
     return hmac.compare_digest(given.strip().encode(), token.get_secret_value().encode())
@@ -35,6 +39,11 @@ def client_of(request: Request) -> str:
     if has_token(request):
         return "token"
     host = request.client.host if request.client else ""
+    return _whole_network(host)
+
+
+@lru_cache(1024)
+def _whole_network(host: str) -> str:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

@@ -201,7 +201,7 @@ async def _patch(request: Request, where: Target) -> Response:
         return Evaluated(delta, generation)
 
     if media_type == protocol.UPDATE_TYPE:
-        text = protocol.asked_update("", request.headers, body).text
+        text = protocol.asked_update(b"", request.headers, body).text
         guard.inspect(text, max_bytes=settings.max_body_bytes, what="update")
         done = await writer.write_evaluated(evaluate, proposal(request, body, make))
     else:
@@ -233,6 +233,7 @@ async def _must_exist(request: Request, where: Target) -> None:
     reads: Reads = request.app.state.readers
     if where.iri is None:
         return
-    answer = await reads.answer(Query(f"ASK {{ GRAPH <{where.iri}> {{ ?s ?p ?o }} }}", boolean="csv"))
+    text = f"ASK {{ GRAPH <{where.iri}> {{ ?s ?p ?o }} }}"
+    answer = await reads.answer(Query(text, boolean="csv", client=client_of(request)))
     if await answer.content() != b"true":
         raise NotFound(f"there is no graph <{where.iri}>")

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import replace
 from functools import partial
-from secrets import token_hex
 from tempfile import TemporaryFile
 
 from starlette.applications import Starlette
@@ -129,7 +127,7 @@ async def _response(request: Request) -> ASGIApp:
         return _description(request)
     limit = settings.query_seconds_with_token if question.seconds and has_token(request) else settings.query_seconds
     seconds = min(question.seconds or limit, limit)
-    query = replace(question.query, seconds=seconds, client=client_of(request), id=token_hex(8))
+    query = question.query.asked_by(client_of(request), seconds)
     known = request.headers.get("if-none-match", "") if request.method != "POST" else ""
     if known and isinstance(readers, CachedReads) and (etag := readers.etag(query)) and _names(known, etag):
         return Response(status_code=304, headers=headers_of(Answer(readers.generation, "", etag=etag)))

@@ -57,7 +57,7 @@ async def update(request: Request) -> Response:
     writer: Writer = request.app.state.writer
     sandbox: Sandbox = request.app.state.sandbox
     body = await body_of(request, settings.max_body_bytes)
-    asked = protocol.asked_update(request.url.query, request.headers, body)
+    asked = protocol.asked_update(request.scope["query_string"], request.headers, body)
     guard.inspect(asked.text, max_bytes=settings.max_body_bytes, what="update")
 
     async def evaluate() -> Evaluated:

@@ -128,7 +128,7 @@ class Sandbox:
                         break
                     if kind == b"?":
                         asked, problem, answer = await asyncio.to_thread(self._answered, asked, payload)
-                        await child.ask(problem, answer)
+                        child.ask(problem, answer)
                         continue
                     if kind == b"X":
                         is_clean = True

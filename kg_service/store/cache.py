@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 
 from kg_service.errors import KgError
@@ -12,9 +12,10 @@ from kg_service.store import Answer, Query, Running
 from kg_service.store.readers import Readers
 
 #: Functions whose value differs from one evaluation to the next (SPARQL 1.1, section 17.4).
-_VARYING = re.compile(r"\b(RAND|NOW|UUID|STRUUID|BNODE)\b", re.IGNORECASE)
+_VARYING = re.compile(r"\b(rand|now|uuid|struuid|bnode)\b")
+_SIGNS = ("rand", "now", "uuid", "bnode")  # a text without them is passed over at once
 #: Blank nodes of a template get new names each time (section 16.2); the words may stand elsewhere too.
-_TEMPLATE, _RENAMED = re.compile(r"\bCONSTRUCT\b", re.IGNORECASE), re.compile(r"\[|_:|\(\s*[^?\s)]")
+_TEMPLATE, _RENAMED = re.compile(r"\bconstruct\b"), re.compile(r"\[|_:|\(\s*[^?\s)]")
 
 
 @dataclass(slots=True)
@@ -72,12 +73,7 @@ class CachedReads:
 
     def etag(self, query: Query) -> str | None:
         """The ETag of the answer that the query would get now, where it can be known before."""
-        template = _TEMPLATE.search(query.text)
-        if _VARYING.search(query.text) or (template and _RENAMED.search(query.text, template.end())):
-            return None
-        state = self._reads.state
-        asked = (query.text, query.table, query.boolean, query.graph, query.default_graphs, query.named_graphs)
-        return _tag(self.generation, "q", repr((state, query.base, *asked)).encode("utf-8", "surrogatepass"))
+        return None if _varies(query.text) or _renames(query.text) else _tag_of(query, *self._reads.published)
 
     async def answer(self, query: Query) -> Answer:
         if not query.is_lasting:
@@ -86,14 +82,16 @@ class CachedReads:
         if kept is not None:
             return kept
         self.counters.misses += 1
-        state, etag = self._reads.state, self.etag(query)
+        state, generation = self._reads.published
         answer = await self._reads.answer(query)
-        is_of_that_state = state == self._reads.state
-        if etag is None or not is_of_that_state:
+        is_varying, is_of_that_state = _varies(query.text), state == self._reads.state
+        if is_of_that_state and not is_varying and not _renames(query.text):
+            etag: str | None = _tag_of(query, state, generation)
+        else:
             etag = None if answer.whole is None else _tag(answer.generation, "a", answer.whole)
-        tagged = replace(answer, etag=etag)
-        if answer.whole is not None and is_of_that_state and not _VARYING.search(query.text):
-            self._keep((state, replace(query, client="", id="")), tagged, len(answer.whole))
+        tagged = Answer(answer.generation, answer.format, answer.whole, etag, answer.parts)
+        if answer.whole is not None and is_of_that_state and not is_varying:
+            self._keep((state, query), tagged, len(answer.whole))
         return tagged
 
     def _keep(self, key: tuple[str, Query], answer: Answer, size: int) -> None:
@@ -106,9 +104,27 @@ class CachedReads:
             self._bytes -= len(dropped.whole or b"") + _size_of(old)
 
 
+def _varies(text: str) -> bool:
+    """Whether the same query of the same data may have another answer the next time."""
+    folded = text.casefold()
+    return any(sign in folded for sign in _SIGNS) and _VARYING.search(folded) is not None
+
+
+def _renames(text: str) -> bool:
+    """Whether the answer may hold blank nodes that are new each time."""
+    folded = text.casefold()
+    template = _TEMPLATE.search(folded) if "construct" in folded else None
+    return template is not None and _RENAMED.search(folded, template.end()) is not None
+
+
 def _size_of(key: tuple[str, Query]) -> int:
     """Roughly what a question takes in memory beside its answer."""
     return 1000 + 2 * len(key[1].text)
+
+
+def _tag_of(query: Query, state: str, generation: int) -> str:
+    asked = (query.text, query.table, query.boolean, query.graph, query.default_graphs, query.named_graphs)
+    return _tag(generation, "q", repr((state, query.base, *asked)).encode("utf-8", "surrogatepass"))
 
 
 def _tag(generation: int, kind: str, of: bytes) -> str:

@@ -72,10 +72,14 @@ class Published:
         self._seen, self._number = "", 0
 
     def number(self) -> int:
+        return self.now()[1]
+
+    def now(self) -> tuple[str, int]:
+        """The state and the number of the published generation."""
         seen = self.state()
         if seen != self._seen:
             self._number, self._seen = current(self._root), seen
-        return self._number
+        return seen, self._number
 
     def state(self) -> str:
         """Differs for every publication, also in a store that was made anew; empty before the first."""

@@ -70,6 +70,7 @@ class _Turn:
         self.ready: asyncio.Future[Child] | None = None  # while it waits for a reader
         self.reason: KgError | None = None
         self.alarms: list[asyncio.TimerHandle] = []
+        self.has_deadline = False
 
     @property
     def deadline(self) -> float:
@@ -110,6 +111,11 @@ class Readers:
     def state(self) -> str:
         """What changes with every publication, also when the store was made anew and counts from 1 again."""
         return self._published.state()
+
+    @property
+    def published(self) -> tuple[str, int]:
+        """The state and the generation, as of the same moment."""
+        return self._published.now()
 
     async def start(self) -> None:
         """Starts the processes; the first queries need not wait for all of them."""
@@ -229,6 +235,7 @@ class Readers:
     async def _place(self, turn: _Turn) -> Child:
         """Waits for a reader."""
         turn.ready = asyncio.get_running_loop().create_future()
+        self._set_deadline(turn)
         if self.limits.queue_seconds < turn.query.seconds:
             busy = Busy(f"no reader came free within {self.limits.queue_seconds:g} s; try again later", retry_after=1)
             alarm = asyncio.get_running_loop().call_later(self.limits.queue_seconds, self._give_up, turn, busy)
@@ -269,10 +276,16 @@ class Readers:
         if self._waiting.of(client) >= limits.queue // 2:
             raise TooMany("too many of your queries wait already; try again later", retry_after=1)
         self._turns[turn.query.id] = turn
-        until = turn.deadline - time.monotonic()
-        turn.alarms = [asyncio.get_running_loop().call_later(until, self._too_late, turn)]
+        if turn.query.seconds <= limits.quick_seconds:
+            self._set_deadline(turn)  # else when it must wait, or is heavy: most queries never need one
         self._waiting.put(turn)
         self._dispatch()
+
+    def _set_deadline(self, turn: _Turn) -> None:
+        if not turn.has_deadline:
+            turn.has_deadline = True
+            until = turn.deadline - time.monotonic()
+            turn.alarms.append(asyncio.get_running_loop().call_later(until, self._too_late, turn))
 
     def _too_late(self, turn: _Turn) -> None:
         self._stop(turn, _too_slow(turn.query))
@@ -296,6 +309,7 @@ class Readers:
         """The query is heavy: it goes on if there is room, else it waits where it is, or is ended."""
         if turn.lane != "quick":
             return
+        self._set_deadline(turn)
         if len(self._heavy) < self.limits.readers and not self._paused:
             self._quick.discard(turn)
             self._run(turn)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from urllib.parse import quote, urlencode
+import random
+from urllib.parse import parse_qsl, quote, urlencode
 
 import pytest
 
@@ -100,3 +101,20 @@ def test_what_is_wrong_is_said(
     with pytest.raises(error) as caught:
         asked(method, query_string.encode(), headers, body)
     assert words in caught.value.detail
+
+
+def test_parameters_are_decoded_as_forms_are_everywhere() -> None:
+    chance = random.Random(4)
+    pieces = ["%", "%4", "%41", "%zz", "%C3%A9", "%ff", "%5C", "%25", "%0"]
+    pieces += ["\\", "\\x41", "\\n", "+", "=", "&", "é", "a", "\r"]
+    for _ in range(2000):
+        text = "".join(chance.choices(pieces, k=chance.randrange(8)))
+        try:
+            expected = parse_qsl("query=" + text, keep_blank_values=True, errors="strict")[0][1]
+        except UnicodeDecodeError:
+            with pytest.raises(Malformed):
+                asked("GET", b"query=" + text.encode(), {}, b"")
+            continue
+        found = asked("GET", b"query=" + text.encode(), {}, b"")
+        assert found, text
+        assert found.text == expected, text
