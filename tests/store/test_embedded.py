@@ -15,7 +15,7 @@ from pyoxigraph import DefaultGraph, Literal, NamedNode, Quad, Store
 
 from kg_service.errors import StoreDamaged, StoreError, StoreLocked, StoreNewer, StoreUnwritable
 from kg_service.store import Delta, generations
-from kg_service.store.embedded import EmbeddedStore, delta_between, snapshot
+from kg_service.store.embedded import BULK, EmbeddedStore, delta_between, snapshot
 
 
 def quad(subject: str, value: int, graph: str) -> Quad:
@@ -287,3 +287,15 @@ def test_a_generation_that_is_read_is_kept_and_deleted_afterwards(tmp_path: Path
         assert not generations.directory(root, 2).exists()
         with pytest.raises(StoreError):
             generations.hold(root, 1)
+
+
+def test_a_store_loaded_in_parts_has_its_tables_in_order(tmp_path: Path) -> None:
+    counts = []
+    with EmbeddedStore(tmp_path) as store:
+        for part in range(2):
+            subjects = (NamedNode(f"http://x.test/{n}") for n in range(part, 2 * BULK, 2))
+            store.stage(Delta(added=frozenset(Quad(s, NamedNode("urn:p"), s, NamedNode("urn:g")) for s in subjects)))
+            counts.append(len(list((tmp_path / "working").glob("*.sst"))))
+        store.publish()
+        assert len(store.working) == 2 * BULK
+    assert counts[1] < 1.5 * counts[0]  # left alone they would be twice as many
