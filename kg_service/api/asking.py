@@ -102,6 +102,9 @@ class Repeated:
         await send({"type": "http.response.body", "body": b"" if method == "HEAD" else whole})
 
     def _answer(self, key: Key) -> tuple[Message, bytes] | None:
+        question = self._questions.get(key)
+        if question is None and key not in self._ready:
+            return None  # never asked: it does not matter what is published
         state = self._reads.state
         if state != self._state:
             self._ready.clear()
@@ -110,7 +113,6 @@ class Repeated:
         if ready is not None:
             self._reads.counters.hits += 1
             return ready
-        question = self._questions.get(key)
         answer = self._reads.kept(question.query) if question else None
         if answer is None or answer.whole is None:
             return None

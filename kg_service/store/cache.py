@@ -64,7 +64,10 @@ class CachedReads:
 
     def kept(self, query: Query) -> Answer | None:
         """The finished answer on the generation published now, if it is here."""
-        key = (self._reads.state, query)
+        return self._kept_at(self._reads.state, query)
+
+    def _kept_at(self, state: str, query: Query) -> Answer | None:
+        key = (state, query)
         answer = self._kept.get(key)
         if answer is not None:
             self.counters.hits += 1
@@ -78,13 +81,13 @@ class CachedReads:
     async def answer(self, query: Query) -> Answer:
         if not query.is_lasting:
             return await self._reads.answer(query)
-        kept = self.kept(query)
+        state, generation = self._reads.published  # asked for once, because each time takes a call to the system
+        kept = self._kept_at(state, query)
         if kept is not None:
             return kept
         self.counters.misses += 1
-        state, generation = self._reads.published
-        answer = await self._reads.answer(query)
-        is_varying, is_of_that_state = _varies(query.text), state == self._reads.state
+        answer = await self._reads.answer(query, generation)
+        is_varying, is_of_that_state = _varies(query.text), answer.generation == generation
         if is_of_that_state and not is_varying and not _renames(query.text):
             etag: str | None = _tag_of(query, state, generation)
         else:

@@ -39,6 +39,8 @@ class Child(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._transport: asyncio.Transport | None = None
         self._is_held = False
+        #: The processor seconds that were put on somebody's account already.
+        self.accounted = 0.0
         self._gone = asyncio.get_running_loop().create_future()
         #: Called when the process has ended, however that came.
         self.on_end: Callable[[Child], None] = lambda _: None

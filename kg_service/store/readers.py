@@ -157,8 +157,8 @@ class Readers:
         self._stop(turn, reason)
         return True
 
-    async def answer(self, query: Query) -> Answer:
-        """The answer to a query on the generation published now.
+    async def answer(self, query: Query, generation: int | None = None) -> Answer:
+        """The answer to a query on the generation published now, which who has just looked may say.
 
         Raises Malformed, NotAcceptable, TooLarge, TooSlow, TooMany, Busy, Refused (it broke its reader) and
         QueryStopped. With `parts` in the answer, a reader is in use until they are read or closed.
@@ -166,21 +166,23 @@ class Readers:
         turn = _Turn(query)
         for attempt in range(_ATTEMPTS):
             try:
-                return await self._answered(turn)
+                return await self._answered(turn, generation)
             except Ended:
                 if turn.child and turn.child.has_crashed:
                     raise Refused("the query needs more memory or nesting than one query may have") from None
                 await asyncio.sleep(0.02 * attempt)  # others ended the reader, and may end more
-                turn = _again(turn)
+                turn, generation = _again(turn), None
         raise Busy("the reader of this query was ended again and again; try again later", retry_after=1)
 
-    async def _answered(self, turn: _Turn) -> Answer:
+    async def _answered(self, turn: _Turn, known: int | None) -> Answer:
         """Raises Ended when the reader ended by itself, else the reason for which it was ended."""
         is_clean = is_going_on = False
         try:
             self._admit(turn)
-            child = turn.child or await self._place(turn)
-            generation, kind, payload = await self._asked(child, turn)
+            child = turn.child
+            if child is None:
+                child, known = await self._place(turn), None
+            generation, kind, payload = await self._asked(child, turn, known)
             if kind == b"A":
                 is_clean = True
                 how, _, data = payload.partition(b"\n")
@@ -242,19 +244,19 @@ class Readers:
             turn.alarms.append(alarm)
         return await turn.ready
 
-    async def _asked(self, child: Child, turn: _Turn) -> tuple[int, bytes, bytes]:
+    async def _asked(self, child: Child, turn: _Turn, known: int | None) -> tuple[int, bytes, bytes]:
         """Sends the query and hears the first frame; asks again when the generation was replaced meanwhile."""
         job = _job(turn.query, self.limits)
         gone = -1
         while True:
-            generation = job["generation"] = self.generation
+            generation = job["generation"] = self.generation if known is None else known
             if generation == gone:  # nobody published another meanwhile
                 raise StoreDamaged(f"generation {generation} of {self.root} is not there; restore a backup")
             child.ask(job)
             kind, payload = await child.hear()
             if kind != b"X" or not isinstance(from_problem(json.loads(payload)), generations.Gone):
                 return generation, kind, payload
-            gone = generation
+            gone, known = (generation if known is None else -1), None
 
     # The way of a turn: waiting -> quick -> heavy <-> paused; `_leave` ends it from everywhere, once.
 
@@ -299,7 +301,7 @@ class Readers:
         while self._waiting and self._idle and len(self._quick) < self.limits.readers:
             child = self._idle.pop()
             turn = self._waiting.get()
-            turn.child, turn.cpu_before, turn.lane = child, child.cpu_seconds, "quick"
+            turn.child, turn.cpu_before, turn.lane = child, child.accounted, "quick"
             self._quick.add(turn)
             turn.alarms.append(asyncio.get_running_loop().call_later(self.limits.quick_seconds, self._promote, turn))
             if turn.ready:
@@ -395,8 +397,10 @@ class Readers:
         self._heavy.discard(turn)
         child = turn.child
         if child is not None:
+            used = turn.cpu_seconds
+            child.accounted += used
             if turn.client:
-                self._budgets.pay(turn.client, turn.cpu_seconds, time.monotonic())
+                self._budgets.pay(turn.client, used, time.monotonic())
             is_grown = was != "quick" and child.memory > GROWN
             self._give_back(child, is_clean and not is_grown)
         self._next_heavy()
@@ -440,6 +444,7 @@ class Readers:
             if generation := self.generation:
                 child.ask(_job(Query("ASK {}"), self.limits) | {"generation": generation})
                 await child.hear()
+            child.accounted = child.cpu_seconds
             self._idle.append(child)
         except (Ended, OSError) as error:
             logging.getLogger("kg_service").warning("a reader could not be started: %r", error)
