@@ -91,8 +91,10 @@ class Child(asyncio.Protocol):
     def ask(self, job: Mapping[str, object], body: bytes | None = None) -> None:
         """Sends a job, and the bytes that it is about where there are some."""
         assert self._transport
+        if not self.is_alive or self._transport.is_closing():
+            return  # to a dead child nothing is sent: that shows at the next `hear`
         frames = [(b"Q", json.dumps(job).encode()), *([(b"B", body)] if body is not None else [])]
-        for kind, payload in frames:  # to a dead child nothing is sent: that shows at the next `hear`
+        for kind, payload in frames:
             self._transport.write(HEADER.pack(kind, len(payload)) + payload)
 
     async def hear(self) -> tuple[bytes, bytes]:

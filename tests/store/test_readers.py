@@ -12,10 +12,12 @@ from typing import Any
 
 import psutil
 import pytest
+import uvloop
 from pyoxigraph import Literal, NamedNode, Quad
 
 from kg_service.errors import Busy, KgError, Malformed, NotAcceptable, QueryStopped, TooLarge, TooMany, TooSlow
 from kg_service.store import Answer, Delta, Query
+from kg_service.store.children import Ended, Nursery
 from kg_service.store.embedded import EmbeddedStore
 from kg_service.store.readers import Limits, Readers
 
@@ -452,3 +454,17 @@ asyncio.run(main())
     service.stdout.close()
     _, alive = psutil.wait_procs(readers, timeout=5)
     assert not alive
+
+
+def test_who_asks_a_reader_that_has_ended_hears_so(tmp_path: Path) -> None:
+    async def asked() -> None:
+        nursery = Nursery("kg_service.store.reader", tmp_path, 2**30)
+        child = await nursery.child()
+        await child.end()
+        child.ask({"text": "ASK {}"})
+        with pytest.raises(Ended):
+            await child.hear()
+        await nursery.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # the service's own
+        runner.run(asked())
