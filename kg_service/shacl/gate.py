@@ -31,6 +31,7 @@ from kg_service.shacl.compiler import Plan
 from kg_service.shacl.graph import SUBCLASS, TYPE, Term
 from kg_service.shacl.lookups import Verdicts, View, can_be_written
 from kg_service.shacl.marks import ClassTree
+from kg_service.shacl.nodes import Nodes
 from kg_service.shacl.paths import Predicate, sparql
 from kg_service.shacl.patterns import THIS, Pattern, is_variable
 from kg_service.shacl.reach import Unit, Way, columns_of, rule_column, rule_needs, units_of
@@ -43,11 +44,11 @@ MOST_FOCI = 20_000
 _AT_ONCE = 1_000  # nodes written into one query
 _FEW = 20  # look-ups that cost less than one query for all of them
 _SOME = 100  # the same, for look-ups that save parts of a query
+_MOST_STEPS = 500  # the same, where one look-up saves several
 _MOST_TEXTS = 2_000  # queries kept
 
 Writable: TypeAlias = NamedNode | Literal
 _Row: TypeAlias = tuple[Term, ...]
-_Step: TypeAlias = tuple[int | NamedNode | None, NamedNode, int | NamedNode | None]
 _T = TypeVar("_T")
 
 
@@ -63,6 +64,8 @@ class Affected:
     tree: ClassTree | None = None
     #: A triple of a change that only adds, or only removes: while it is there, the store is as `affected` saw it.
     sign: Quad | None = None
+    #: What `affected` saw, for as long as the sign is there.
+    nodes: Nodes | None = None
 
     def __bool__(self) -> bool:
         return bool(self.foci or self.whole)
@@ -112,7 +115,9 @@ class Gate:
         for walk in self._walks[None] if len(delta) else ():
             if not walk.way.is_local:  # perhaps of named graphs
                 found.whole |= walk.units
-        tree = self._class_tree(store)
+        tree, nodes = self._class_tree(store), Nodes(store)
+        for subject in {quad.subject for quad in changed}:
+            nodes.about(subject)
         is_reclassifying = any(quad.predicate == SUBCLASS for quad in changed)
         begun: _Begun = defaultdict(dict)
         for quad in changed:
@@ -121,27 +126,30 @@ class Gate:
                     if (row := walk.row(quad)) is not None:
                         begun[walk][row] = None
         targeted: dict[tuple[Term, _Root], None] = {}
-        for node, kind in self._moved(store, delta, tree, found, is_reclassifying=is_reclassifying):
+        for node, kind in self._moved(nodes, delta, tree, found, is_reclassifying=is_reclassifying):
             for walk in self._members.get(kind, ()):
                 begun[walk][node,] = None
             targeted |= {(node, root): None for root in self._targets.classes.get(kind, ())}
         targeted |= dict.fromkeys(self._begun_or_ended(changed))
-        alone = _Alone(store, changed)
+        alone = _Alone(nodes, changed)
         for node, root in targeted:
-            if is_reclassifying or node in alone or not self._targets.stays(store, node, root, changed, tree):
+            if is_reclassifying or node in alone or not self._targets.stays(nodes, node, root, changed, tree):
                 found.add_target(node, root.units)
-        self._walk_back(store, begun, found)
-        foci = self._targets.among(store, found.kept(), tree, alone)
+        self._walk_back(store, nodes, begun, found)
+        foci = self._targets.among(store, nodes, found.kept(), tree)
         if is_reclassifying:
             return Affected(foci, frozenset(found.whole))
         added, removed = _one_of(delta.added), _one_of(delta.removed)
         sign = None if added and removed else added or removed
-        return Affected(foci, frozenset(found.whole), frozenset(found.unsettled), tree, sign)
+        return Affected(foci, frozenset(found.whole), frozenset(found.unsettled), tree, sign, nodes if sign else None)
 
     def judge(self, store: Store, affected: Affected, language: str = "en") -> Report:
         """The results, in the state that the store is in, of what is affected; as validating the whole graph gives."""
         tree = affected.tree or self._class_tree(store)
-        suspects = self._suspects(store, self._present(store, affected, tree), tree)
+        is_as_seen = affected.sign is not None and affected.sign in store
+        nodes = affected.nodes if is_as_seen and affected.nodes else Nodes(store)
+        present = affected.foci if is_as_seen else self._present(store, nodes, affected, tree)
+        suspects = self._suspects(store, nodes, present, tree)
         together: dict[tuple[Writable, ...], list[int]] = defaultdict(list)
         for unit, foci in suspects.items():
             for part in _parts(foci):
@@ -165,7 +173,7 @@ class Gate:
     # Finding
 
     def _moved(
-        self, store: Store, delta: Delta, tree: ClassTree, found: _Found, *, is_reclassifying: bool
+        self, nodes: Nodes, delta: Delta, tree: ClassTree, found: _Found, *, is_reclassifying: bool
     ) -> Iterator[tuple[Term, str]]:
         """Whatever begins or ends to be an instance of a class that the shapes name, with the class."""
         added, removed = ({q for q in part if _counts(q)} for part in (delta.added, delta.removed))
@@ -174,9 +182,9 @@ class Gate:
             pairs = set(_pairs(self._tree_text))
             before = ClassTree(pairs - {(str(quad.subject), str(quad.object)) for quad in added})
             after = ClassTree(pairs - {(str(quad.subject), str(quad.object)) for quad in removed})
-            yield from self._reclassified(store, before, after, found)
+            yield from self._reclassified(nodes.store, before, after, found)
         for node in {quad.subject for quad in added | removed if quad.predicate == TYPE}:
-            held = set(store.quads_for_pattern(node, TYPE, None, DefaultGraph()))
+            held = {Quad(node, TYPE, kind) for kind in nodes.types(node)}
             was, will_be = (frozenset(str(q.object) for q in held - gone) for gone in (added, removed))
             for kind in (before.kinds(was) ^ after.kinds(will_be)) & self._kinds:
                 yield node, kind
@@ -205,7 +213,7 @@ class Gate:
             ):
                 yield from ((node, root) for root in roots)
 
-    def _walk_back(self, store: Store, begun: _Begun, found: _Found) -> None:
+    def _walk_back(self, store: Store, nodes: Nodes, begun: _Begun, found: _Found) -> None:
         """From the changed triples to the focus nodes that look at them."""
         steps: dict[bool, dict[tuple[NamedNode, Term], set[int]]] = {True: defaultdict(set), False: defaultdict(set)}
         for walk, rows in begun.items():
@@ -219,19 +227,23 @@ class Gate:
                 for row in rows:
                     steps[is_inverse][predicate, row[place]] |= walk.units
             else:
-                self._ask(store, walk, list(rows), found)
+                self._ask(store, nodes, walk, list(rows), found)
         for is_inverse, wanted in steps.items():
-            self._ask_steps(store, wanted, found, is_inverse=is_inverse)
+            self._ask_steps(store, nodes, wanted, found, is_inverse=is_inverse)
 
     def _ask_steps(
-        self, store: Store, wanted: Mapping[tuple[NamedNode, Term], set[int]], found: _Found, *, is_inverse: bool
+        self,
+        store: Store,
+        nodes: Nodes,
+        wanted: Mapping[tuple[NamedNode, Term], set[int]],
+        found: _Found,
+        *,
+        is_inverse: bool,
     ) -> None:
         """All ways that are one step long, in one query."""
         pattern = "?node ?p ?this" if is_inverse else "?this ?p ?node"
-        nodes = {node for _, node in wanted}
-        if not is_inverse and len(nodes) <= _SOME:  # to what is new, most often nothing leads
-            held = {node for node in nodes if _is_value(store, node)}
-            wanted = {step: units for step, units in wanted.items() if step[1] in held}
+        if not is_inverse and len(wanted) <= _MOST_STEPS:  # to what is new, most often nothing leads
+            wanted = {step: units for step, units in wanted.items() if nodes.is_value(step[1])}
         for part in _parts(wanted):
             listed = " ".join(f"({predicate} {node})" for predicate, node in part)
             query = (
@@ -243,16 +255,19 @@ class Gate:
                     found.add(this, wanted[predicate, node])
             elif len(part) > 1:
                 for step in part:
-                    self._ask_steps(store, {step: wanted[step]}, found, is_inverse=is_inverse)
+                    self._ask_steps(store, nodes, {step: wanted[step]}, found, is_inverse=is_inverse)
             else:
                 found.whole |= wanted[part[0]]
 
-    def _ask(self, store: Store, walk: _Walk, rows: list[_Row], found: _Found) -> None:
+    def _ask(self, store: Store, nodes: Nodes, walk: _Walk, rows: list[_Row], found: _Found) -> None:
         if walk.written is None:
             walk.written = self._written(store, walk)
-        first, text = walk.written
-        if first is not None and len(rows) <= _SOME:
-            rows = [row for row in rows if _leads_on(store, first, row)]
+        order, text = walk.written
+        if len(rows) <= _SOME:
+            reached = [(row, nodes.joined(order, dict(zip(walk.names, row, strict=True)), THIS)) for row in rows]
+            for node in (node for _, led in reached if led for node in led):
+                found.add(node, walk.units)
+            rows = [row for row, led in reached if led is None]
         for start in range(0, len(rows), _AT_ONCE):
             listed = " ".join(f"({' '.join(map(str, row))})" for row in rows[start : start + _AT_ONCE])
             query = f"SELECT DISTINCT ?this WHERE {{ {text.replace(_ROWS, listed)} }} LIMIT {MOST_FOCI + 1}"
@@ -263,27 +278,20 @@ class Gate:
             for this in foci:
                 found.add(this, walk.units)
 
-    def _written(self, store: Store, walk: _Walk) -> tuple[_Step | None, str]:
-        """The first step of a way, and all its patterns from rows of its edge to `?this`.
+    def _written(self, store: Store, walk: _Walk) -> tuple[tuple[Pattern, ...], str]:
+        """The patterns of a way in the order in which they lead from rows of its edge to `?this`, and as text.
 
         Of several that are walked from object to subject, first the one whose objects have fewest subjects here.
         """
-        names, way = {THIS: THIS}, walk.way
-        for pattern in (way.edge, *way.beside):
-            for variable in sorted(pattern.variables):
-                names.setdefault(variable, f"?v{len(names)}")
-        given = tuple(names[variable] for variable in walk.given)
-        known, text = set(given), f"VALUES ({' '.join(given)}) {{ {_ROWS} }}"
-        waiting = [pattern.renamed(names) for pattern in way.beside]
-        first = None
+        known, text = set(walk.names), f"VALUES ({' '.join(walk.names)}) {{ {_ROWS} }}"
+        waiting, order = list(walk.beside), []
         while waiting:
             chosen = min(waiting, key=lambda pattern: self._cost(store, pattern, known))
-            if known == set(given):
-                first = _step(chosen, given)
+            order.append(chosen)
             waiting.remove(chosen)
             text = _joined(text, chosen, known)
             known |= chosen.variables
-        return first, text
+        return tuple(order), text
 
     def _cost(self, store: Store, pattern: Pattern, known: set[str]) -> float:
         is_subject_known, is_object_known = (
@@ -313,33 +321,35 @@ class Gate:
 
     # Judging
 
-    def _present(self, store: Store, affected: Affected, tree: ClassTree) -> Mapping[Writable, frozenset[int]]:
+    def _present(
+        self, store: Store, nodes: Nodes, affected: Affected, tree: ClassTree
+    ) -> Mapping[Writable, frozenset[int]]:
         """The foci that are targets now, with those units that they are targets of."""
         if affected.unsettled is None:
-            return self._targets.among(store, affected.foci, tree)
-        if not affected.unsettled or (affected.sign is not None and affected.sign in store):
+            return self._targets.among(store, nodes, affected.foci, tree)
+        if not affected.unsettled:
             return affected.foci
         unsettled = {node: affected.foci[node] for node in affected.unsettled if node in affected.foci}
         settled = {node: units for node, units in affected.foci.items() if node not in affected.unsettled}
-        return settled | self._targets.among(store, unsettled, tree)
+        return settled | self._targets.among(store, nodes, unsettled, tree)
 
     def _suspects(
-        self, store: Store, present: Mapping[Writable, frozenset[int]], tree: ClassTree
+        self, store: Store, nodes: Nodes, present: Mapping[Writable, frozenset[int]], tree: ClassTree
     ) -> dict[int, dict[Writable, None]]:
         """The foci of each unit that look-ups or an expression find fault with, and those that neither can judge."""
         suspects: dict[int, dict[Writable, None]] = defaultdict(dict)
         if len(present) <= _SOME:
-            present = self._looked_up(store, present, tree, suspects)
+            present = self._looked_up(nodes, present, tree, suspects)
         alike: dict[frozenset[int], list[Writable]] = defaultdict(list)
         for node, units in present.items():
             alike[units].append(node)
-        for units, nodes in alike.items():
+        for units, foci in alike.items():
             columns = self._columns_of(units, tree)
             for number in units.difference(*(part for part, _ in columns)):
-                suspects[number].update(dict.fromkeys(nodes))
+                suspects[number].update(dict.fromkeys(foci))
             selected = " ".join(f"({text} AS ?c{number})" for number, (_, text) in enumerate(columns))
             names = [f"c{number}" for number in range(len(columns))]
-            for part in _parts(nodes) if columns else ():
+            for part in _parts(foci) if columns else ():
                 query = f"SELECT ?this {selected} WHERE {{ VALUES ?this {{ {' '.join(map(str, part))} }} }}"
                 for this, *passed in _asked(store, query, "this", *names):
                     for (numbers, _), each in zip(columns, passed, strict=True):
@@ -350,13 +360,13 @@ class Gate:
 
     def _looked_up(
         self,
-        store: Store,
+        nodes: Nodes,
         present: Mapping[Writable, frozenset[int]],
         tree: ClassTree,
         suspects: dict[int, dict[Writable, None]],
     ) -> dict[Writable, frozenset[int]]:
         """The units and foci that look-ups cannot judge; those that they find fault with become suspects."""
-        view = View(store, tree, self._verdicts, self._needs)
+        view = View(nodes, tree, self._verdicts, self._needs)
         waiting = [(node, unit) for node, units in present.items() for unit in units]
         is_new = True
         while is_new:
@@ -430,12 +440,8 @@ class _Targets:
                 for unit in {unit for root in applied for unit in root.units}:
                     self._deciding[is_subject][unit].add(predicate)
 
-    def stays(self, store: Store, node: Term, root: _Root, changed: AbstractSet[Quad], tree: ClassTree) -> bool:
+    def stays(self, nodes: Nodes, node: Term, root: _Root, changed: AbstractSet[Quad], tree: ClassTree) -> bool:
         """Is the node a target of the root both before and after the change, by triples that it leaves alone?"""
-
-        def kept(subject: Any, predicate: NamedNode, value: Any) -> Iterator[Quad]:
-            held = store.quads_for_pattern(subject, predicate, value, DefaultGraph())
-            return (quad for quad in held if quad not in changed)
 
         types: frozenset[str] | None = None
         for target in root.plan.shape.targets:
@@ -443,32 +449,30 @@ class _Targets:
                 case "node", term:
                     stays = str(_as_kept(term)) == str(node)
                 case "objects-of", NamedNode() as predicate:
-                    stays = any(kept(None, predicate, node))
+                    stays = nodes.holds(None, predicate, node, changed)
                 case _ if isinstance(node, Literal):
                     stays = False
                 case "subjects-of", NamedNode() as predicate:
-                    stays = any(kept(node, predicate, None))
+                    stays = nodes.holds(node, predicate, None, changed)
                 case _, term:
                     if types is None:
-                        types = frozenset(str(quad.object) for quad in kept(node, TYPE, None))
+                        kept = (Quad(node, TYPE, kind) for kind in nodes.types(node))
+                        types = frozenset(str(quad.object) for quad in kept if quad not in changed)
                     stays = str(term) in tree.kinds(types)
             if stays:
                 return True
         return False
 
     def among(
-        self, store: Store, foci: Mapping[Writable, Iterable[int]], tree: ClassTree, alone: _Alone | None = None
+        self, store: Store, seen: Nodes, foci: Mapping[Writable, Iterable[int]], tree: ClassTree
     ) -> dict[Writable, frozenset[int]]:
-        """The foci with those of their units that apply to them in the store's present state.
-
-        What nodes have that are `alone` is not looked up again.
-        """
+        """The foci with those of their units that apply to them in the store's present state."""
         kept: dict[Writable, frozenset[int]] = {}
         for nodes in _parts(foci):
             wanted = {node: set(foci[node]) for node in nodes}
             found: dict[Writable, set[int]] = {node: set() for node in nodes}
             types: dict[Writable, set[str]] = defaultdict(set)
-            for node, kind in _types(store, nodes):
+            for node, kind in _types(store, seen, nodes):
                 types[node].add(str(kind))
             for node, held in types.items():
                 for name in tree.kinds(frozenset(held)) & self.classes.keys():
@@ -477,7 +481,7 @@ class _Targets:
                 found[node].update(*(root.units for root in self._nodes.get(str(node), ())))
             for is_subject, targets in ((True, self.subjects), (False, self.objects)):
                 deciding = self._deciding[is_subject]
-                for node, predicate in _having(store, wanted, found, deciding, alone, is_subject=is_subject):
+                for node, predicate in _having(store, seen, wanted, found, deciding, is_subject=is_subject):
                     found[node].update(*(root.units for root in targets.get(predicate, ())))
             kept |= {node: units for node in nodes if (units := frozenset(wanted[node] & found[node]))}
         return kept
@@ -493,7 +497,13 @@ class _Walk:
         #: Where a row has the focus node itself.
         self.end = self.given.index(THIS) if THIS in self.given else None
         self.single = _single_step(way)
-        self.written: tuple[_Step | None, str] | None = None
+        names = {THIS: THIS}  # shorter ones
+        for pattern in (way.edge, *way.beside):
+            for variable in sorted(pattern.variables):
+                names.setdefault(variable, f"?v{len(names)}")
+        self.names = tuple(names[variable] for variable in self.given)
+        self.beside = tuple(pattern.renamed(names) for pattern in way.beside)
+        self.written: tuple[tuple[Pattern, ...], str] | None = None
         ends = (way.edge.subject, way.edge.path, way.edge.object)
         places = {end: place for place, end in reversed(list(enumerate(ends))) if is_variable(end)}
         self._places = tuple(places[variable] for variable in self.given)
@@ -519,24 +529,20 @@ _Begun: TypeAlias = dict[_Walk, dict[_Row, None]]  # the changed triples that ea
 class _Alone:
     """Nodes of which the graph says nothing but what changes."""
 
-    def __init__(self, store: Store, changed: AbstractSet[Quad]) -> None:
-        self._store, self._changed = store, changed
-        self._predicates: dict[Term, set[NamedNode]] = defaultdict(set)
-        for quad in changed:
-            self._predicates[quad.subject].add(quad.predicate)
+    def __init__(self, nodes: Nodes, changed: AbstractSet[Quad]) -> None:
+        self._nodes, self._changed = nodes, changed
         self._known: dict[Term, bool] = {}
 
     def __contains__(self, node: Term) -> bool:
         if node not in self._known:
-            self._known[node] = node in self._predicates and self._is_alone(node)
+            self._known[node] = self._is_alone(node)
         return self._known[node]
 
     def _is_alone(self, node: Any) -> bool:
-        held = self._store.quads_for_pattern(node, None, None, DefaultGraph())
-        return all(quad in self._changed for quad in held)
-
-    def predicates(self, node: Term) -> set[NamedNode]:
-        return self._predicates[node]
+        about = self._nodes.about(node)
+        if not about:
+            return False
+        return all(Quad(node, predicate, value) in self._changed for predicate in about for value in about[predicate])
 
 
 class _Found:
@@ -567,28 +573,28 @@ class _Found:
 
 def _having(
     store: Store,
+    seen: Nodes,
     wanted: Mapping[Writable, set[int]],
     found: Mapping[Writable, set[int]],
     deciding: Mapping[int, AbstractSet[NamedNode]],
-    alone: _Alone | None,
     *,
     is_subject: bool,
 ) -> Iterator[tuple[Writable, NamedNode]]:
     """Nodes with the predicates that they have, or are a value of, where that decides on a unit that is wanted."""
     alike: dict[frozenset[NamedNode], list[Writable]] = defaultdict(list)
     for node, units in wanted.items():
-        if is_subject and alone is not None and node in alone:
-            yield from ((node, predicate) for predicate in alone.predicates(node))
+        about = seen.seen(node) if is_subject else None
+        if about is not None:
+            yield from ((node, predicate) for predicate in about)
+        elif not is_subject and len(wanted) <= _SOME and not seen.is_value(node):
+            continue
         elif rest := units - found[node]:
             alike[frozenset().union(*(deciding[unit] for unit in rest if unit in deciding))].append(node)
     pattern = "?this ?p ?any" if is_subject else "?any ?p ?this"
     for predicates, nodes in alike.items():
         if len(nodes) * len(predicates) <= _FEW:
             for node, predicate in product(nodes, predicates):
-                if is_subject and not isinstance(node, NamedNode):
-                    continue
-                subject, value = (node, None) if is_subject else (None, node)
-                if next(store.quads_for_pattern(subject, predicate, value, DefaultGraph()), None):  # type: ignore[arg-type]
+                if seen.has(node, predicate) if is_subject else seen.is_value(node, predicate):
                     yield node, predicate
         else:
             values = f"VALUES ?this {{ {' '.join(map(str, nodes))} }} VALUES ?p {{ {' '.join(map(str, predicates))} }}"
@@ -596,12 +602,9 @@ def _having(
             yield from _asked(store, query, "this", "p")
 
 
-def _types(store: Store, nodes: tuple[Writable, ...]) -> Iterator[tuple[Writable, Term]]:
+def _types(store: Store, seen: Nodes, nodes: tuple[Writable, ...]) -> Iterator[tuple[Writable, Term]]:
     if len(nodes) <= _SOME:
-        for node in nodes:
-            if isinstance(node, NamedNode):
-                for quad in store.quads_for_pattern(node, TYPE, None, DefaultGraph()):
-                    yield node, quad.object
+        yield from ((node, kind) for node in nodes for kind in seen.types(node))
         return
     query = f"SELECT ?this ?type WHERE {{ VALUES ?this {{ {' '.join(map(str, nodes))} }} ?this a ?type }}"
     yield from _asked(store, query, "this", "type")
@@ -629,29 +632,6 @@ def _single_step(way: Way) -> tuple[NamedNode, bool, int] | None:
     return None
 
 
-def _step(pattern: Pattern, given: tuple[str, ...]) -> _Step | None:
-    """The pattern as a look-up of triples, where it can be one: places in a row, terms, or None for what is open."""
-    if not isinstance(pattern.path, Predicate):
-        return None
-    ends: list[int | NamedNode | None] = []
-    for end in (pattern.subject, pattern.object):
-        if end in given:
-            ends.append(given.index(end))
-        elif end.startswith("<"):
-            ends.append(NamedNode(end[1:-1]))
-        else:
-            ends.append(None)
-    return ends[0], pattern.path.iri, ends[1]
-
-
-def _leads_on(store: Store, step: _Step, row: _Row) -> bool:
-    """Is there a triple for the first step from this row?"""
-    subject, value = (row[end] if isinstance(end, int) else end for end in (step[0], step[2]))
-    if isinstance(subject, Literal):
-        return False
-    return next(store.quads_for_pattern(subject, step[1], value, DefaultGraph()), None) is not None
-
-
 def _joined(text: str, pattern: Pattern, known: set[str]) -> str:
     """The text with one more pattern, walked from what is known; see `queries` for why it is an OPTIONAL."""
     new = {variable: f"{variable}_" for variable in sorted(pattern.variables - known)}
@@ -663,10 +643,6 @@ def _joined(text: str, pattern: Pattern, known: set[str]) -> str:
     bound = " && ".join(f"bound({found})" for found in new.values())
     binds = " ".join(f"BIND(COALESCE({found}, <urn:x-shacl:none>) AS {variable})" for variable, found in new.items())
     return f"{{ {text} OPTIONAL {{ {triple} }} FILTER({bound}) {binds} }}"
-
-
-def _is_value(store: Store, node: Any) -> bool:
-    return next(store.quads_for_pattern(None, None, node, DefaultGraph()), None) is not None
 
 
 def _one_of(quads: Iterable[Quad]) -> Quad | None:

@@ -59,7 +59,7 @@ def _with_graph(graph: Store, gate: Gate, data: frozenset[Quad], language: str) 
     sent = frozenset(stored)
     added = frozenset(quad for quad in sent if quad not in graph)
     graph.extend(added)
-    affected = gate.affected(graph, Delta(added=sent))
+    affected = replace(gate.affected(graph, Delta(added=sent)), sign=None)  # which may have been there before
     after = gate.judge(graph, affected, language)
     for quad in added:
         graph.remove(quad)

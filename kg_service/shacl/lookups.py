@@ -10,18 +10,18 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from itertools import islice
 from typing import Any, TypeAlias
 
 from pydantic_core import SchemaValidator
 from pydantic_core.core_schema import str_schema
-from pyoxigraph import BlankNode, DefaultGraph, Literal, NamedNode, Quad, Store
+from pyoxigraph import BlankNode, Literal, NamedNode, Quad, Store
 
 from kg_service.shacl.compiler import AnyCheck, SparqlCheck
 from kg_service.shacl.expressions import passes, same
 from kg_service.shacl.graph import RDF, SH, TYPE, XSD, Term
 from kg_service.shacl.inline import component_name
 from kg_service.shacl.marks import ClassTree
+from kg_service.shacl.nodes import Nodes
 from kg_service.shacl.paths import Alternative, Inverse, Path, Predicate, steps
 from kg_service.shacl.patterns import Needs
 from kg_service.shacl.reach import constraints_of, prefix_of
@@ -38,7 +38,7 @@ from kg_service.shacl.shapes import (
     ValueTest,
 )
 
-#: A node with more triples, or values, is left to the engine.
+#: More values than these are left to the engine.
 _MOST = 500
 #: Verdicts that are kept; those on longer texts are not asked for.
 _MOST_VERDICTS = 50_000
@@ -142,12 +142,10 @@ class Verdicts:
 
 
 class View:
-    """One state of a graph, as far as it has been looked at; nothing may be written to the store meanwhile."""
+    """One state of a graph; nothing may be written to the store while it is used."""
 
-    def __init__(self, store: Store, tree: ClassTree, verdicts: Verdicts, needs: Mapping[AnyCheck, Needs]) -> None:
-        self._store, self._tree, self._verdicts, self._needs = store, tree, verdicts, needs
-        self._described: dict[Term, Mapping[NamedNode, list[Term]] | None] = {}
-        self._found: dict[tuple[NamedNode, Term, bool], list[Term] | None] = {}
+    def __init__(self, nodes: Nodes, tree: ClassTree, verdicts: Verdicts, needs: Mapping[AnyCheck, Needs]) -> None:
+        self._nodes, self._tree, self._verdicts, self._needs = nodes, tree, verdicts, needs
         self._kinds: dict[NamedNode, list[NamedNode] | None] = {}
         self._instances: dict[tuple[Term, NamedNode], bool | None] = {}
 
@@ -164,7 +162,7 @@ class View:
         return _every(self._keeps(constraint, check.shape, node) for node in nodes for constraint in found)
 
     def _finds_nothing(self, check: SparqlCheck, focus: Term) -> bool | None:
-        needs, held = self._needs.get(check), self._about(focus)
+        needs, held = self._needs.get(check), self._nodes.about(focus)
         if needs is None or held is None:
             return None
         if not needs.predicates <= held.keys():
@@ -204,7 +202,7 @@ class View:
                 tags = [value.language.lower() for value in values if isinstance(value, Literal) and value.language]
                 return len(set(tags)) == len(tags) if all(map(str.isascii, tags)) else None
             case Closed(allowed=allowed):
-                held = [self._about(value) for value in values]
+                held = [self._nodes.about(value) for value in values]
                 return _every(None if each is None else each.keys() <= set(allowed) for each in held)
             case Logic():
                 return _every(self._combines(constraint, value) for value in values)
@@ -225,7 +223,7 @@ class View:
         return _some(self._verdicts.get((_VALUE, same(_VALUE, term)), value) for value in values)
 
     def _compares(self, pair: Pair, values: list[Term], node: Term) -> bool | None:
-        others = self._objects(node, pair.other)
+        others = self._nodes.objects(node, pair.other)
         if others is None:
             return None
         match component_name(pair):
@@ -281,46 +279,13 @@ class View:
     def _step(self, node: Term, path: Path) -> list[Term] | None:
         match path:
             case Predicate(iri):
-                return self._objects(node, iri)
+                return self._nodes.objects(node, iri)
             case Inverse(Predicate(iri)):
-                return self._look_up(node, iri, is_inverse=True)
+                return self._nodes.subjects(iri, node)
             case Alternative(choices):
                 reached = [self._over([node], choice) for choice in choices]
                 return None if None in reached else [value for values in reached if values for value in values]
         return None
-
-    def _objects(self, node: Term, predicate: NamedNode) -> list[Term] | None:
-        if node in self._described:
-            held = self._described[node]
-            return None if held is None else held.get(predicate, [])
-        return self._look_up(node, predicate, is_inverse=False)
-
-    def _look_up(self, node: Any, predicate: NamedNode, *, is_inverse: bool) -> list[Term] | None:
-        key = (predicate, node, is_inverse)
-        if key not in self._found:
-            found: Iterable[Any] = ()
-            if is_inverse:
-                held = self._store.quads_for_pattern(None, predicate, node, DefaultGraph())
-                found = (quad.subject for quad in held)
-            elif isinstance(node, NamedNode | BlankNode):
-                held = self._store.quads_for_pattern(node, predicate, None, DefaultGraph())
-                found = (quad.object for quad in held)
-            values = list(islice(found, _MOST + 1))
-            self._found[key] = values if len(values) <= _MOST else None
-        return self._found[key]
-
-    def _about(self, node: Any) -> Mapping[NamedNode, list[Term]] | None:
-        """All that the graph says of the node, None when it is too much."""
-        if node not in self._described:
-            about: dict[NamedNode, list[Term]] = defaultdict(list)
-            if isinstance(node, NamedNode | BlankNode):
-                held = list(islice(self._store.quads_for_pattern(node, None, None, DefaultGraph()), _MOST + 1))
-                for quad in held:
-                    about[quad.predicate].append(quad.object)
-                self._described[node] = about if len(held) <= _MOST else None
-            else:
-                self._described[node] = about
-        return self._described[node]
 
     def _is_instance(self, node: Any, kind: NamedNode) -> bool | None:
         if not isinstance(node, NamedNode | BlankNode):
@@ -331,7 +296,7 @@ class View:
                 is_known = all(name.startswith("<") for name in names)
                 self._kinds[kind] = [NamedNode(name[1:-1]) for name in names] if is_known else None
             kinds = self._kinds[kind]
-            found = None if kinds is None else any(Quad(node, TYPE, each) in self._store for each in kinds)
+            found = None if kinds is None else any(Quad(node, TYPE, each) in self._nodes for each in kinds)
             self._instances[node, kind] = found
         return self._instances[node, kind]
 

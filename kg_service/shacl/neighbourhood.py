@@ -17,7 +17,7 @@ looked for in the spelling that our stores keep.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from pyoxigraph import BlankNode, DefaultGraph, Literal, NamedNode, Quad, Store, Triple
@@ -74,7 +74,7 @@ class Neighbourhoods:
         affected = self._gate.affected(world.store, delta)
         whole = [self._units[number] for number in sorted(affected.whole)]
         world.together([*self._forward(world, affected), *(_everything(unit) for unit in whole)])
-        return world.store, affected
+        return world.store, replace(affected, nodes=None)  # now there is more to see
 
     def _classes(self, world: _World, changed: Sequence[Quad]) -> Walk[None]:
         """The class tree, and whatever says of the changed nodes whether they are targets."""
