@@ -34,7 +34,7 @@ from kg_service.shacl.marks import ClassTree
 from kg_service.shacl.nodes import Nodes
 from kg_service.shacl.paths import Predicate, sparql
 from kg_service.shacl.patterns import THIS, Pattern, is_variable
-from kg_service.shacl.reach import Unit, Way, columns_of, rule_column, rule_needs, units_of
+from kg_service.shacl.reach import Signs, Unit, Way, columns_of, identities_of, rule_column, rule_needs, units_of
 from kg_service.shacl.report import in_order
 from kg_service.shacl.validator import Run, as_result
 from kg_service.store import Delta
@@ -85,9 +85,12 @@ class Gate:
             self._units += units
         self._targets = _Targets(self._roots)
         walks: dict[Way, _Walk] = {}
+        shared = Counter(identity for unit in self._units for identity in identities_of(unit))
         for number, unit in enumerate(self._units):
+            # A result that is lost in one place makes up for the same one that is gained in another.
+            is_alone = unit.check.source.parent is None and all(shared[each] == 1 for each in identities_of(unit))
             for way in unit.ways:
-                walks.setdefault(way, _Walk(way)).units.add(number)
+                walks.setdefault(way, _Walk(way)).add(number, unit.signs[way] if is_alone else (True, False))
         self._walks: dict[NamedNode | None, list[_Walk]] = {None: []}
         self._members: dict[str, list[_Walk]] = {}
         for way, walk in walks.items():
@@ -119,16 +122,18 @@ class Gate:
         for subject in {quad.subject for quad in changed}:
             nodes.about(subject)
         is_reclassifying = any(quad.predicate == SUBCLASS for quad in changed)
-        begun: _Begun = defaultdict(dict)
+        begun: _Begun = defaultdict(lambda: defaultdict(set))
         for quad in changed:
+            is_added = quad in delta.added
             for walks in (self._walks.get(quad.predicate, ()), self._walks[None]):
                 for walk in walks:
-                    if (row := walk.row(quad)) is not None:
-                        begun[walk][row] = None
+                    if walk.worse[is_added] and (row := walk.row(quad)) is not None:
+                        begun[walk][row] |= walk.worse[is_added]
         targeted: dict[tuple[Term, _Root], None] = {}
-        for node, kind in self._moved(nodes, delta, tree, found, is_reclassifying=is_reclassifying):
+        for node, kind, signs in self._moved(nodes, delta, tree, found, is_reclassifying=is_reclassifying):
             for walk in self._members.get(kind, ()):
-                begun[walk][node,] = None
+                if units := set().union(*(walk.worse[sign] for sign in signs)):
+                    begun[walk][node,] |= units
             targeted |= {(node, root): None for root in self._targets.classes.get(kind, ())}
         targeted |= dict.fromkeys(self._begun_or_ended(changed))
         alone = _Alone(nodes, changed)
@@ -174,20 +179,22 @@ class Gate:
 
     def _moved(
         self, nodes: Nodes, delta: Delta, tree: ClassTree, found: _Found, *, is_reclassifying: bool
-    ) -> Iterator[tuple[Term, str]]:
-        """Whatever begins or ends to be an instance of a class that the shapes name, with the class."""
+    ) -> Iterator[tuple[Term, str, Signs]]:
+        """Whatever begins (True) or ends to be an instance of a class that the shapes name, with the class."""
         added, removed = ({q for q in part if _counts(q)} for part in (delta.added, delta.removed))
         before = after = tree
         if is_reclassifying:
             pairs = set(_pairs(self._tree_text))
             before = ClassTree(pairs - {(str(quad.subject), str(quad.object)) for quad in added})
             after = ClassTree(pairs - {(str(quad.subject), str(quad.object)) for quad in removed})
-            yield from self._reclassified(nodes.store, before, after, found)
+            reclassified = self._reclassified(nodes.store, before, after, found)
+            yield from ((node, kind, frozenset({True, False})) for node, kind in reclassified)
         for node in {quad.subject for quad in added | removed if quad.predicate == TYPE}:
             held = {Quad(node, TYPE, kind) for kind in nodes.types(node)}
             was, will_be = (frozenset(str(q.object) for q in held - gone) for gone in (added, removed))
-            for kind in (before.kinds(was) ^ after.kinds(will_be)) & self._kinds:
-                yield node, kind
+            left, joined = before.kinds(was), after.kinds(will_be)
+            for kind in (left ^ joined) & self._kinds:
+                yield node, kind, frozenset({kind in joined})
 
     def _reclassified(
         self, store: Store, before: ClassTree, after: ClassTree, found: _Found
@@ -218,16 +225,16 @@ class Gate:
         steps: dict[bool, dict[tuple[NamedNode, Term], set[int]]] = {True: defaultdict(set), False: defaultdict(set)}
         for walk, rows in begun.items():
             if walk.end is not None:
-                for row in rows:
-                    found.add(row[walk.end], walk.units)
+                for row, units in rows.items():
+                    found.add(row[walk.end], units)
             elif not walk.way.is_local or not all(can_be_written(term) for row in rows for term in row):
                 found.whole |= walk.units
             elif walk.single is not None:
                 predicate, is_inverse, place = walk.single
-                for row in rows:
-                    steps[is_inverse][predicate, row[place]] |= walk.units
+                for row, units in rows.items():
+                    steps[is_inverse][predicate, row[place]] |= units
             else:
-                self._ask(store, nodes, walk, list(rows), found)
+                self._ask(store, nodes, walk, rows, found)
         for is_inverse, wanted in steps.items():
             self._ask_steps(store, nodes, wanted, found, is_inverse=is_inverse)
 
@@ -259,14 +266,16 @@ class Gate:
             else:
                 found.whole |= wanted[part[0]]
 
-    def _ask(self, store: Store, nodes: Nodes, walk: _Walk, rows: list[_Row], found: _Found) -> None:
+    def _ask(self, store: Store, nodes: Nodes, walk: _Walk, begun: Mapping[_Row, set[int]], found: _Found) -> None:
         if walk.written is None:
             walk.written = self._written(store, walk)
         order, text = walk.written
+        rows = list(begun)
         if len(rows) <= _SOME:
             reached = [(row, nodes.joined(order, dict(zip(walk.names, row, strict=True)), THIS)) for row in rows]
-            for node in (node for _, led in reached if led for node in led):
-                found.add(node, walk.units)
+            for row, led in reached:
+                for node in led or ():
+                    found.add(node, begun[row])
             rows = [row for row, led in reached if led is None]
         for start in range(0, len(rows), _AT_ONCE):
             listed = " ".join(f"({' '.join(map(str, row))})" for row in rows[start : start + _AT_ONCE])
@@ -493,6 +502,8 @@ class _Walk:
     def __init__(self, way: Way) -> None:
         self.way = way
         self.units: set[int] = set()
+        #: Those that can have more results when the triple comes, and when it goes.
+        self.worse: dict[bool, set[int]] = {True: set(), False: set()}
         self.given = _variables(way)
         #: Where a row has the focus node itself.
         self.end = self.given.index(THIS) if THIS in self.given else None
@@ -512,6 +523,11 @@ class _Walk:
         ]
         self._fixed = [(place, end) for place, end in enumerate(ends) if isinstance(end, str) and not is_variable(end)]
 
+    def add(self, unit: int, signs: Iterable[bool]) -> None:
+        self.units.add(unit)
+        for sign in signs:
+            self.worse[sign].add(unit)
+
     def row(self, quad: Quad) -> _Row | None:
         """The values of the edge's variables where the triple matches it; a literal in the edge is not compared."""
         terms = (quad.subject, quad.predicate, quad.object)
@@ -523,7 +539,7 @@ class _Walk:
         return tuple([terms[place] for place in self._places])
 
 
-_Begun: TypeAlias = dict[_Walk, dict[_Row, None]]  # the changed triples that each walk begins at
+_Begun: TypeAlias = dict[_Walk, dict[_Row, set[int]]]  # the changed triples that each walk begins at, and for whom
 
 
 class _Alone:

@@ -263,7 +263,9 @@ class View:
     # The graph
 
     def _values(self, path: Path | None, node: Term) -> list[Term] | None:
-        return [node] if path is None else self._over([node], path)
+        if path is None:
+            return [node]
+        return self._nodes.objects(node, path.iri) if isinstance(path, Predicate) else self._over([node], path)
 
     def _over(self, nodes: list[Term] | None, path: Path) -> list[Term] | None:
         """What is reached over the path, each node once."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import TypeGuard
 
@@ -55,6 +55,8 @@ class Placed:
 
     pattern: Pattern
     beside: tuple[Pattern, ...]
+    #: Must it be matched in every solution, and can matching it in more ways only give more solutions?
+    is_required: bool = False
 
 
 def is_variable(end: object) -> TypeGuard[str]:
@@ -151,9 +153,15 @@ def placed_patterns(
 
     `terms` are the texts that replace variables, `path` is what `$PATH` stands for, and `given` holds beside the whole.
     """
-    outermost = _Reader(query, terms, path).read()
+    reader = _Reader(query, terms, path)
+    outermost = reader.read()
     outermost.patterns[:0] = given
-    return [_placed(group, pattern) for group in outermost.all() for pattern in group.patterns]
+    required = outermost if reader.is_bare and outermost.is_plain else None
+    return [
+        replace(_placed(group, pattern), is_required=group is required)
+        for group in outermost.all()
+        for pattern in group.patterns
+    ]
 
 
 @dataclass(eq=False)

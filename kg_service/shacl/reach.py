@@ -22,14 +22,15 @@ change that matches such an edge concerns all of its targets, and no bounded set
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from pyoxigraph import NamedNode, Store
 
 from kg_service.shacl.compiler import AnyCheck, Plan, SparqlCheck, ValuesCheck
 from kg_service.shacl.graph import TYPE
-from kg_service.shacl.inline import fresh_variables, inlined, is_inlined
+from kg_service.shacl.inline import component_name, fresh_variables, inlined, is_inlined
 from kg_service.shacl.paths import Edge, Inverse, Path, Predicate, edges, in_sequence, is_nullable
 from kg_service.shacl.patterns import (
     THIS,
@@ -46,14 +47,20 @@ from kg_service.shacl.queries import Source
 from kg_service.shacl.shapes import (
     Closed,
     Constraint,
+    Count,
+    HasValue,
     Logic,
     Pair,
     Qualified,
     Shape,
     SparqlRule,
     Target,
+    UniqueLang,
     ValueTest,
 )
+
+#: Whether a triple comes (True) or goes (False).
+Signs: TypeAlias = frozenset[bool]
 
 _NODE = "?node"  # what a prefix leads to
 _SUBJECT, _PREDICATE, _OBJECT = "?subject_", "?predicate_", "?object_"  # of an edge, where the query has no name for it
@@ -99,6 +106,8 @@ class Unit:
     root: Shape
     ways: tuple[Way, ...]
     reads: tuple[Read, ...]
+    #: For each way, whether a triple that comes (True) or one that goes (False) can give the unit more results.
+    signs: Mapping[Way, Signs]
     #: Why changed triples can concern focus nodes that no path leads to; empty where none can.
     wide: str = ""
 
@@ -110,6 +119,18 @@ class Unit:
 def units_of(plan: Plan) -> list[Unit]:
     """The units of the plan of a root shape."""
     return [_unit(check, plan.shape) for check in plan.all_checks()]
+
+
+def identities_of(unit: Unit) -> set[tuple[object, ...]]:
+    """What the results of a unit have in common, beside focus nodes and values; see `Result.identity`."""
+    return {
+        (
+            str(unit.check.shape.node),
+            constraint.component,
+            constraint.node if isinstance(constraint, SparqlRule) and not constraint.is_custom else None,
+        )
+        for constraint in constraints_of(unit.check)
+    }
 
 
 def constraints_of(check: AnyCheck) -> tuple[Constraint, ...]:
@@ -172,13 +193,15 @@ def _restricted(plan: Plan, checks: frozenset[AnyCheck]) -> Shape:
 
 def _unit(check: AnyCheck, root: Shape) -> Unit:
     prefix = prefix_of(check.source)
-    parts = list(_of_path(prefix, ()))
+    parts = [(part, _COMES) for part in _of_path(prefix, ())]
     for constraint in constraints_of(check):
-        parts += _of_constraint(constraint, check.shape, prefix)
-    ways = dict.fromkeys(way for way, _ in parts)
-    reads = dict.fromkeys(read for _, read in parts if isinstance(read, Read))
-    wide = dict.fromkeys(read for _, read in parts if isinstance(read, str))
-    return Unit(check, root, tuple(ways), tuple(reads), "; ".join(wide))
+        parts += _signed(constraint, check.shape, prefix)
+    signs: dict[Way, Signs] = {}
+    for (way, _), sign in parts:
+        signs[way] = signs.get(way, frozenset()) | sign
+    reads = dict.fromkeys(read for (_, read), _ in parts if isinstance(read, Read))
+    wide = dict.fromkeys(read for (_, read), _ in parts if isinstance(read, str))
+    return Unit(check, root, tuple(signs), tuple(reads), signs, "; ".join(wide))
 
 
 def prefix_of(source: Source) -> tuple[Path, ...]:
@@ -199,6 +222,39 @@ def _way(read: Read) -> Way:
     path = Predicate(read.predicate) if read.predicate else _PREDICATE
     edge = Pattern(_SUBJECT, path, node) if read.is_inverse else Pattern(node, path, _OBJECT)
     return Way(edge, beside, read.kind)
+
+
+# What can make things worse
+
+_COMES, _GOES = frozenset({True}), frozenset({False})
+_EITHER = _COMES | _GOES
+
+
+def _signed(constraint: Constraint, shape: Shape, prefix: tuple[Path, ...]) -> Iterator[tuple[_Part, Signs]]:
+    """What a constraint of a unit depends on, with what can give it more results.
+
+    More triples on a path only ever lead to more values.
+    """
+    path = () if shape.path is None else (shape.path,)
+    if isinstance(constraint, SparqlRule):
+        yield from ((part, _EITHER) for part in _of_path(path, prefix))
+        for part, is_required in _of_rule(constraint, shape, in_sequence(prefix)):
+            yield part, _COMES if is_required and not constraint.is_ask else _EITHER
+        return
+    on_path = set(_of_path(path, prefix))
+    for part in _of_constraint(constraint, shape, prefix):
+        match constraint, component_name(constraint):
+            case ValueTest(), _:
+                yield part, _COMES if part[0].kind is None else _GOES
+            case (Count(), "MinCount") | (HasValue(), _):
+                yield part, _GOES
+            case (Count() | UniqueLang() | Closed(), _) | (Pair(), "Disjoint" | "LessThan" | "LessThanOrEquals"):
+                yield part, _COMES
+            case Logic(), _:  # what is on the path comes first, then what the shapes within read
+                yield part, _COMES if part in on_path else _EITHER
+                on_path.discard(part)
+            case _:
+                yield part, _EITHER
 
 
 # Shapes
@@ -245,13 +301,13 @@ def _of_constraint(constraint: Constraint, shape: Shape, prefix: tuple[Path, ...
             for each in (judged, *siblings):
                 yield from _of_shape(each, values)
         case SparqlRule():
-            yield from _of_rule(constraint, shape, in_sequence(prefix))
+            yield from (part for part, _ in _of_rule(constraint, shape, in_sequence(prefix)))
 
 
 # SPARQL rules
 
 
-def _of_rule(rule: SparqlRule, shape: Shape, prefix: Path | None) -> Iterator[_Part]:
+def _of_rule(rule: SparqlRule, shape: Shape, prefix: Path | None) -> Iterator[tuple[_Part, bool]]:
     terms = {name: str(term) for name, term in rule.parameters if term is not None}
     given = []
     if rule.is_ask and shape.path is None:
@@ -261,7 +317,7 @@ def _of_rule(rule: SparqlRule, shape: Shape, prefix: Path | None) -> Iterator[_P
     try:
         placed = placed_patterns(rule.prologue + rule.query, terms, shape.path, given)
     except Unreadable as error:
-        yield Way(Pattern(_SUBJECT, _PREDICATE, _OBJECT)), f"the query of {rule.node} has {error}"
+        yield (Way(Pattern(_SUBJECT, _PREDICATE, _OBJECT)), f"the query of {rule.node} has {error}"), False
         return
     renamed = {} if prefix is None else {THIS: _NODE}
     way_in = () if prefix is None else (Pattern(THIS, prefix, _NODE),)
@@ -270,7 +326,7 @@ def _of_rule(rule: SparqlRule, shape: Shape, prefix: Path | None) -> Iterator[_P
         for edge, around in _edges(each.pattern.renamed(renamed)):
             near = (*around, *beside, *way_in)
             read = _as_read(edge, near) or f"no path leads from the focus node to a pattern of {rule.node}"
-            yield Way(edge, _connected(edge, near)), read
+            yield (Way(edge, _connected(edge, near)), read), each.is_required
         if isinstance(each.pattern.path, str) or not is_nullable(each.pattern.path):
             continue
         # No step at all leads from every node of the graph to itself: that a node is there may be all that is asked.
@@ -279,9 +335,9 @@ def _of_rule(rule: SparqlRule, shape: Shape, prefix: Path | None) -> Iterator[_P
         )
         if anchors.isdisjoint({each.pattern.subject, each.pattern.object} - {THIS}):
             if THIS not in each.pattern.variables:
-                yield Way(Pattern(_SUBJECT, _PREDICATE, _OBJECT)), f"{rule.node} asks which nodes there are"
+                yield (Way(Pattern(_SUBJECT, _PREDICATE, _OBJECT)), f"{rule.node} asks which nodes there are"), False
             for inverse in (False, True):
-                yield _part(() if prefix is None else (prefix,), None, inverse=inverse)
+                yield _part(() if prefix is None else (prefix,), None, inverse=inverse), False
 
 
 def _edges(pattern: Pattern) -> Iterator[tuple[Pattern, tuple[Pattern, ...]]]:

@@ -316,14 +316,14 @@ def reached(shapes: Shapes, data: str, added: str = "", removed: str = "") -> tu
 #: Shapes, data, what is added, what is removed, and the focus nodes affected.
 CHANGES = {
     "only what the path leads back to": (
-        ":S sh:targetClass :C ; sh:property [ sh:path ( :p :q ) ; sh:minCount 1 ] .",
+        ":S sh:targetClass :C ; sh:property [ sh:path ( :p :q ) ; sh:maxCount 1 ] .",
         ":a a :C ; :p :x . :b a :C ; :p :y .",
         ":x :q 1 .",
         "",
         "a",
     ),
     "not what is no target": (
-        ":S sh:targetClass :C ; sh:property [ sh:path :p ; sh:minCount 1 ] .",
+        ":S sh:targetClass :C ; sh:property [ sh:path :p ; sh:maxCount 1 ] .",
         ":a a :C . :b a :D .",
         ":a :p 1 . :b :p 1 .",
         "",
@@ -335,6 +335,21 @@ CHANGES = {
         ":a :q 1 .",
         "",
         "",
+    ),
+    "not by what can only give fewer results": (
+        ":S sh:targetClass :C ; sh:property [ sh:path :p ; sh:minCount 2 ; sh:hasValue 1 ] ,"
+        ' [ sh:path :q ; sh:maxCount 1 ; sh:class :K ; sh:pattern "a" ; sh:disjoint :r ; sh:lessThan :r ] .',
+        ":a a :C ; :q :x ; :r :y .",
+        ":a :p 2 . :x a :K .",
+        ":a :q :x ; :r :y .",
+        "",
+    ),
+    "by what can give more results within a shape that must not hold": (
+        ":S sh:targetClass :C ; sh:not [ sh:property [ sh:path :p ; sh:minCount 1 ] ] .",
+        ":a a :C .",
+        ":a :p 1 .",
+        "",
+        "a",
     ),
     "what becomes a target": (":S sh:targetClass :C ; sh:nodeKind sh:Literal .", ":a a :D .", ":a a :C .", "", "a"),
     "not what was a target by another class": (
@@ -445,6 +460,27 @@ def test_a_node_that_a_query_cannot_name_makes_a_unit_whole(end: NamedNode | Bla
     added = frozenset({Quad(ex("b"), ex("q"), ex("y"))})
     by_gate, by_all = judged_both_ways(data, Delta(added), shapes, Gate(shapes), whole(data, shapes))
     assert by_all.blocks
+    assert everything(by_gate) == everything(by_all)
+
+
+@pytest.mark.parametrize(
+    ("removed", "added"),
+    [(":a :p :x", ":a :q :x"), (":a :p :x", ":b :p :x"), (":a a :C", ":a a :D")],
+    ids=["another way", "another focus node", "another shape"],
+)
+def test_a_result_that_is_lost_in_one_place_makes_up_for_the_same_one_in_another(
+    removed: str, added: str, shapes_of: ShapesOf
+) -> None:
+    shapes = shapes_of(
+        ":S sh:targetClass :C ; sh:property :Q , [ sh:path :p ; sh:property :Q ] , [ sh:path :q ; sh:property :Q ] ."
+        " :T sh:targetClass :D ; sh:property :Q . :Q sh:path :r ; sh:minCount 1 ."
+    )
+    data, going, coming = (
+        set(as_kept(parse(PREFIXES + text, RdfFormat.TURTLE)))
+        for text in (":a a :C ; :p :x . :b a :C .", f"{removed} .", f"{added} .")
+    )
+    delta = Delta(frozenset(coming), frozenset(going))
+    by_gate, by_all = judged_both_ways(data, delta, shapes, Gate(shapes), whole(data, shapes))
     assert everything(by_gate) == everything(by_all)
 
 
