@@ -119,7 +119,8 @@ OPENAPI = {
                     "406": "The report can be written in no acceptable format.",
                     "413": "The document is too large, or needs too much memory.",
                     "415": "The format is not known.",
-                    "503": "It took too long, or too many others wait; Retry-After says when to come again.",
+                    "503": "Too many others wait; Retry-After says when to come again.",
+                    "504": "It took too long.",
                 }.items()
             },
         },

@@ -26,7 +26,8 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
         "413": "The body is too large, or needs too much memory.",
         "415": "The body's format is not known.",
         "422": "The data break the shapes; nothing was written. Holds the report.",
-        "503": "The request took too long, or another process is writing.",
+        "503": "Another process is writing, or too many changes wait.",
+        "504": "The request took too long; nothing was written.",
     }.items()
 }
 #: The parameters that every writing operation takes, for the OpenAPI description.

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import TypeAlias
 
-from kg_service.errors import Busy, QueryStopped, TooLarge, from_problem
+from kg_service.errors import Busy, TooLarge, TooSlow, from_problem
 from kg_service.store.children import Child, Ended
 
 #: Who comes when so many wait for each process is told to come later.
@@ -72,7 +72,7 @@ class Judges:
     async def report(self, how: Judgement, body: bytes) -> tuple[int, bytes]:
         """The generation judged with (0 for none) and the report.
 
-        Raises what parsing raises, Busy, TooLarge (memory), and QueryStopped at the deadline.
+        Raises what parsing raises, Busy, TooLarge (memory), and TooSlow at the deadline.
         """
         if self._waiting >= _WAITING * self._size:
             raise Busy("too many documents wait to be validated; try again later")
@@ -96,7 +96,7 @@ class Judges:
         except Ended:
             raise TooLarge("validating this needs more memory or nesting than one request may have") from None
         except TimeoutError:
-            raise QueryStopped(
+            raise TooSlow(
                 f"validating took longer than {self._seconds:g} s; send less", seconds=self._seconds
             ) from None
         finally:

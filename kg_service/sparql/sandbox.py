@@ -18,7 +18,7 @@ from typing import Any
 from pyoxigraph import Quad, RdfFormat, Store, parse, serialize
 
 from kg_service import resources
-from kg_service.errors import KgError, QueryStopped, StoreError, TooLarge, UnsupportedFormat, from_problem
+from kg_service.errors import KgError, StoreError, TooLarge, TooSlow, UnsupportedFormat, from_problem
 from kg_service.rdf import GRAPH_FORMATS, JSON_LD, Format, format_named, parse_bytes, with_context
 from kg_service.sparql import distant, patch, update
 from kg_service.sparql.distant import Engine
@@ -138,7 +138,7 @@ class Sandbox:
         except Ended:
             raise TooLarge("the request needs more memory or nesting than one request may have") from None
         except TimeoutError:
-            raise QueryStopped(f"the request took longer than {self._seconds:g} s; send it in parts") from None
+            raise TooSlow(f"the request took longer than {self._seconds:g} s; send it in parts") from None
         finally:
             if is_clean and jobs < _JOBS and not self._is_closed:
                 self._idle.append((child, jobs + 1))

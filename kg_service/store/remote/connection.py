@@ -14,7 +14,7 @@ from typing import Any
 
 from SPARQLWrapper import SPARQLWrapper
 
-from kg_service.errors import Busy, KgError, Malformed, QueryStopped, StoreError, TooLarge
+from kg_service.errors import Busy, KgError, Malformed, StoreError, TooLarge, TooSlow
 from kg_service.rdf import malformed
 
 
@@ -84,7 +84,7 @@ def refusal(error: urllib.error.HTTPError, url: str) -> KgError:
     if code == 413:
         return TooLarge(f"the SPARQL engine at {url} finds the request too large")
     if code in (408, 504) or "timed out" in words or "timeout" in words.lower() or "S1T00" in words:
-        return QueryStopped(f"the SPARQL engine stopped the query: {words or code}; ask for less, or add a LIMIT")
+        return TooSlow(f"the SPARQL engine stopped the query: {words or code}; ask for less, or add a LIMIT")
     if code in (429, 503):
         return Busy(f"the SPARQL engine at {url} is busy ({code}); try again later")
     if "Virtuoso 37000" in words:  # its compiler's own errors, such as a construct that it does not know
