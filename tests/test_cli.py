@@ -383,7 +383,7 @@ def test_a_store_of_a_newer_format_is_one_sentence(kg: Kg) -> None:
         done = kg(*command)
         assert done.returncode == 2
         assert "newer version" in done.stderr
-        assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["waiting", "kg"]
+        assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_changed_seed_file_is_loaded_again_and_nothing_else_is_touched(kg: Kg, tmp_path: Path) -> None:

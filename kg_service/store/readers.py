@@ -20,7 +20,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kg_service.errors import Busy, KgError, QueryStopped, Refused, StoreDamaged, TooMany, TooSlow, from_problem
+from kg_service.errors import (
+    Busy,
+    KgError,
+    QueryStopped,
+    Refused,
+    StoreDamaged,
+    StoreError,
+    TooMany,
+    TooSlow,
+    from_problem,
+)
 from kg_service.store import Answer, Query, Running, generations
 from kg_service.store.children import Child, Ended, Nursery
 from kg_service.store.fairness import Budgets, FairQueue
@@ -441,7 +451,7 @@ class Readers:
             child = await self._nursery.child()
             self._all.add(child)
             child.on_end = self._ended
-            if generation := self.generation:
+            if generation := self._to_open():
                 child.ask(_job(Query("ASK {}"), self.limits) | {"generation": generation})
                 await child.hear()
             child.accounted = child.cpu_seconds
@@ -456,6 +466,13 @@ class Readers:
             self._coming -= 1
             self._replenish()
         self._dispatch()
+
+    def _to_open(self) -> int:
+        """The published generation; 0 where the store is damaged, which the first query will say."""
+        try:
+            return self.generation
+        except StoreError:
+            return 0
 
     def _ended(self, child: Child) -> None:
         """A process is gone; one that was idle is replaced at once, one at work when its query notices."""

@@ -101,7 +101,7 @@ def empty(endpoint: Endpoint) -> None:
         asked = {"query": "SELECT DISTINCT ?g { GRAPH ?g { ?s ?p ?o } }", "format": "json"}
         found = client.post(endpoint.query, data=asked).json()["results"]["bindings"]
         for graph in (row["g"]["value"] for row in found):
-            if graph.startswith(("urn:", "https://w3id.org/")):
+            if graph.startswith(("urn:", "https://w3id.org/", "http://127.0.0.1:")):
                 client.post(endpoint.update, data={"update": f"CLEAR GRAPH <{graph}>"}).raise_for_status()
 
 
