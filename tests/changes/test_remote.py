@@ -21,7 +21,7 @@ from pyoxigraph import Literal, NamedNode, Quad, RdfFormat, Triple, parse
 
 from kg_service.changes import Present, Proposal
 from kg_service.changes.remote import RemoteGate, commit
-from kg_service.errors import KeyReused, QueryStopped, StoreError, TooLarge, Violations
+from kg_service.errors import KeyReused, StoreError, TooLarge, TooSlow, Violations
 from kg_service.rdf import TURTLE, parse_bytes
 from kg_service.settings import Settings
 from kg_service.shacl import Shapes, load_shapes
@@ -288,7 +288,7 @@ def test_a_where_that_takes_too_long_is_stopped(service: httpx.Client) -> None:
     endless = "INSERT { ?a <urn:q> 1 } WHERE { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i . ?j ?k ?l . ?m ?n ?o FILTER(?c > ?f) }"
     stopped = update(service, endless)
     assert stopped.status_code == 504
-    assert stopped.json()["type"].endswith(QueryStopped.kind())
+    assert stopped.json()["type"].endswith(TooSlow.kind())
     assert service.get("/health/ready").status_code == 200
 
 
