@@ -92,12 +92,7 @@ def proposed(
     progress: Progress = no_progress,
 ) -> Proposal:
     """The files, read and parsed, as a change of whatever graph there is when its turn comes."""
-    files = files_in(paths)
-    new: set[Quad] = set()
-    for done, path in enumerate(files):
-        progress(f"reading {path.name}", done, len(files) + 1)
-        new.update(read(path))
-    progress("checking and writing", len(files), len(files) + 1)
+    files, new = _all_of(paths, "checking and writing", progress)
     why = note if note is not None else f"loaded {', '.join(path.name for path in files)}"[:_NOTE]
 
     def make(present: Present) -> Delta:
@@ -107,6 +102,17 @@ def proposed(
         return delta_between(old, new)
 
     return Proposal(make, author=author, note=why)
+
+
+def _all_of(paths: Iterable[Path], afterwards: str, progress: Progress) -> tuple[list[Path], set[Quad]]:
+    """The files and their quads; `afterwards` is what is done next, for the progress."""
+    files = files_in(paths)
+    new: set[Quad] = set()
+    for done, path in enumerate(files):
+        progress(f"reading {path.name}", done, len(files) + 1)
+        new.update(read(path))
+    progress(afterwards, len(files), len(files) + 1)
+    return files, new
 
 
 def validate(
@@ -119,12 +125,7 @@ def validate(
     progress: Progress = no_progress,
 ) -> Report:
     """What loading the files onto the known quads would bring; writes nothing. `replace` as for `load`."""
-    files = files_in(paths)
-    new: set[Quad] = set()
-    for done, path in enumerate(files):
-        progress(f"reading {path.name}", done, len(files) + 1)
-        new.update(read(path))
-    progress("checking", len(files), len(files) + 1)
+    _, new = _all_of(paths, "checking", progress)
     before = {quad for quad in known if not isinstance(quad.graph_name, DefaultGraph)}
     graphs = {quad.graph_name for quad in new} if replace else set()
     after = {quad for quad in before if quad.graph_name not in graphs} | new

@@ -28,6 +28,7 @@ from pyoxigraph import (
 from kg_service.errors import Malformed, StoreError
 from kg_service.sparql.state import LocalState, State
 from kg_service.store import Delta
+from kg_service.store.embedded import in_default_graph
 
 #: Asks a question about some lines, and gives the answer's bytes.
 Ask = Callable[[Mapping[str, object], bytes], bytes]
@@ -101,8 +102,8 @@ class DistantState:
         self._copy: LocalState | None = None
 
     def held(self, quads: set[Quad]) -> set[Quad]:
-        held = self.holders({_triple(quad) for quad in quads})
-        return {quad for quad in quads if quad.graph_name in held[_triple(quad)]}
+        held = self.holders({in_default_graph(quad) for quad in quads})
+        return {quad for quad in quads if quad.graph_name in held[in_default_graph(quad)]}
 
     def holders(self, triples: set[Quad]) -> dict[Quad, set[Any]]:
         held: dict[Quad, set[Any]] = {triple: set() for triple in triples}
@@ -112,9 +113,9 @@ class DistantState:
             for triple, graphs in zip(named, found, strict=True):
                 held[triple] = {_graph(graph) for graph in graphs}
         for quad in self._change.removed:
-            held.get(_triple(quad), set()).discard(quad.graph_name)
+            held.get(in_default_graph(quad), set()).discard(quad.graph_name)
         for quad in self._change.added:
-            held.get(_triple(quad), set()).add(quad.graph_name)
+            held.get(in_default_graph(quad), set()).add(quad.graph_name)
         return held
 
     def contents(self, graph: NamedNode | DefaultGraph | None) -> set[Quad]:
@@ -189,7 +190,3 @@ def _unnameable() -> Malformed:
 
 def _lines(quads: Iterable[Quad]) -> bytes:
     return serialize(quads, None, RdfFormat.N_QUADS) or b""
-
-
-def _triple(quad: Quad) -> Quad:
-    return Quad(quad.subject, quad.predicate, quad.object, DefaultGraph())
