@@ -7,6 +7,8 @@
     ├── Forbidden                nobody may do this here
     ├── PreconditionFailed       the thing is not (any more) what the client takes it for
     ├── NotFound                 no such thing; names the known ones
+    │   └── Deleted              there was such a thing; says when it ended
+    ├── WrongParameter           a parameter with a value that is not one of the allowed, or one that nobody knows
     ├── NotAcceptable            none of the asked formats can be written
     ├── UnsupportedFormat        the format of what came in is not one we read
     ├── AlreadyThere             what was to be made exists
@@ -104,6 +106,25 @@ class NotFound(KgError):
 
     title = "Not found"
     status = 404
+
+
+class Deleted(NotFound):
+    """There was such a thing."""
+
+    title = "Deleted"
+    status = 410
+
+
+class WrongParameter(KgError):
+    """A parameter that is not known, or whose value is not one of the allowed."""
+
+    title = "Wrong parameter"
+    status = 422
+
+
+def wrong_parameter(name: str, value: object, allowed: str) -> WrongParameter:
+    """The error that names a parameter, the value that was sent, and what is allowed, as a phrase."""
+    return WrongParameter(f'{name}: "{value}" is not possible; {allowed}', parameter=name, value=value, allowed=allowed)
 
 
 class NotAcceptable(KgError):

@@ -70,6 +70,12 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=1, le=65535, description="port to listen on")
     base: str = Field("https://w3id.org/sse-kg/", description="base that relative IRIs in queries resolve against")
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/?#]+(/[^?#]*)?$",
+        description="address that clients reach this service at, without a slash at the end, for the links in its "
+        "answers; by default what each request was sent to",
+    )
     readers: int = Field(
         2,
         ge=1,
