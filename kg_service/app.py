@@ -34,7 +34,7 @@ from kg_service.api import (
 from kg_service.api.asking import Questions, Repeated
 from kg_service.changes.remote import RemoteWriter
 from kg_service.changes.writer import Writer
-from kg_service.errors import KgError
+from kg_service.errors import KgError, TooLong
 from kg_service.settings import Settings
 from kg_service.sparql.federation import Federation
 from kg_service.sparql.sandbox import Sandbox
@@ -168,7 +168,7 @@ class Server(uvicorn.Server):
     """A server that ends running queries soon after it is told to stop, so that stopping never waits for them."""
 
     def __init__(self, settings: Settings) -> None:
-        self._app = create_app(settings)
+        self._app, self._longest = create_app(settings), settings.max_url_bytes
         self._sparql: ASGIApp | None = None  # until the application has started
         self._draining: asyncio.Task[None] | None = None
         config = uvicorn.Config(
@@ -183,7 +183,11 @@ class Server(uvicorn.Server):
         logging.getLogger("uvicorn.error").addFilter(_brief)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The application, with queries answered before it."""
+        """The application, with queries answered before it, and no door for addresses that are too long."""
+        if scope["type"] == "http" and len(scope["raw_path"]) + len(scope["query_string"]) > self._longest:
+            too_long = TooLong(f"the address is longer than {self._longest} bytes; send what is long by POST")
+            await problems.response(too_long)(scope, receive, send)
+            return
         if scope["type"] != "http" or scope["path"] != "/sparql" or scope["method"] not in sparql.METHODS:
             await self._app(scope, receive, send)
             return

@@ -9,6 +9,7 @@
     ├── NotFound                 no such thing; names the known ones
     │   └── Deleted              there was such a thing; says when it ended
     ├── WrongParameter           a parameter with a value that is not one of the allowed, or one that nobody knows
+    ├── TooLong                  an address with more bytes than one may have
     ├── NotAcceptable            none of the asked formats can be written
     ├── UnsupportedFormat        the format of what came in is not one we read
     ├── AlreadyThere             what was to be made exists
@@ -125,6 +126,13 @@ class WrongParameter(KgError):
 def wrong_parameter(name: str, value: object, allowed: str) -> WrongParameter:
     """The error that names a parameter, the value that was sent, and what is allowed, as a phrase."""
     return WrongParameter(f'{name}: "{value}" is not possible; {allowed}', parameter=name, value=value, allowed=allowed)
+
+
+class TooLong(KgError):
+    """The request's address has more bytes than one may have."""
+
+    title = "The address is too long"
+    status = 414
 
 
 class NotAcceptable(KgError):

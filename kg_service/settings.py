@@ -100,6 +100,9 @@ class Settings(BaseSettings):
     )
     max_answer_bytes: int = Field(512 * 2**20, gt=0, description="largest answer to one query, in bytes")
     max_rows: int = Field(1_000_000, gt=0, description="most rows or triples in the answer to one query")
+    max_url_bytes: int = Field(
+        32 * 2**10, ge=1024, description="longest address of a request, path and parameters, in bytes"
+    )
     max_query_bytes: int = Field(1 * 2**20, gt=0, description="longest query text, in bytes")
     services: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = Field(
         (),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -13,6 +14,19 @@ from starlette.requests import ClientDisconnect
 from kg_service.errors import PROBLEMS, KgError, Violations
 
 MEDIA_TYPE = "application/problem+json"
+#: What every problem holds; some hold more.
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What was wrong, and what would be right."},
+        "parameter": {"type": "string", "description": "The parameter that was wrong."},
+        "allowed": {"type": "string", "description": "What it may be."},
+    },
+}
 
 
 def response(error: KgError) -> JSONResponse:
@@ -22,6 +36,12 @@ def response(error: KgError) -> JSONResponse:
         content["report"] = error.report.to_dict()
     headers = {"Retry-After": str(error.more.get("retry_after", 1))} if error.status in (429, 503) else None
     return JSONResponse(content, error.status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def described(answers: dict[str, str]) -> dict[int | str, dict[str, Any]]:
+    """Problems that an operation may answer, status by status, for its OpenAPI description."""
+    content = {MEDIA_TYPE: {"schema": SCHEMA}}
+    return {status: {"description": what, "content": content} for status, what in answers.items()}
 
 
 def unexpected(request: Request, error: Exception) -> JSONResponse:
