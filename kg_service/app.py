@@ -24,6 +24,7 @@ from kg_service.api import (
     entities,
     graph_store,
     health,
+    patches,
     problems,
     running,
     shapes,
@@ -90,6 +91,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(health.router)
     app.include_router(running.router)
     app.include_router(changes.router)
+    app.include_router(patches.router)
     questions = queries.every(resources.folder("queries"))
     app.include_router(collections.router(questions))
     app.include_router(entities.router(questions))

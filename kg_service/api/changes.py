@@ -23,7 +23,7 @@ from kg_service.api.writing import (
 )
 from kg_service.changes import Committed, Present, Proposal, history
 from kg_service.changes.writer import Writer
-from kg_service.errors import Malformed, NotFound, UnsupportedFormat
+from kg_service.errors import Malformed, NotFound, PreconditionFailed, UnsupportedFormat
 from kg_service.rdf import GRAPH_FORMATS, DefaultGraph, Format, NamedNode, Quad, format_named, graph, to_text
 from kg_service.settings import Settings
 from kg_service.sparql import patch
@@ -73,17 +73,36 @@ async def propose(
     """Adds and removes statements, judged by the shapes, whole or not at all.
 
     RDF Patch, JSON with two RDF texts, or RDF whose statements are added. Triples that name no graph go to
-    `graph/contributions`. `If-Match` may name the generation that the change was made for.
+    `graph/contributions`. `If-Match`, or `H prev` of a patch, may name the state that the change was made for: a
+    generation, or a state as `/patches` names it.
     """
     may_write(request)
     body = await body_of(request, request.app.state.settings.max_body_bytes)
     delta = in_graph(await delta_of(request, body), graph_named(graph))
 
+    previous = patch.header(body).get("prev") if _media_type(request) in patch.MEDIA_TYPES else None
+
     def make(store: Present) -> Delta:
         check_generation(request, store)
+        if previous is not None:
+            _check_previous(previous, store)
         return delta
 
     return await committed(request, proposal(request, body, make))
+
+
+def _check_previous(previous: str, store: Present) -> None:
+    """PreconditionFailed when a patch is made for another state than the present one."""
+    here = history.state(store.log, store.generation).value
+    if store.has_staged or previous != here:
+        raise PreconditionFailed(
+            f"the patch is made for the state <{previous}>, and the graph is at <{here}>; get the patches in between, "
+            "or leave “H prev” out"
+        )
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").split(";")[0].strip().lower()
 
 
 async def committed(request: Request, wanted: Proposal) -> Response:
@@ -99,7 +118,7 @@ async def delta_of(request: Request, body: bytes) -> Delta:
     """The change that a body describes, parsed in the sandbox."""
     settings: Settings = request.app.state.settings
     sandbox: Sandbox = request.app.state.sandbox
-    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    media_type = _media_type(request)
     if media_type in patch.MEDIA_TYPES:
         return await sandbox.patched(body)
     if media_type == "application/json":
@@ -154,7 +173,7 @@ async def listed(
     author: Annotated[str | None, Query(description="Only changes by this author.")] = None,
 ) -> dict[str, Any]:
     """Who changed what, when and why. With `entity`, the history of one thing or graph."""
-    found = await _from_log(request, lambda log: log.entries(below=below, limit=limit, iri=entity, author=author))
+    found = await from_log(request, lambda log: log.entries(below=below, limit=limit, iri=entity, author=author))
     return _page(request, [history.summary(entry) for entry in found], limit)
 
 
@@ -163,7 +182,8 @@ def _page(request: Request, data: list[dict[str, Any]], limit: int) -> dict[str,
     return {"data": data, "next": following}
 
 
-async def _from_log(request: Request, read: Callable[[ChangeLog], T]) -> T:
+async def from_log(request: Request, read: Callable[[ChangeLog], T]) -> T:
+    """What a function reads from the log, as of the generation that readers see, in a thread."""
     opened: OpenLog = request.app.state.log
     # Of an engine that others write to as well, what readers saw last may be old.
     generation = None if request.app.state.settings.is_remote else request.app.state.readers.generation
@@ -187,7 +207,7 @@ async def diff(
         to = log.generation if last is None else last
         return to, history.difference(log, first, to)
 
-    to, delta = await _from_log(request, read)
+    to, delta = await from_log(request, read)
     about = {"from": first, "to": to}
     return _negotiated(request, lambda: about | history.statements(delta), delta, None)
 
@@ -196,7 +216,7 @@ async def diff(
 async def refused(request: Request, limit: Limit = 50, below: Below = None) -> dict[str, Any]:
     """Who was refused, when, and the report. Needs the token."""
     may_write(request)
-    found = await _from_log(request, lambda log: log.refusals(below=below, limit=limit))
+    found = await from_log(request, lambda log: log.refusals(below=below, limit=limit))
     return _page(request, [history.refusal(each) for each in found], limit)
 
 
@@ -208,7 +228,7 @@ async def shown(request: Request, number: int) -> Response:
         entry = history.known_entry(log, number)
         return entry, log.patch(number)
 
-    entry, what = await _from_log(request, read)
+    entry, what = await from_log(request, read)
     return _negotiated(
         request, lambda: history.whole(entry, what), what.delta, lambda how: to_text(history.as_prov(entry), how)
     )
@@ -252,7 +272,7 @@ def _reverting(wanted: Proposal, number: int) -> Proposal:
 async def quarantined(request: Request, limit: Limit = 50, below: Below = None) -> dict[str, Any]:
     """Changes that did not conform and were sent with `?quarantine=true`; no part of the data. Needs the token."""
     may_write(request)
-    found = await _from_log(request, lambda log: log.quarantined(below=below, limit=limit))
+    found = await from_log(request, lambda log: log.quarantined(below=below, limit=limit))
     return _page(request, [history.refusal(each) for each in found], limit)
 
 
@@ -260,7 +280,7 @@ async def quarantined(request: Request, limit: Limit = 50, below: Below = None) 
 async def in_quarantine(request: Request, number: int) -> Response:
     """The report and the statements, as JSON or RDF Patch by Accept. Needs the token."""
     may_write(request)
-    kept, what = await _from_log(request, lambda log: _kept(log, number))
+    kept, what = await from_log(request, lambda log: _kept(log, number))
     return _negotiated(request, lambda: history.refusal(kept) | history.statements(what.delta), what.delta, None)
 
 

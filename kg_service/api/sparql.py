@@ -150,13 +150,13 @@ async def _response(request: Request) -> ASGIApp:
         return Response(answer.whole, headers=headers, media_type=media_type)
     if request.method == "HEAD":
         await answer.leave()
-        return _HeadOnly(headers=headers, media_type=media_type)
+        return HeadOnly(headers=headers, media_type=media_type)
     if request.scope["http_version"] == "1.0":
         return await _spooled(answer, headers, media_type)
     return StreamingResponse(answer.parts, headers=headers, media_type=media_type)
 
 
-class _HeadOnly(Response):
+class HeadOnly(Response):
     """The headers of an answer whose length nobody knows."""
 
     def init_headers(self, headers: Mapping[str, str] | None = None) -> None:

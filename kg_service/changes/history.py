@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +22,29 @@ SHOWN = 1_000
 def iri(number: int) -> NamedNode:
     """The address of a change."""
     return entity("change", str(number))
+
+
+def lineage(log: ChangeLog) -> str:
+    """What tells this history from another whose generations have the same numbers: it comes of the first change."""
+    first = next(iter(log.following(0, limit=1)), None)
+    if first is None:
+        return "none"
+    return hashlib.sha256(f"{first.number} {first.time} {first.author} {first.added}".encode()).hexdigest()[:12]
+
+
+def state(log: ChangeLog, generation: int) -> NamedNode:
+    """The IRI of the dataset as it is at a generation of this history."""
+    return entity("generation", f"{generation}-{lineage(log)}")
+
+
+def generation_named(log: ChangeLog, name: str) -> int | None:
+    """The generation of this history that a number or the IRI of a state names; None for what is neither."""
+    if re.fullmatch(r"[0-9]{1,15}", name):
+        return int(name)
+    number, _, of = name.removeprefix(entity("generation", "").value).partition("-")
+    if name.startswith(entity("generation", "").value) and re.fullmatch(r"[0-9]{1,15}", number) and of == lineage(log):
+        return int(number)
+    return None
 
 
 def summary(entry: Entry) -> dict[str, Any]:

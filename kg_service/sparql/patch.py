@@ -35,6 +35,8 @@ _HEADER = re.compile(rf"\s*+H\s++([A-Za-z][\w-]*+)\s*+{_TERM}{_END}")
 _TRANSACTION = re.compile(rf"\s*+(TX|TC|TA){_END}")
 _PREFIX = re.compile(rf'\s*+P[AD]\s++("[^"]*+"|[\w.-]*+:)(?:\s*+{_TERM}){{0,2}}{_END}')
 _NOTHING = re.compile(r"\s*+(?:#.*+)?+")
+#: Bytes of a document in which its header is.
+_BEGINNING = 2**16
 _LINE_ENDS = re.compile(r"\r\n|\n|\r")
 
 
@@ -73,6 +75,18 @@ def parsed(data: bytes) -> Patch:
             f"the transaction of line {begun} has no end; was the patch cut? It ends with: TC .", line=begun
         )
     return Patch(_net(changes, _quads(changes, statements)), header.get("id"), header.get("prev"))
+
+
+def header(data: bytes) -> dict[str, str]:
+    """The fields of the rows that a document begins with; the rest of it is not looked at."""
+    fields: dict[str, str] = {}
+    beginning = data[:_BEGINNING].removeprefix(codecs.BOM_UTF8).decode(errors="replace")
+    for row in _LINE_ENDS.split(beginning):
+        if field := _HEADER.fullmatch(row):
+            fields[field[1]] = field[2].strip('<>"')
+        elif not _NOTHING.fullmatch(row):
+            break
+    return fields
 
 
 def written(patch: Patch) -> bytes:

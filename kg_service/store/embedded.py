@@ -265,6 +265,7 @@ class EmbeddedStore:
         leaving = {in_default_graph(q) for q in removed} - arriving - added
         unheld = {triple for triple in leaving - wanted if not self._is_held(triple, removed)}
         staying = {triple for triple in leaving - unheld if triple in removed}
+        own = {triple for triple in leaving & wanted if not self._is_held(triple, removed)}
         known = set() if self._is_empty() else {triple for triple in arriving - added if triple in self._store}
         change = Delta(
             added=added | (arriving - known),
@@ -272,7 +273,7 @@ class EmbeddedStore:
         )
         gone = {in_default_graph(q) for q in change.removed if not is_default(q)}
         kept = frozenset(triple for triple in known if not self._is_held(triple, set()))
-        return change, Patch(Delta(added - arriving, change.removed - gone), kept)
+        return change, Patch(Delta(added - arriving | own, change.removed - gone), kept)
 
     def _is_empty(self) -> bool:
         return next(self._store.quads_for_pattern(None, None, None, None), None) is None

@@ -10,7 +10,7 @@ import json
 import sqlite3
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,8 +45,9 @@ CREATE TABLE IF NOT EXISTS quarantine (
 class Patch:
     """What a change did, without what merely follows from it in the default graph.
 
-    `kept` are triples that the default graph had for their own sake and would lose if the change were merely turned
-    round.
+    Of the default graph it names what no named graph holds: a triple that it had with one and now has without is
+    added. `kept` are triples that the default graph had for their own sake and would lose if the change were merely
+    turned round.
     """
 
     delta: Delta
@@ -84,6 +85,38 @@ class Patch:
             start += length
         added, removed, kept = parts
         return cls(Delta(added, removed), kept)
+
+
+#: Bytes that are unpacked at once.
+_PIECE = 2**16
+
+
+def rows(stored: bytes) -> Iterator[tuple[str, bytes]]:
+    """What a stored patch does, statement by statement: D or A, and the line of N-Quads; what goes comes first.
+
+    Applied in order to the dataset whose default graph holds only what no named graph does, they lead to the next
+    such dataset. Of a patch of any size only some pages are in memory, beside its packed form.
+    """
+    lengths = _LENGTHS.unpack_from(stored)
+    starts = [_LENGTHS.size, _LENGTHS.size + lengths[0], _LENGTHS.size + lengths[0] + lengths[1]]
+    for code, part in (("D", 1), ("D", 2), ("A", 0)):
+        packed = memoryview(stored)[starts[part] : starts[part] + lengths[part]]
+        for line in _lines(packed):
+            yield code, line
+
+
+def _lines(packed: memoryview) -> Iterator[bytes]:
+    unpacking, held = zlib.decompressobj(), b""
+    for start in range(0, len(packed), _PIECE):
+        waiting: bytes = bytes(packed[start : start + _PIECE])
+        while waiting:
+            *whole, held = (held + unpacking.decompress(waiting, _PIECE)).split(b"\n")
+            waiting = unpacking.unconsumed_tail
+            yield from whole
+    *whole, held = (held + unpacking.flush()).split(b"\n")
+    yield from whole
+    if held:
+        raise StoreDamaged("a change in the log has no end; restore a backup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +169,12 @@ class ChangeLog(Protocol):
     ) -> list[Entry]: ...
 
     def between(self, first: int, last: int) -> Iterator[Patch]: ...
+
+    def following(self, generation: int, *, limit: int) -> list[Entry]: ...
+
+    def packed(self, number: int) -> bytes | None: ...
+
+    def touching(self, iris: Collection[str], *, after: int) -> list[int]: ...
 
     def first_generation(self) -> int: ...
 
@@ -259,8 +298,13 @@ class Log:
         return _entry(row) if row else None
 
     def patch(self, number: int) -> Patch | None:
+        packed = self.packed(number)
+        return Patch.unpacked(packed) if packed else None
+
+    def packed(self, number: int) -> bytes | None:
+        """A change as it is stored; see `rows`."""
         row = self._one("SELECT patch FROM change WHERE number = ? AND generation <= ?", number, self.generation)
-        return Patch.unpacked(row[0]) if row else None
+        return row[0] if row else None
 
     def entries(
         self, *, below: int | None = None, limit: int, iri: str | None = None, author: str | None = None
@@ -290,6 +334,23 @@ class Log:
             (first, min(last, self.generation)),
         )
         return (Patch.unpacked(patch) for (patch,) in found)
+
+    def following(self, generation: int, *, limit: int) -> list[Entry]:
+        """The changes that came after a generation, first ones first."""
+        found = self._rows.execute(
+            f"SELECT {_ENTRY} FROM change WHERE generation > ? AND generation <= ? ORDER BY number LIMIT ?",
+            (generation, self.generation, limit),
+        )
+        return [_entry(row) for row in found]
+
+    def touching(self, iris: Collection[str], *, after: int) -> list[int]:
+        """The numbers of the changes after one that are about any of these subjects or graphs, in order."""
+        found = self._rows.execute(
+            "SELECT DISTINCT number FROM touched JOIN change USING (number) "
+            "WHERE iri IN (SELECT value FROM json_each(?)) AND number > ? AND generation <= ? ORDER BY number",
+            (json.dumps(list(iris)), after, self.generation),
+        )
+        return [number for (number,) in found]
 
     def first_generation(self) -> int:
         """The generation before the first change in the log: what came earlier cannot be told."""

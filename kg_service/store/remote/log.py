@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -101,12 +101,27 @@ class RemoteLog:
             pattern += f"?entry {_named('author')} {Literal(author)} . "
         return self._entries(pattern, limit)
 
-    def _entries(self, pattern: str, limit: int) -> list[Entry]:
-        """Entries, latest first: their numbers, then what is said of them but for the patch."""
+    def following(self, generation: int, *, limit: int) -> list[Entry]:
+        """The changes that came after a generation, first ones first."""
+        return self._entries(f"FILTER(?generation > {generation}) ", limit, order="?number")
+
+    def touching(self, iris: Collection[str], *, after: int) -> list[int]:
+        """The numbers of the changes after one that are about any of these subjects or graphs, in order."""
+        values = " ".join(str(_touched(iri)) for iri in iris)
+        chosen = self._asked(
+            "DISTINCT ?number",
+            f"VALUES ?touched {{ {values} }} ?entry {_named('touched')} ?touched ; {_named('number')} ?number . "
+            f"FILTER(?number > {after})",
+            "ORDER BY ?number",
+        )
+        return [int(row["number"].value) for row in chosen]
+
+    def _entries(self, pattern: str, limit: int, *, order: str = "DESC(?number)") -> list[Entry]:
+        """Entries in that order: their numbers, then what is said of them but for the patch."""
         chosen = self._asked(
             "DISTINCT ?number",
             f"{pattern} ?entry {_named('number')} ?number .",
-            f"ORDER BY DESC(?number) LIMIT {limit}",
+            f"ORDER BY {order} LIMIT {limit}",
         )
         numbers = [int(row["number"].value) for row in chosen]
         if not numbers:
@@ -119,6 +134,11 @@ class RemoteLog:
         return [_entry(found[_node(number).value]) for number in numbers]
 
     def patch(self, number: int) -> Patch | None:
+        packed = self.packed(number)
+        return Patch.unpacked(packed) if packed else None
+
+    def packed(self, number: int) -> bytes | None:
+        """A change as it is stored; see `log.rows`."""
         prefix = _named("patch-").value
         starts = f"FILTER(STRSTARTS(STR(?p), {Literal(prefix)}))"
         pieces = {
@@ -127,7 +147,7 @@ class RemoteLog:
         }
         if not pieces:
             return None
-        return Patch.unpacked(base64.b64decode("".join(pieces[piece] for piece in range(len(pieces)))))
+        return base64.b64decode("".join(pieces[piece] for piece in range(len(pieces))))
 
     def between(self, first: int, last: int) -> Iterator[Patch]:
         chosen = self._asked(

@@ -39,6 +39,8 @@ class Effective(Delta):
     revision: int = 0
     #: Triples that the default graph had for their own sake and that a named graph gets: see `log.Patch.kept`.
     kept: frozenset[Quad] = frozenset()
+    #: Triples that the default graph has for their own sake from now on, because no named graph holds them any more.
+    own: frozenset[Quad] = frozenset()
 
     @property
     def patch(self) -> Patch:
@@ -47,7 +49,7 @@ class Effective(Delta):
             {in_default_graph(q) for q in part if isinstance(q.graph_name, NamedNode)}
             for part in (self.added, self.removed)
         )
-        return Patch(Delta(self.added - arriving, self.removed - leaving), self.kept)
+        return Patch(Delta(self.added - arriving | self.own, self.removed - leaving), self.kept)
 
 
 class RemoteStore(RemoteData):
@@ -108,14 +110,17 @@ class RemoteStore(RemoteData):
                 unwanted.pop(triple, None)
         added: set[Quad] = set()
         removed: set[Quad] = set()
+        kept_before: set[Quad] = set()
         own: set[Quad] = set()
         for triple, there in held.items():
             come, go = moves(there, wanted.get(triple, set()), unwanted.get(triple, set()))
             added |= {Quad(triple.subject, triple.predicate, triple.object, graph) for graph in come}
             removed |= {Quad(triple.subject, triple.predicate, triple.object, graph) for graph in go}
             if there == {DefaultGraph()} and come:
+                kept_before.add(triple)
+            if (there - go) | come == {DefaultGraph()} < there:
                 own.add(triple)
-        return Effective(frozenset(added), frozenset(removed), revision, frozenset(own))
+        return Effective(frozenset(added), frozenset(removed), revision, frozenset(kept_before), frozenset(own))
 
     def apply(self, delta: Delta) -> int:
         """Applies a change whole; on any failure nothing is changed. Returns the generation."""
