@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from kg_service import __version__, queries, resources
+from kg_service import __version__, ontology, queries, resources
 from kg_service.api import (
     changes,
     collections,
@@ -24,11 +24,13 @@ from kg_service.api import (
     entities,
     graph_store,
     health,
+    pages,
     patches,
     problems,
     running,
     shapes,
     sparql,
+    things,
     update,
     validate,
 )
@@ -88,6 +90,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     described = {"/sparql": sparql.OPENAPI, "/update": update.OPENAPI, "/store": graph_store.OPENAPI}
     documentation.install(app, described | {"/api/validate": validate.OPENAPI, "/shapes": shapes.OPENAPI})
+    pages.install(app)
+    app.state.ontology = ontology.read(resources.folder("ontology"))
+    things.install(app)
     app.include_router(health.router)
     app.include_router(running.router)
     app.include_router(changes.router)

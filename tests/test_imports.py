@@ -16,6 +16,7 @@ HOMES = {
     "SPARQLWrapper": {"store"},
     "h11": {"store"},
     "networkx": {"network"},
+    "jinja2": {"web"},
     "fastapi": {"api", "app"},
     "starlette": {"api", "app"},
     "uvicorn": {"app"},

@@ -1,4 +1,22 @@
-"""The graph for other systems: how they find it, and how they keep a copy of it.
+"""The graph as linked data: what is said of a thing, how it is written for whom, and where on the web it stands.
 
-patches.py   what came after a generation, as RDF Patch
+`describe` gives a `Description`; `documents` turns one into RDF by the profile that a client wants; `addresses` knows
+the URL of every IRI. `patches` is what came after a generation, as RDF Patch.
 """
+
+from __future__ import annotations
+
+from kg_service.linked_data.asking import Asking, of_one_generation
+from kg_service.linked_data.description import PAGE, Description, Property, Value, describe, describe_property, exists
+
+__all__ = [
+    "PAGE",
+    "Asking",
+    "Description",
+    "Property",
+    "Value",
+    "describe",
+    "describe_property",
+    "exists",
+    "of_one_generation",
+]

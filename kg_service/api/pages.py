@@ -1,0 +1,135 @@
+"""HTML for people: pages in their language, errors as pages, and the static files."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from kg_service.api import problems
+from kg_service.api.addresses import public_url
+from kg_service.api.parameters import Parameter
+from kg_service.errors import Deleted, KgError
+from kg_service.linked_data.documents import etag
+from kg_service.rdf import Format
+from kg_service.sparql.protocol import negotiate
+from kg_service.web.rendering import LANGUAGES, STATIC, Pages
+
+Door = Callable[[Request], Awaitable[Response]]
+LANGUAGE = Parameter(name="lang", description="The language of the page.", allowed=LANGUAGES)
+_HTML = Format("html", ("text/html", "application/xhtml+xml"), ("html",))
+_PROBLEM = Format("problem", (problems.MEDIA_TYPE, "application/json"), ("json",))
+_TAGS = tuple(Format(language, (f"{language}/-",), ()) for language in LANGUAGES)
+#: What every page is sent with: nothing is loaded from elsewhere, and no script runs that is not ours.
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; object-src 'none'; "
+    "frame-ancestors 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "strict-origin-when-cross-origin",
+}
+
+
+def install(app: FastAPI) -> None:
+    """Adds the static files and makes the templates ready."""
+    app.state.pages = Pages()
+    app.mount("/static", _Static(directory=STATIC), name="static")
+
+
+class _Static(StaticFiles):
+    """Files whose address changes with them: who has one never asks again."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        if response.status_code == 200 and b"v=" in scope.get("query_string", b""):
+            response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+
+def language_of(request: Request) -> str:
+    """The language of the page: that of `lang`, else the one that Accept-Language likes best, else English."""
+    if (wanted := request.query_params.get("lang")) in LANGUAGES:
+        return str(wanted)
+    # A language range is negotiated as a media range is: es-MX as es/-, * as */*.
+    ranges = request.headers.get("accept-language", "").split(",")
+    as_media = ",".join(_as_media(each) for each in ranges if each.strip())
+    best = negotiate(as_media, _TAGS) if as_media else None
+    return best.name if best else LANGUAGES[0]
+
+
+def _as_media(language_range: str) -> str:
+    tag, semicolon, parameters = language_range.partition(";")
+    bare = tag.strip().split("-")[0].lower()
+    return f"{'*/*' if bare == '*' else f'{bare}/-'}{semicolon}{parameters}"
+
+
+def page(
+    request: Request,
+    template: str,
+    *,
+    generation: int | None = None,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+    **values: Any,
+) -> Response:
+    """A page in the reader's language, with its ETag when it was made of a generation; 304 when the reader has it."""
+    pages: Pages = request.app.state.pages
+    language, root = language_of(request), public_url(request)
+    here = f"{root}{request.url.path}{'?' + request.url.query if request.url.query else ''}"
+    text = pages.render(template, language=language, root=root, here=here, **values).encode()
+    about = HEADERS | {"Content-Language": language, "Cache-Control": "no-cache", "Vary": "Accept, Accept-Language"}
+    about |= headers or {}
+    if status != 200 or generation is None:
+        return Response(text, status, headers=about, media_type="text/html")
+    about |= {"ETag": etag(generation, text), "KG-Generation": str(generation)}
+    return unless_known(request, Response(text, headers=about, media_type="text/html"))
+
+
+def unless_known(request: Request, response: Response) -> Response:
+    """The response, or 304 when If-None-Match names it (RFC 9110, section 13.1.2; comparison is weak)."""
+    sent = request.headers.get("if-none-match", "")
+    known = {each.strip().removeprefix("W/") for each in sent.split(",")}
+    if not sent or not {response.headers.get("etag"), "*"} & known:
+        return response
+    kept = {name: value for name, value in response.headers.items() if name not in ("content-length", "content-type")}
+    return Response(status_code=304, headers=kept)
+
+
+def for_people(door: Door) -> Door:
+    """The door, whose errors are pages for those who prefer HTML."""
+
+    @wraps(door)
+    async def opened(request: Request) -> Response:
+        try:
+            return await door(request)
+        except KgError as error:
+            if not prefers_html(request):
+                raise
+            plain = problems.response(error)
+            kept = {"Retry-After": plain.headers["retry-after"]} if "retry-after" in plain.headers else {}
+            what = {
+                "status": error.status,
+                "key": _key(error.status),
+                "detail": error.detail,
+                "end": error.more if isinstance(error, Deleted) else {},
+            }
+            return page(request, "error.html", headers=kept, problem=what, status=error.status)
+
+    return opened
+
+
+def _key(status: int) -> str:
+    """The words of an error page."""
+    return f"error.{status}" if status in (404, 406, 410, 422, 503, 504) else "error.other"
+
+
+def prefers_html(request: Request) -> bool:
+    """Whether the client would rather have a page than a problem as JSON."""
+    accept = request.headers.get("accept", "*/*")
+    return negotiate(accept, (_PROBLEM, _HTML)) is _HTML

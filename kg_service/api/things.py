@@ -1,0 +1,296 @@
+"""`/id/…`, `/graph/…`, `/page/…`, `/data/…`, `/describe`: things by their IRIs, as pages and as data."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from kg_service.api import pages
+from kg_service.api.addresses import public_url
+from kg_service.api.clients import client_of
+from kg_service.api.parameters import Parameter, read
+from kg_service.errors import Deleted, NotFound, wrong_parameter
+from kg_service.linked_data import (
+    Asking,
+    Description,
+    describe,
+    describe_property,
+    documents,
+    exists,
+    graphs,
+    of_one_generation,
+    profiles,
+)
+from kg_service.linked_data.addresses import Addresses, meant
+from kg_service.linked_data.profiles import ALTERNATES, ENDINGS, FULL, HTML, MINIMAL, SCHEMA, Representation
+from kg_service.linked_data.questions import Direction
+from kg_service.rdf import ENTITY, GRAPH, N_QUADS, TRIG, Format, NamedNode, Quad
+from kg_service.settings import Settings
+from kg_service.store.log import OpenLog
+from kg_service.web.thing import Page, queries
+
+METHODS = ["GET", "HEAD"]
+_PROFILE = Parameter(
+    name="_profile",
+    description="Profile, by its token (sse, schema, minimal, or alt for the list of representations) or its IRI.",
+    example="schema",
+)
+_MEDIA_TYPE = Parameter(name="_mediatype", description="Media type of the answer; it wins over Accept.")
+_PROPERTY = Parameter(name="property", description="Only the values of the property with this IRI.", kind="iri")
+_DIRECTION = Parameter(
+    name="direction",
+    description="Whether the statements begin at the thing, or end there.",
+    allowed=tuple(Direction),
+    default=Direction.OUT.value,
+)
+_PAGE = Parameter(name="page", description="Number of the page of values.", kind="integer", least=1, default=1)
+_IRI = Parameter(name="iri", description="The IRI of any thing that the graph knows.", kind="iri", is_required=True)
+_CHOICE = [_PROFILE, _MEDIA_TYPE]
+_PAGING = [_PROPERTY, _DIRECTION, _PAGE]
+_DATA = tuple(each for each in FULL.formats if each is not HTML)
+_VARY = "Accept, Accept-Profile"
+
+
+def install(app: FastAPI) -> None:
+    """Adds the doors."""
+    for path, door in (
+        ("/id/{path:path}", identified),
+        ("/graph/{path:path}", identified),
+        ("/page/{path:path}", shown),
+        ("/data/{path:path}", written),
+        ("/describe", described),
+    ):
+        app.add_route(path, pages.for_people(door), methods=METHODS, include_in_schema=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The thing that a path means, and the format that its ending chose."""
+
+    iri: NamedNode
+    ending: str = ""
+
+
+async def identified(request: Request) -> Response:
+    """303 from a thing to the page or the data about it."""
+    wanted = read(request, [*_CHOICE, *_PAGING, pages.LANGUAGE])
+    path = _path(request)
+    if number := _change(path):
+        return RedirectResponse(f"{public_url(request)}/api/changes/{number}", 303, headers={"Vary": _VARY})
+    found = await _found(request, path)
+    chosen = _chosen(request, wanted, profiles.FULL.formats if not found.ending else _DATA)
+    addresses = Addresses(public_url(request))
+    if chosen.profile is ALTERNATES:
+        return await _alternates(request, found.iri, chosen)
+    query = dict(request.query_params)
+    if chosen.format is HTML:
+        kept = {name: value for name, value in query.items() if name not in ("_profile", "_mediatype")}
+        where = addresses.page(found.iri.value)
+    else:
+        kept = {name: value for name, value in query.items() if name not in ("_profile", "_mediatype", "lang")}
+        if chosen.profile is not FULL:
+            kept["_profile"] = chosen.profile.token
+        ending = found.ending or (chosen.format.endings[0] if wanted["_mediatype"] else "")
+        where = addresses.data(found.iri.value, ending)
+    if kept:
+        where += f"{'&' if '?' in where else '?'}{urlencode(kept)}"
+    headers = {"Vary": _VARY, "Link": profiles.links(addresses, found.iri.value, chosen.profile, "describedby")}
+    return RedirectResponse(where, 303, headers=headers)
+
+
+async def shown(request: Request) -> Response:
+    """The page about a thing."""
+    wanted = read(request, [*_CHOICE, *_PAGING, pages.LANGUAGE])
+    found = await _found(request, _path(request))
+    if found.ending:
+        return RedirectResponse(Addresses(public_url(request)).data(found.iri.value, found.ending), 303)
+    return await _answer(request, found.iri, _chosen(request, wanted, (HTML,)), wanted)
+
+
+async def written(request: Request) -> Response:
+    """The data about a thing."""
+    wanted = read(request, [*_CHOICE, *_PAGING])
+    found = await _found(request, _path(request))
+    if found.ending and wanted["_mediatype"] is None:
+        wanted["_mediatype"] = found.ending
+    return await _answer(request, found.iri, _chosen(request, wanted, _DATA), wanted)
+
+
+async def described(request: Request) -> Response:
+    """The page or the data about any IRI that the graph knows."""
+    wanted = read(request, [_IRI, *_CHOICE, *_PAGING, pages.LANGUAGE])
+    thing = NamedNode(wanted["iri"])
+    chosen = _chosen(request, wanted, profiles.FULL.formats)
+    return await _answer(request, thing, chosen, wanted)
+
+
+def _path(request: Request) -> str:
+    """The path after the door, as it was sent, percent-encoded."""
+    raw = request.scope["raw_path"].split(b"?")[0].partition(b"/")[2]
+    path = quote(raw, safe="/%:@!$&'()*+,;=~-._")
+    door, _, rest = path.partition("/")
+    return path if door == "graph" else rest
+
+
+def _change(path: str) -> int | None:
+    """The number in the IRI of a change, which the log knows and not the graph."""
+    kind, _, number = path.partition("/")
+    return int(number) if kind == "change" and number.isascii() and number.isdigit() and len(number) < 16 else None
+
+
+async def _found(request: Request, path: str) -> _Found:
+    """The thing that a path means; NotFound, or Deleted, when there is none."""
+    bare, dot, ending = path.rpartition(".")
+    candidates = [_Found(iri) for iri in meant(path)]
+    if dot and ending in ENDINGS and not bare.endswith("/"):
+        candidates += [_Found(iri, ending) for iri in meant(bare)]
+    if not candidates:
+        raise NotFound(f"/{path} cannot be the name of a thing")
+    _, found = await of_one_generation(
+        request.app.state.readers,
+        lambda asking: exists(asking, [each.iri for each in candidates]),
+        seconds=request.app.state.settings.query_seconds,
+        client=client_of(request),
+    )
+    if found is None:
+        raise await _ended(request, [each.iri for each in candidates])
+    return next(each for each in candidates if each.iri == found)
+
+
+async def _ended(request: Request, candidates: list[NamedNode]) -> NotFound:
+    """The error for a thing that is not there: Deleted, with what the log knows of its end, where it was."""
+    settings: Settings = request.app.state.settings
+    missing = NotFound(f"nothing is said of {candidates[0].value}", iri=candidates[0].value)
+    if not settings.is_writable:  # who writes there keeps no log that we know
+        return missing
+    opened: OpenLog = request.app.state.log
+
+    def last() -> Deleted | None:
+        with opened(None) as log:
+            for iri in candidates:
+                for entry in log.entries(limit=1, iri=iri.value):
+                    return Deleted(
+                        f"{iri.value} was deleted by change {entry.number}",
+                        iri=iri.value,
+                        change=entry.number,
+                        time=entry.time,
+                        author=entry.author,
+                        note=entry.note or None,
+                    )
+        return None
+
+    return await asyncio.to_thread(last) or missing
+
+
+def _chosen(request: Request, wanted: dict[str, Any], among: tuple[Format, ...]) -> Representation:
+    return profiles.chosen(
+        accept=request.headers.get("accept", "*/*"),
+        accept_profile=request.headers.get("accept-profile"),
+        profile=wanted["_profile"],
+        media_type=wanted["_mediatype"],
+        among=among,
+    )
+
+
+async def _answer(request: Request, thing: NamedNode, chosen: Representation, wanted: dict[str, Any]) -> Response:
+    """The representation of a thing."""
+    if chosen.profile is ALTERNATES:
+        return await _alternates(request, thing, chosen)
+    if wanted["property"] is not None and chosen.profile is not FULL:
+        raise wrong_parameter("property", wanted["property"], f"values are paged in the profile {FULL.token} only")
+    settings: Settings = request.app.state.settings
+    addresses = Addresses(public_url(request))
+
+    async def make(asking: Asking) -> tuple[Description, set[Quad]]:
+        description = await _description(asking, thing, chosen, wanted, addresses)
+        if chosen.profile is SCHEMA:
+            return description, await documents.in_schema_org(asking, thing)
+        if chosen.profile is MINIMAL:
+            return description, documents.minimal(description)
+        return description, set() if chosen.format is HTML else documents.about(description, addresses)
+
+    generation, (description, quads) = await of_one_generation(
+        request.app.state.readers, make, seconds=settings.query_seconds, client=client_of(request)
+    )
+    if not description.is_subject and wanted["property"] is None:
+        ended = await _ended(request, [thing])
+        if isinstance(ended, Deleted):
+            raise ended
+    headers = {
+        "Vary": _VARY,
+        "Link": profiles.links(addresses, thing.value, chosen.profile),
+        "Content-Profile": f"<{chosen.profile.iri}>",
+    }
+    if chosen.format is HTML:
+        return _page(request, description, generation, headers | {"Vary": f"{_VARY}, Accept-Language"}, addresses)
+    body = documents.text(quads, chosen, thing)
+    headers |= {
+        "ETag": documents.etag(generation, body + chosen.format.name.encode() + chosen.profile.token.encode()),
+        "KG-Generation": str(generation),
+        "Cache-Control": "no-cache",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return pages.unless_known(request, Response(body, headers=headers, media_type=chosen.media_type))
+
+
+async def _description(
+    asking: Asking, thing: NamedNode, chosen: Representation, wanted: dict[str, Any], addresses: Addresses
+) -> Description:
+    with_graphs = chosen.format in (TRIG, N_QUADS)
+    if wanted["property"] is None:
+        if wanted["page"] != 1:
+            raise wrong_parameter("page", wanted["page"], "a page is one of a property: send property too")
+        found = await describe(asking, thing, with_graphs=with_graphs)
+        if more := await graphs.statements(asking, thing, addresses):
+            found = replace(found or Description(thing), properties=(*more, *(found.properties if found else ())))
+        if found is None:
+            raise NotFound(f"nothing is said of {thing.value}", iri=thing.value)
+        return found
+    property, direction = NamedNode(wanted["property"]), Direction(wanted["direction"])
+    found = await describe_property(asking, thing, property, direction, wanted["page"], with_graphs=with_graphs)
+    if found is None:
+        raise NotFound(f"{thing.value} has no statements with {property.value} in that direction", iri=thing.value)
+    return found
+
+
+def _page(
+    request: Request, description: Description, generation: int, headers: dict[str, str], addresses: Addresses
+) -> Response:
+    catalogue = request.app.state.pages.catalogues[pages.language_of(request)]
+    iri = description.iri.value
+    return pages.page(
+        request,
+        "thing.html",
+        generation=generation,
+        headers=headers,
+        thing=Page(description, addresses=addresses, ontology=request.app.state.ontology, catalogue=catalogue),
+        is_part="property" in request.query_params,
+        formats=list(profiles.alternates(addresses, iri)),
+        history=addresses.history(iri),
+        queries=[(key, text, addresses.sparql(text)) for key, text in queries(description)],
+        overview=addresses.page(iri),
+        is_ours=iri.startswith((ENTITY, GRAPH)),
+    )
+
+
+async def _alternates(request: Request, thing: NamedNode, chosen: Representation) -> Response:
+    """The list of representations, as a page or as RDF."""
+    addresses = Addresses(public_url(request))
+    headers = {
+        "Vary": _VARY,
+        "Link": profiles.links(addresses, thing.value, ALTERNATES),
+        "Content-Profile": f"<{ALTERNATES.iri}>",
+    }
+    if chosen.format is HTML:
+        listed = list(profiles.alternates(addresses, thing.value))
+        headers["Vary"] = f"{_VARY}, Accept-Language"
+        return pages.page(request, "alternates.html", headers=headers, iri=thing.value, formats=listed, generation=0)
+    body = documents.text(set(profiles.listed(addresses, thing.value)), chosen, thing)
+    headers |= {"ETag": documents.etag(0, body + chosen.format.name.encode()), "X-Content-Type-Options": "nosniff"}
+    return pages.unless_known(request, Response(body, headers=headers, media_type=chosen.media_type))

@@ -1,0 +1,1 @@
+"""The web pages: templates, the words of three languages, and the files beside them."""

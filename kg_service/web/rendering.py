@@ -1,0 +1,104 @@
+"""Templates into HTML, in the reader's language. Everything is escaped; no page needs a script.
+
+`Pages.render` is the one door. A template inherits `base.html`, takes its words from the catalogue by `t("key")`, and
+shows what comes from the graph by the macros in `terms.html`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+
+#: The languages of the pages, the one to fall back on first.
+LANGUAGES = ("en", "es", "fr")
+FOLDER = Path(__file__).parent
+STATIC = FOLDER / "static"
+#: Schemes of IRIs that a page may link to.
+_LINKED = ("http", "https", "mailto")
+#: What stands between thousands, by language; a narrow space that does not break.
+_THOUSANDS = {"en": ",", "es": "\u202f", "fr": "\u202f"}
+
+
+class Catalogue:
+    """The words of one language, by key. A key with numbers has an entry `.one` and one `.other`."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        path = FOLDER / "catalogue" / f"{language}.json"
+        self.entries: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+
+    def words(self, key: str, n: int | None = None, **values: object) -> str:
+        """The words for a key, with values put in by name; `n` chooses between singular and plural."""
+        if n is not None:
+            is_one = n == 1 or (n == 0 and self.language == "fr")
+            key = f"{key}.{'one' if is_one else 'other'}"
+            values["n"] = self.number(n)
+        return self.entries[key].format(**values)
+
+    def number(self, n: int) -> str:
+        """A whole number with its thousands apart."""
+        return f"{n:,}".replace(",", _THOUSANDS[self.language])
+
+
+class Pages:
+    """The templates, ready to be rendered, and the catalogues."""
+
+    def __init__(self) -> None:
+        self.catalogues = {language: Catalogue(language) for language in LANGUAGES}
+        #: A digest for each static file, so that its address changes with it.
+        self.digests = {path.name: blake2b(path.read_bytes(), digest_size=6).hexdigest() for path in STATIC.iterdir()}
+        self._environment = Environment(
+            loader=FileSystemLoader(FOLDER / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._environment.globals |= {"languages": LANGUAGES, "t": _words, "in_language": in_language}
+        self._environment.filters |= {"href": href, "number": _number}
+
+    def render(self, template: str, *, language: str, root: str, here: str, **values: Any) -> str:
+        """A page in a language. `root` is the service's address, `here` that of the page, with its parameters."""
+        about: Mapping[str, Any] = {
+            "catalogue": self.catalogues[language],
+            "language": language,
+            "root": root,
+            "here": here,
+            "static": lambda name: f"{root}/static/{name}?v={self.digests[name]}",
+        }
+        return self._environment.get_template(template).render(**about, **values)
+
+
+@pass_context
+def _words(context: Context, key: str, n: int | None = None, **values: object) -> str:
+    catalogue: Catalogue = context["catalogue"]
+    return catalogue.words(key, n, **values)
+
+
+@pass_context
+def _number(context: Context, n: int) -> str:
+    catalogue: Catalogue = context["catalogue"]
+    return catalogue.number(n)
+
+
+def href(iri: str) -> str | None:
+    """The IRI where a page may link to it, else None: `javascript:` and its kind are text."""
+    try:
+        return iri if urlsplit(iri).scheme.lower() in _LINKED else None
+    except ValueError:
+        return None
+
+
+def in_language(address: str, language: str) -> str:
+    """The address of the same page in another language."""
+    path, _, query = address.partition("?")
+    kept = [part for part in query.split("&") if part and part.partition("=")[0] != "lang"]
+    return f"{path}?{'&'.join([*kept, f'lang={language}'])}"

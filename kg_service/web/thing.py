@@ -1,0 +1,224 @@
+"""What the page about a thing shows: a description in the reader's language, ready for the template."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from kg_service.linked_data import Description, Property, Value
+from kg_service.linked_data.addresses import Addresses
+from kg_service.linked_data.documents import neighbours
+from kg_service.linked_data.questions import EVIDENCE, OBJECT, PREDICATE, Direction
+from kg_service.ontology import Ontology
+from kg_service.rdf import GRAPH, PREFIXES, Literal, NamedNode, Term
+from kg_service.web.rendering import Catalogue, href
+
+_SSE, _OA, _DCTERMS, _XSD = (PREFIXES[name] for name in ("sse", "oa", "dcterms", "xsd"))
+_QUIET = {_XSD + name for name in ("string", "integer", "decimal", "date", "gYear", "gYearMonth", "boolean", "time")}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A term as a reader sees it: words, their language, and where they lead."""
+
+    text: str
+    language: str | None = None
+    address: str | None = None
+    iri: str | None = None
+    datatype: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quotation:
+    """The words that a claim rests on, with what stands around them and their place in the document."""
+
+    words: str
+    prefix: str
+    suffix: str
+    start: str
+    end: str
+    language: str | None
+    address: str
+    document: Shown | None
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """That one document says a statement: how certainly, why, and with which words."""
+
+    address: str
+    certainty: Shown | None
+    document: Shown | None
+    reasons: tuple[Shown, ...]
+    method: tuple[Shown, ...]
+    quotations: tuple[Quotation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A value with its evidence and its graphs."""
+
+    value: Shown
+    claims: tuple[Claim, ...]
+    graphs: tuple[Shown, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The statements of one property in one direction; `steps` are the addresses of the pages around, by name."""
+
+    name: Shown
+    total: int
+    statements: tuple[Statement, ...]
+    page: int
+    pages: int
+    all: str
+    steps: Mapping[str, str]
+
+
+class Page:
+    """A description in a language. `here` turns a property and a page into the address of that page for people."""
+
+    def __init__(
+        self, description: Description, *, addresses: Addresses, ontology: Ontology, catalogue: Catalogue
+    ) -> None:
+        self._about, self._addresses = description, addresses
+        self._ontology, self._catalogue = ontology, catalogue
+        self._said: dict[Term, dict[str, list[Term]]] = defaultdict(lambda: defaultdict(list))
+        for quad in sorted(description.evidence, key=str):
+            self._said[quad.subject][quad.predicate.value].append(quad.object)
+        self._claims: dict[tuple[Term, Term], list[NamedNode]] = defaultdict(list)
+        for claim, said in list(self._said.items()):
+            for predicate in said[PREDICATE.value]:
+                for value in said[OBJECT.value]:
+                    if isinstance(claim, NamedNode):
+                        self._claims[predicate, value].append(claim)
+        self.iri = description.iri.value
+        self.title = self.shown(description.iri)
+        self.types = tuple(self.shown(each) for each in description.types)
+        self.outgoing = tuple(self._group(p) for p in description.properties if p.direction is Direction.OUT)
+        self.incoming = tuple(self._group(p) for p in description.properties if p.direction is Direction.IN)
+
+    def shown(self, term: Term) -> Shown:
+        """A term in words: a name in the reader's language where there is one."""
+        if isinstance(term, Literal):
+            datatype = term.datatype.value
+            shown = None if term.language or datatype in _QUIET else self.compact(datatype)
+            return Shown(term.value, term.language, datatype=shown)
+        if not isinstance(term, NamedNode):
+            return Shown(str(term))
+        iri, label = term.value, self._label(term.value)
+        # Not to be run by a click: an IRI such as javascript: is words, wherever the graph has it.
+        address = self._addresses.page(iri) if href(iri) or iri.startswith("urn:") else None
+        text, language = label or (self.compact(iri), None)
+        return Shown(text, language, address, iri)
+
+    def property(self, iri: str) -> Shown:
+        """A property in words."""
+        key = f"term.{self.compact(iri)}"
+        text = self._ontology.label(iri, self._catalogue.language) or self._catalogue.entries.get(key)
+        label = None if text else self._label(iri)
+        address = self._addresses.page(iri) if iri in self._ontology.terms else href(iri)
+        return Shown(text or (label[0] if label else self.compact(iri)), label[1] if label else None, address, iri)
+
+    def _label(self, iri: str) -> tuple[str, str | None] | None:
+        """The name of a thing in the reader's language, else in English, else any, with its language."""
+        wanted = self._catalogue.language
+        if text := self._ontology.label(iri, wanted):
+            return text, wanted
+        names = [label for _, label in self._about.labels.get(iri, ())]
+        names.sort(key=lambda each: (each.language != wanted, each.language != "en", str(each)))
+        return (names[0].value, names[0].language) if names else None
+
+    def compact(self, iri: str) -> str:
+        """An IRI as people write it: with a prefix where one fits, a graph by its name."""
+        if iri.startswith(GRAPH):
+            return iri.removeprefix(GRAPH)
+        for prefix, begin in sorted(PREFIXES.items(), key=lambda each: -len(each[1])):
+            if iri.startswith(begin) and iri != begin:
+                return f"{prefix}:{iri.removeprefix(begin)}"
+        return iri
+
+    def _group(self, of: Property) -> Group:
+        about = self._about.iri.value
+
+        def at(page: int) -> str:
+            return self._addresses.page_of(about, of.iri.value, of.direction.value, page)
+
+        is_out = of.direction is Direction.OUT
+        return Group(
+            self.property(of.iri.value),
+            of.total,
+            tuple(self._statement(of, each, with_claims=is_out) for each in of.values),
+            of.page,
+            of.pages,
+            at(1),
+            {name: at(number) for name, number in neighbours(of).items()} if of.pages > 1 else {},
+        )
+
+    def _statement(self, of: Property, value: Value, *, with_claims: bool) -> Statement:
+        claims = self._claims[of.iri, value.term] if with_claims else []
+        graphs = tuple(Shown(self.compact(g.value), address=self._addresses.page(g.value)) for g in value.graphs)
+        return Statement(self.shown(value.term), tuple(self._claim(each) for each in claims), graphs)
+
+    def _claim(self, claim: NamedNode) -> Claim:
+        said = self._said[claim]
+        return Claim(
+            self._addresses.page(claim.value),
+            self._first(said[_SSE + "certainty"]),
+            self._first(said[_DCTERMS + "source"]),
+            tuple(self.shown(each) for each in said[_SSE + "rationale"]),
+            tuple(self.shown(each) for each in said[_SSE + "method"]),
+            tuple(self._quotation(each) for each in said[EVIDENCE.value] if isinstance(each, NamedNode)),
+        )
+
+    def _quotation(self, quotation: NamedNode) -> Quotation:
+        said = self._said[quotation]
+        documents = said[_SSE + "quotedFrom"]
+        of = self._said[documents[0]] if documents else defaultdict[str, list[Term]](list)
+        languages = _texts(of[_DCTERMS + "language"])
+        exact, prefix, suffix, start, end = (
+            next(iter(_texts(said[_OA + name])), "") for name in ("exact", "prefix", "suffix", "start", "end")
+        )
+        return Quotation(
+            exact,
+            prefix,
+            suffix,
+            start,
+            end,
+            languages[0] if languages else None,
+            self._addresses.page(quotation.value),
+            self._first(documents),
+            next(iter(_texts(of[_SSE + "sourceFile"])), ""),
+        )
+
+    def _first(self, terms: Iterable[Term]) -> Shown | None:
+        return next((self.shown(each) for each in terms), None)
+
+
+def _texts(terms: Iterable[Term]) -> list[str]:
+    return [term.value for term in terms if isinstance(term, Literal)]
+
+
+def queries(description: Description) -> list[tuple[str, str]]:
+    """What the page was made of, as queries that people can read and change: the key of a title, and the text."""
+    thing = description.iri
+    return [
+        (
+            "sparql.statements",
+            f"SELECT ?graph ?property ?value\nWHERE {{\n  GRAPH ?graph {{ {thing} ?property ?value }}\n}}\n"
+            "ORDER BY ?property ?value",
+        ),
+        ("sparql.incoming", f"SELECT ?other ?property\nWHERE {{\n  ?other ?property {thing}\n}}\nLIMIT 100"),
+        (
+            "sparql.claims",
+            "PREFIX rdf: <http://www.w3.org/1999/02/22-rdf-syntax-ns#>\nPREFIX oa: <http://www.w3.org/ns/oa#>\n"
+            "PREFIX sse: <https://w3id.org/sse-kg/ontology#>\n"
+            "SELECT ?property ?value ?certainty ?words ?start ?end ?document\nWHERE {\n"
+            f"  ?claim rdf:subject {thing} ;\n    rdf:predicate ?property ; rdf:object ?value ;\n"
+            "    sse:certainty ?certainty ; sse:evidence ?quotation .\n"
+            "  ?quotation oa:exact ?words ; oa:start ?start ; oa:end ?end ; sse:quotedFrom ?document .\n}\nLIMIT 100",
+        ),
+    ]
