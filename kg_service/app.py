@@ -21,6 +21,7 @@ from kg_service.api import (
     collections,
     cors,
     documentation,
+    dumps,
     entities,
     graph_store,
     health,
@@ -62,7 +63,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.settings, app.state.log = settings, _log(settings)
         app.state.sandbox, app.state.writer = _sandbox(settings, engine), _writer(settings, engine)
         app.state.readers, app.state.judges = _reads(settings), validate.judges(settings)
-        app.state.questions = Questions()
+        app.state.questions, app.state.dumps = Questions(), dumps.Making(settings)
         app.state.federation = Federation(
             settings.services, max_bytes=settings.service_bytes, queue_seconds=settings.queue_seconds
         )
@@ -78,6 +79,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             await app.state.readers.close()
             app.state.federation.close()
             await app.state.judges.close()
+            await app.state.dumps.close()
 
     app = FastAPI(
         title="SSE knowledge graph",
@@ -97,6 +99,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(running.router)
     app.include_router(changes.router)
     app.include_router(patches.router)
+    app.include_router(dumps.router)
     questions = queries.every(resources.folder("queries"))
     app.include_router(collections.router(questions))
     app.include_router(entities.router(questions))

@@ -21,7 +21,7 @@ HOMES = {
     "starlette": {"api", "app"},
     "uvicorn": {"app"},
     "typer": {"cli"},
-    "pyoxigraph": {"rdf", "store", "shacl", "evidence", "changes", "ingest", "sparql", "checks"},
+    "pyoxigraph": {"rdf", "store", "shacl", "evidence", "changes", "ingest", "sparql", "checks", "linked_data"},
 }
 
 

@@ -1,7 +1,8 @@
 """The graph as linked data: what is said of a thing, how it is written for whom, and where on the web it stands.
 
 `describe` gives a `Description`; `documents` turns one into RDF by the profile that a client wants; `addresses` knows
-the URL of every IRI. `patches` is what came after a generation, as RDF Patch.
+the URL of every IRI. How others keep a copy: `patches` is what came after a generation, as RDF Patch; `dumps` are a generation as files,
+made by the process `dumping`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,129 @@
+"""The program of the process that makes dumps, apart from the service: it works long and must not be in its way.
+
+Reads its job from its input: the settings. Ends with 0, or prints the problem.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import islice
+from pathlib import Path
+
+from pyoxigraph import Store
+
+from kg_service.changes import history
+from kg_service.errors import Busy, KgError, NotFound, StoreError, from_problem
+from kg_service.linked_data import dumps
+from kg_service.settings import Settings
+from kg_service.store import generations
+from kg_service.store.frames import end_with_parent
+from kg_service.store.log import ChangeLog, log_of
+from kg_service.store.remote import endpoint_of, remote_log
+from kg_service.store.remote.data import RemoteData
+
+#: Seconds that another engine may take to give one graph.
+_PATIENCE = 600.0
+#: How often a copy is begun anew because the engine's graph changed meanwhile.
+_TRIES = 3
+_CHUNK = 50_000
+
+
+def folder(settings: Settings) -> Path:
+    """Where the dumps of a service are."""
+    return settings.own_folder / "dumps"
+
+
+async def make(settings: Settings) -> None:
+    """Makes the dumps of the present generation, in a process of its own; raises what went wrong there."""
+    secret = {
+        name: value.get_secret_value() if value else None
+        for name, value in (("store_password", settings.store_password), ("token", None))
+    }
+    job = json.dumps(settings.model_dump(mode="json") | secret)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "kg_service.linked_data.dumping"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        told, _ = await process.communicate(job.encode())
+    finally:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+    if process.returncode:
+        try:
+            raise from_problem(json.loads(told))
+        except ValueError:
+            raise StoreError(f"the process that makes dumps ended with {process.returncode}") from None
+
+
+def made_now(settings: Settings) -> None:
+    """Makes the dumps of the present generation here."""
+    with _source(settings) as (store, generation, log):
+        last = log.entries(limit=1)
+        dumps.make(
+            folder(settings),
+            store,
+            generation=generation,
+            state=history.state(log, generation).value,
+            issued=last[0].time if last and last[0].generation == generation else None,
+            union=settings.default_graph == "union",
+        )
+
+
+@contextmanager
+def _source(settings: Settings) -> Iterator[tuple[Store, int, ChangeLog]]:
+    """A store with the data of a generation, held for as long as it is read, and the log up to it."""
+    if settings.is_remote:
+        with tempfile.TemporaryDirectory(prefix="kg-copy-", dir=_made(settings.own_folder)) as beside:
+            generation = _copied(RemoteData(endpoint_of(settings), seconds=_PATIENCE), Path(beside) / "copy")
+            with remote_log(settings, generation) as log:
+                yield Store.read_only(str(Path(beside) / "copy")), generation, log
+        return
+    held = generations.hold_current(settings.store)
+    if held is None:
+        raise NotFound("no data are loaded yet; there is nothing to dump")
+    generation, lease = held
+    with lease, log_of(settings.store, generation) as log:
+        yield Store.read_only(str(generations.directory(settings.store, generation))), generation, log
+
+
+def _made(path: Path) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _copied(data: RemoteData, target: Path) -> int:
+    """Copies all of an engine's graph as it is at one generation."""
+    for attempt in range(_TRIES):
+        before = data.generation
+        store = Store(str(target.with_name(f"copy-{attempt}")))
+        quads = (quad for part in (data.quads(), data.triples()) for quad in part)
+        while chunk := list(islice(quads, _CHUNK)):
+            store.bulk_extend(chunk)
+        if data.generation == before:
+            store.backup(str(target))
+            return before
+    raise Busy("the engine's graph changes faster than it can be copied; try again later", retry_after=60)
+
+
+def main() -> None:
+    end_with_parent()
+    os.nice(10)
+    try:
+        made_now(Settings.model_validate_json(sys.stdin.buffer.read()))
+    except KgError as error:
+        print(json.dumps(error.problem()))
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
