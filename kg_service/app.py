@@ -29,6 +29,7 @@ from kg_service.api import (
     patches,
     problems,
     running,
+    search,
     shapes,
     sparql,
     things,
@@ -39,10 +40,12 @@ from kg_service.api.asking import Questions, Repeated
 from kg_service.changes.remote import RemoteWriter
 from kg_service.changes.writer import Writer
 from kg_service.errors import KgError, TooLong
+from kg_service.search.door import Search
+from kg_service.search.sources import description, state_of_revision
 from kg_service.settings import Settings
 from kg_service.sparql.federation import Federation
 from kg_service.sparql.sandbox import Sandbox
-from kg_service.store import Reads
+from kg_service.store import Query, Reads
 from kg_service.store.cache import CachedReads
 from kg_service.store.log import OpenLog, log_of
 from kg_service.store.readers import Limits, Readers
@@ -67,13 +70,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.federation = Federation(
             settings.services, max_bytes=settings.service_bytes, queue_seconds=settings.queue_seconds
         )
+        app.state.search = _search(settings, app.state.readers)
         await app.state.readers.start()
+        await app.state.search.start()
         if settings.token and settings.is_writable:
             await app.state.sandbox.start()
             app.state.writer.start()
         try:
             yield
         finally:
+            await app.state.search.close()
             await app.state.writer.close()
             await app.state.sandbox.close()
             await app.state.readers.close()
@@ -91,7 +97,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     problems.install(app)
     described = {"/sparql": sparql.OPENAPI, "/update": update.OPENAPI, "/store": graph_store.OPENAPI}
-    documentation.install(app, described | {"/api/validate": validate.OPENAPI, "/shapes": shapes.OPENAPI})
+    described |= {"/api/validate": validate.OPENAPI, "/shapes": shapes.OPENAPI, "/api/search": search.OPENAPI}
+    documentation.install(app, described)
     pages.install(app)
     app.state.ontology = ontology.read(resources.folder("ontology"))
     things.install(app)
@@ -107,6 +114,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_route("/update", update.update, methods=update.METHODS)
     app.add_route("/store", graph_store.store, methods=graph_store.METHODS)
     app.add_route("/store/{path:path}", graph_store.store, methods=graph_store.METHODS, include_in_schema=False)
+    app.add_route("/api/search", search.search)
     app.add_route("/api/validate", validate.validate, methods=validate.METHODS)
     app.add_route("/shapes", shapes.shapes, methods=shapes.METHODS)
     app.add_route("/", _home, include_in_schema=False)
@@ -136,6 +144,18 @@ def _reads(settings: Settings) -> Reads:
         ),
     )
     return CachedReads(readers, settings.cache_bytes)
+
+
+def _search(settings: Settings, reads: Reads) -> Search:
+    """Full text over the graph; its index is brought to what `reads` answers from."""
+
+    async def published() -> str:
+        if isinstance(reads, CachedReads):
+            return reads.state
+        answer = await reads.answer(Query("ASK {}", seconds=settings.query_seconds))
+        return state_of_revision(endpoint_of(settings).query, answer.generation)
+
+    return Search(description(settings), published)
 
 
 def _sandbox(settings: Settings, engine: Callable[[], RemoteStore] | None) -> Sandbox:

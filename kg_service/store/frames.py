@@ -56,9 +56,14 @@ def begin() -> bool:
     Ctrl-C reaches the whole group and is passed over: the parent decides when its children end. From here on no
     socket can be opened (see `confinement`).
     """
+    forbid_sockets()
+    return begin_with_sockets()
+
+
+def begin_with_sockets() -> bool:
+    """The same for a process that evaluates nothing of strangers and asks an engine that the settings name."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    forbid_sockets()
     end_with_parent()
     return os.getppid() == int(sys.argv[-1])
 

@@ -1,0 +1,196 @@
+"""`/api/search`: full text over everything that the graph says in words."""
+
+from __future__ import annotations
+
+import json
+from hashlib import blake2b
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kg_service.api.addresses import public_url
+from kg_service.api.languages import accepted_languages
+from kg_service.api.parameters import Parameter, is_iri, read
+from kg_service.errors import wrong_parameter
+from kg_service.rdf import ONTOLOGY, PREFIXES
+from kg_service.search import DEEPEST, LARGEST_PAGE, LONGEST_QUESTION, Question
+from kg_service.search.door import Found
+
+PARAMETERS = (
+    Parameter(
+        name="q",
+        description="What to look for: words in any language, with or without accents, also mistyped. The last word "
+        "may be the beginning of one, unless a space follows it.",
+        is_required=True,
+        example="iztapalapa",
+    ),
+    Parameter(
+        name="type",
+        description="Only things of one of these classes: a name of the ontology, a prefixed name, or an IRI.",
+        is_many=True,
+        example="Event",
+    ),
+    Parameter(
+        name="lang",
+        description="Only texts in one of these languages; names are shown in the first of them, else as "
+        "Accept-Language says.",
+        kind="language",
+        is_many=True,
+    ),
+    Parameter(name="limit", description="Things on a page.", kind="integer", least=1, most=LARGEST_PAGE, default=20),
+    Parameter(
+        name="offset",
+        description="Things before this page.",
+        kind="integer",
+        least=0,
+        most=DEEPEST,
+        default=0,
+    ),
+)
+
+
+async def search(request: Request) -> Response:
+    """A page of things, the best first, each with the text that matched and the reasons for its place."""
+    asked = read(request, PARAMETERS)
+    if len(asked["q"]) > LONGEST_QUESTION:
+        raise wrong_parameter("q", asked["q"][:80], f"1 to {LONGEST_QUESTION} characters")
+    languages = tuple(language.lower() for language in asked["lang"])
+    question = Question(
+        asked["q"],
+        types=tuple(class_named(name) for name in asked["type"]),
+        text_languages=languages,
+        languages=(*languages, *accepted_languages(request)),
+        offset=asked["offset"],
+        limit=asked["limit"],
+        is_complete=asked["q"][-1:].isspace(),
+    )
+    return _answer(request, question, await request.app.state.search.find(question))
+
+
+def class_named(name: str) -> str:
+    """The IRI of a class by its name in the ontology, its prefixed name or its IRI."""
+    prefix, colon, local = name.partition(":")
+    iri = PREFIXES[prefix] + local if colon and prefix in PREFIXES else name if colon else ONTOLOGY + name
+    if not is_iri(iri):
+        raise wrong_parameter("type", name, "a name of the ontology such as Event, a prefixed name, or an IRI")
+    return iri
+
+
+def _answer(request: Request, question: Question, answer: Found) -> Response:
+    found = answer.found
+    content = {
+        "data": found["data"],
+        "facets": {"type": found["facets"]},
+        "meta": {
+            "total": found["total"],
+            "total_is": "exact" if found["is_exact"] else "at least",
+            "generation": answer.generation,
+            "is_behind": answer.is_behind,
+            "words": found["words"],
+            "ignored_words": found["ignored"],
+            "meant": found["meant"],
+        },
+        "links": _links(request, question, found["total"]),
+    }
+    body = json.dumps(content, ensure_ascii=False).encode()
+    etag = f'"{answer.generation}-s{blake2b(body, digest_size=12).hexdigest()}"'
+    headers = {
+        "KG-Generation": str(answer.generation),
+        "ETag": etag,
+        "Cache-Control": "no-cache",
+        "Vary": "Accept-Language",
+    }
+    if etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type="application/json", headers=headers)
+
+
+def _links(request: Request, question: Question, total: int) -> dict[str, str]:
+    """This page and its neighbours; a next one only where there is something on it."""
+
+    def page(offset: int) -> str:
+        sent = [(name, text) for name, text in request.query_params.multi_items() if name != "offset"]
+        return f"{public_url(request)}/api/search?{urlencode([*sent, ('offset', str(offset))])}"
+
+    links = {"self": page(question.offset)}
+    if question.offset:
+        links["prev"] = page(max(0, question.offset - question.limit))
+    following = question.offset + question.limit
+    if following < total and following <= DEEPEST:
+        links["next"] = page(following)
+    return links
+
+
+def _schema() -> dict[str, Any]:
+    text, number = {"type": "string"}, {"type": "number"}
+    whole, maybe = {"type": "integer"}, {"type": ["string", "null"]}
+    type_ = {"type": "object", "properties": {"iri": text, "label": maybe}}
+    word = {"type": "object", "properties": {"asked": text, "found": text, "match": text}}
+    reason = {
+        "field": {"enum": ["label", "alternative name", "text", "quotation", "rationale"]},
+        "property": text,
+        "language": maybe,
+        "match": {"enum": ["exact", "prefix", "typo", "some words"]},
+        "words": {"type": "array", "items": word},
+        "boost": number,
+        "coverage": number,
+        "length": whole,
+        "source": maybe,
+    }
+    piece = {"type": "object", "properties": {"text": text, "is_match": {"type": "boolean"}}}
+    hit = {
+        "iri": text,
+        "label": maybe,
+        "language": maybe,
+        "types": {"type": "array", "items": type_},
+        "score": number,
+        "snippet": {"type": "array", "items": piece},
+        "reason": {"type": "object", "properties": reason},
+    }
+    facet = {"type": "object", "properties": type_["properties"] | {"count": whole}}  # type: ignore[operator]
+    meta = {
+        "total": whole,
+        "total_is": {"enum": ["exact", "at least"]},
+        "generation": whole,
+        "is_behind": {"type": "boolean"},
+        "words": {"type": "array", "items": text},
+        "ignored_words": {"type": "array", "items": text},
+        "meant": {"type": "object", "additionalProperties": {"type": "array", "items": text}},
+    }
+    return {
+        "type": "object",
+        "required": ["data", "facets", "meta", "links"],
+        "properties": {
+            "data": {"type": "array", "items": {"type": "object", "properties": hit}},
+            "facets": {"type": "object", "properties": {"type": {"type": "array", "items": facet}}},
+            "meta": {"type": "object", "properties": meta},
+            "links": {"type": "object", "additionalProperties": text},
+        },
+    }
+
+
+_PROBLEM = {"application/problem+json": {"schema": {"type": "object"}}}
+OPENAPI = {
+    "get": {
+        "tags": ["search"],
+        "summary": "Things found by words",
+        "description": "Full text over names, descriptions and quotations in all languages; words of a source lead to "
+        "the things whose claims rest on them. A match counts boost (what the text is to its thing) × match (exact 1, "
+        "prefix 0.85, typo 0.7) × coverage (the share of the words that were found) × length (1 when the text has no "
+        "other words, down to 1/2). While a large change is being taken in, the answer may be of an older generation: "
+        "`is_behind` then says so, and `generation` names it.",
+        "parameters": [parameter.openapi() for parameter in PARAMETERS],
+        "responses": {
+            "200": {
+                "description": "The things, the best first.",
+                "content": {"application/json": {"schema": _schema()}},
+            },
+            "304": {"description": "The client has it already."},
+            "422": {"description": "A parameter is wrong.", "content": _PROBLEM},
+            "503": {"description": "The index is being made, or too many ask.", "content": _PROBLEM},
+            "504": {"description": "The search took too long.", "content": _PROBLEM},
+        },
+    }
+}

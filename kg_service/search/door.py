@@ -1,0 +1,193 @@
+"""The door of the search: takes questions, and sees to it that they are answered of the published generation.
+
+An answer is of the generation that it names. Before a question is answered the index is brought up to what is
+published, once for all who wait. Who has waited for some seconds gets an answer of the generation that the index still
+holds, named as such; Busy (503, with the time to come again) while there is none at all, as after the first start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kg_service.errors import Busy, KgError, QueryStopped, StoreError, TooSlow, from_problem
+from kg_service.search import Question, building
+from kg_service.store.children import Child, Ended, Nursery
+
+#: Processes that answer, and questions that may wait for one.
+PROCESSES, WAITING = 2, 256
+#: Seconds that a question waits for the index, and that its answer may take.
+PATIENCE, LONGEST = 5.0, 10.0
+#: Seconds after which a service that has started brings the index up unasked.
+EARLY = 1.0
+#: A builder that holds more memory than this afterwards is not kept.
+GROWN = 64 * 2**20
+_ATTEMPTS = 3
+#: How much the processes that build stand back for those that answer.
+_NICE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found in a generation; `is_behind` says that a later one is published."""
+
+    generation: int
+    is_behind: bool
+    found: dict[str, Any]
+
+
+class Search:
+    """Full text over one store. `published` says what tells the present publication from others.
+
+    `about` describes the source of the index to the processes (see `sources.described`).
+    """
+
+    def __init__(self, about: dict[str, Any], published: Callable[[], Awaitable[str]]) -> None:
+        self._published = published
+        self._about, self._folder = about, Path(about["folder"])
+        # Arguments can be read by every user of the machine: what may hold a password goes another way.
+        kind = "remote" if "query" in about else "embedded"
+        self._nursery = Nursery("kg_service.search.process", self._folder, kind)
+        self._idle: list[Child] = []
+        self._all: set[Child] = set()
+        self._room = asyncio.Semaphore(PROCESSES)
+        self._waiting = 0
+        self._early: asyncio.Future[None] | None = None
+        self._work: asyncio.Task[int] | None = None
+        self._builder: Child | None = None
+        self._closed = False
+
+    async def start(self) -> None:
+        """Soon begins to bring the index up where it must be, so that the first question need not wait for it all."""
+        self._early = asyncio.ensure_future(self._bring_up_early())
+        self._early.add_done_callback(lambda work: work.cancelled() or work.exception())
+
+    async def _bring_up_early(self) -> None:
+        await asyncio.sleep(EARLY)
+        published = await self._published()
+        if not await asyncio.to_thread(building.holds, self._folder, published):
+            await asyncio.shield(self._bring_up(None))
+
+    async def find(self, question: Question) -> Found:
+        """The answer; raises Busy, TooSlow, and StoreError where there is no index and none can be made."""
+        until = asyncio.get_running_loop().time() + PATIENCE
+        published = await self._published()
+        answer = await self._asked(question, published)
+        while "found" not in answer:
+            work = self._bring_up(answer.get("unusable"))
+            left = until - asyncio.get_running_loop().time()
+            done, _ = await asyncio.wait([work], timeout=max(0.0, left))
+            if not done:
+                return await self._older(question, answer)
+            failure = work.exception()
+            if isinstance(failure, KgError) and answer["generation"] is None:
+                raise failure
+            if failure or left <= 0:
+                return await self._older(question, answer)
+            published = await self._published()
+            answer = await self._asked(question, published)
+        return Found(answer["generation"], False, answer["found"])
+
+    async def _older(self, question: Question, answer: dict[str, Any]) -> Found:
+        """The answer of the generation that the index holds while a later one is taken in."""
+        if answer["generation"] is not None:
+            answer = await self._asked(question, None)
+            if "found" in answer:
+                return Found(answer["generation"], True, answer["found"])
+        raise Busy("the search index is being made; try again soon", retry_after=5)
+
+    # one process that builds, started when there is something to do
+
+    def _bring_up(self, unusable: str | None) -> asyncio.Task[int]:
+        if self._closed:
+            raise QueryStopped("the service is stopping; try again later")
+        if self._work is None or self._work.done():
+            self._work = asyncio.ensure_future(self._brought_up(unusable))
+            self._work.add_done_callback(lambda work: work.cancelled() or work.exception())
+        return self._work
+
+    async def _brought_up(self, unusable: str | None) -> int:
+        for _ in range(_ATTEMPTS):
+            try:
+                if self._builder is None or not self._builder.is_alive:
+                    self._builder = await self._child()
+                self._builder.ask({"source": self._about, "nice": _NICE, "unusable": unusable})
+                generation = int(_told(await self._builder.hear())["generation"])
+            except (Ended, OSError):  # somebody ended it
+                if self._builder is not None:
+                    await self._forget(self._builder)
+                    self._builder = None
+                continue
+            if self._builder.memory > GROWN:
+                await self._forget(self._builder)
+            return generation
+        raise StoreError("the search index could not be made: its process was ended again and again")
+
+    # processes that answer
+
+    async def _asked(self, question: Question, published: str | None) -> dict[str, Any]:
+        """What a process says; it says so too when its index cannot be used, or holds another generation."""
+        if self._waiting >= WAITING:
+            raise Busy("too many searches wait already; try again later", retry_after=1)
+        self._waiting += 1
+        try:
+            await self._room.acquire()
+        finally:
+            self._waiting -= 1
+        child: Child | None = None
+        try:
+            job = {"question": dataclasses.asdict(question), "published": published}
+            child = self._idle.pop() if self._idle else await self._child()
+            async with asyncio.timeout(LONGEST):
+                child.ask(job)
+                answer = _told(await child.hear())
+            self._idle.append(child)
+            child = None
+            return answer
+        except Ended:
+            if self._closed:
+                raise QueryStopped("the service is stopping; try again later") from None
+            if child is not None and child.has_crashed:  # as one does who reads a file that was cut short
+                return {"generation": None, "unusable": building.signature(self._folder)}
+            return {"generation": None}  # somebody ended it; asked again, another will answer
+        except TimeoutError:
+            raise TooSlow(f"the search took longer than {LONGEST:g} s", seconds=LONGEST) from None
+        finally:
+            self._room.release()
+            if child is not None:
+                await self._forget(child)
+
+    async def _child(self) -> Child:
+        if self._closed:
+            raise QueryStopped("the service is stopping; try again later")
+        child = await self._nursery.child()
+        self._all.add(child)
+        return child
+
+    async def _forget(self, child: Child) -> None:
+        self._all.discard(child)
+        await child.end()
+
+    async def close(self) -> None:
+        """Ends every process."""
+        self._closed = True
+        for task in (self._early, self._work):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+        for child in list(self._all):
+            await self._forget(child)
+        await self._nursery.close()
+
+
+def _told(frame: tuple[bytes, bytes]) -> dict[str, Any]:
+    kind, payload = frame
+    said: dict[str, Any] = json.loads(payload)
+    if kind == b"X":
+        raise from_problem(said)
+    return said
