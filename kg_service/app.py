@@ -23,6 +23,7 @@ from kg_service.api import (
     documentation,
     dumps,
     entities,
+    feed,
     graph_store,
     health,
     pages,
@@ -66,7 +67,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.settings, app.state.log = settings, _log(settings)
         app.state.sandbox, app.state.writer = _sandbox(settings, engine), _writer(settings, engine)
         app.state.readers, app.state.judges = _reads(settings), validate.judges(settings)
-        app.state.questions, app.state.dumps = Questions(), dumps.Making(settings)
+        app.state.questions = Questions()
+        app.state.dumps, app.state.feed = dumps.Making(settings), feed.Reading(settings)
         app.state.federation = Federation(
             settings.services, max_bytes=settings.service_bytes, queue_seconds=settings.queue_seconds
         )
@@ -86,6 +88,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.federation.close()
             await app.state.judges.close()
             await app.state.dumps.close()
+            await app.state.feed.close()
 
     app = FastAPI(
         title="SSE knowledge graph",
@@ -107,6 +110,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(changes.router)
     app.include_router(patches.router)
     app.include_router(dumps.router)
+    app.include_router(feed.router)
     questions = queries.every(resources.folder("queries"))
     app.include_router(collections.router(questions))
     app.include_router(entities.router(questions))

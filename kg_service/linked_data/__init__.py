@@ -1,8 +1,9 @@
 """The graph as linked data: what is said of a thing, how it is written for whom, and where on the web it stands.
 
 `describe` gives a `Description`; `documents` turns one into RDF by the profile that a client wants; `addresses` knows
-the URL of every IRI. How others keep a copy: `patches` is what came after a generation, as RDF Patch; `dumps` are a generation as files,
-made by the process `dumping`.
+the URL of every IRI. How others keep a copy: `patches` is what came after a generation, as RDF Patch; `dumps` are a
+generation as files, made by the process `dumping`; `feed` is every version of every thing as an event stream, whose
+pages `feed_index` cuts. `apart` runs long work in a process of its own.
 """
 
 from __future__ import annotations

@@ -1,28 +1,20 @@
-"""The program of the process that makes dumps, apart from the service: it works long and must not be in its way.
-
-Reads its job from its input: the settings. Ends with 0, or prints the problem.
-"""
+"""The program of the process that makes dumps: from a published generation, or from a copy of an engine's graph."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
-import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
 from pyoxigraph import Store
 
 from kg_service.changes import history
-from kg_service.errors import Busy, KgError, NotFound, StoreError, from_problem
-from kg_service.linked_data import dumps
+from kg_service.errors import Busy, NotFound
+from kg_service.linked_data import apart, dumps
 from kg_service.settings import Settings
 from kg_service.store import generations
-from kg_service.store.frames import end_with_parent
 from kg_service.store.log import ChangeLog, log_of
 from kg_service.store.remote import endpoint_of, remote_log
 from kg_service.store.remote.data import RemoteData
@@ -40,29 +32,8 @@ def folder(settings: Settings) -> Path:
 
 
 async def make(settings: Settings) -> None:
-    """Makes the dumps of the present generation, in a process of its own; raises what went wrong there."""
-    secret = {
-        name: value.get_secret_value() if value else None
-        for name, value in (("store_password", settings.store_password), ("token", None))
-    }
-    job = json.dumps(settings.model_dump(mode="json") | secret)
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "kg_service.linked_data.dumping"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
-        told, _ = await process.communicate(job.encode())
-    finally:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-    if process.returncode:
-        try:
-            raise from_problem(json.loads(told))
-        except ValueError:
-            raise StoreError(f"the process that makes dumps ended with {process.returncode}") from None
+    """Makes the dumps of the present generation, apart from the service."""
+    await apart.run("kg_service.linked_data.dumping", settings)
 
 
 def made_now(settings: Settings) -> None:
@@ -115,15 +86,5 @@ def _copied(data: RemoteData, target: Path) -> int:
     raise Busy("the engine's graph changes faster than it can be copied; try again later", retry_after=60)
 
 
-def main() -> None:
-    end_with_parent()
-    os.nice(10)
-    try:
-        made_now(Settings.model_validate_json(sys.stdin.buffer.read()))
-    except KgError as error:
-        print(json.dumps(error.problem()))
-        sys.exit(1)
-
-
 if __name__ == "__main__":
-    main()
+    apart.main(made_now)
