@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request
-from pyoxigraph import Quad, serialize
 from starlette.responses import Response
 
 from kg_service.api.addresses import public_url
@@ -18,7 +17,7 @@ from kg_service.api.writing import tags
 from kg_service.errors import Busy, NotFound
 from kg_service.linked_data import feed, feed_index
 from kg_service.linked_data.feed_index import FeedIndex
-from kg_service.rdf import JSON_LD, N_QUADS, N_TRIPLES, TRIG, TURTLE, Format, to_text
+from kg_service.rdf import JSON_LD, N_QUADS, N_TRIPLES, TRIG, TURTLE, Format, Quad, to_text
 from kg_service.settings import Settings
 from kg_service.store import Query
 
@@ -88,20 +87,13 @@ async def _reading(request: Request) -> Reading:
 
 def _answer(request: Request, quads: list[Quad], how: Format, *, is_full: bool, ordered: bool = False) -> Response:
     """The node as text; an ordered one keeps the order of its quads."""
-    text = _in_order(quads, how) if ordered else to_text(quads, how, feed.NAMES)
+    text = feed.in_order(quads, how) if ordered else to_text(quads, how, feed.NAMES)
     etag = f'"{feed.digest(text)}-{how.name}"'
     caching = "public, max-age=604800, immutable" if is_full else "no-cache"
     about = {"ETag": etag, "Cache-Control": caching, "Vary": "Accept"}
     if etag in tags(request, "if-none-match"):
         return Response(status_code=304, headers=about)
     return Response(text, media_type=how.media_type, headers=about)
-
-
-def _in_order(quads: list[Quad], how: Format) -> bytes:
-    assert how.rdf
-    if how.rdf.supports_datasets:
-        return serialize(quads, None, how.rdf, prefixes=feed.NAMES) or b""
-    return serialize(dict.fromkeys(quad.triple for quad in quads), None, how.rdf, prefixes=feed.NAMES) or b""
 
 
 @router.api_route("", methods=["GET", "HEAD"], summary="The event stream", responses=_ANSWERS)

@@ -22,11 +22,12 @@ from pyoxigraph import (
     RdfFormat,
     parse,
     parse_query_results,
+    serialize,
 )
 
 from kg_service.changes import history
 from kg_service.linked_data.feed_index import Extent, FeedIndex, Version
-from kg_service.rdf import PREFIXES, RDF_TYPE
+from kg_service.rdf import PREFIXES, RDF_TYPE, Format
 from kg_service.store.log import ChangeLog, rows
 
 #: Pages that one group leads to.
@@ -42,6 +43,14 @@ _VERSION_OF, _TIME = (
 _CHANGE = NamedNode(PREFIXES["prov"] + "wasGeneratedBy")
 _DELETED = NamedNode(_AS + "Delete")
 Value = NamedNode | Literal
+
+
+def in_order(quads: Iterable[Quad], how: Format) -> bytes:
+    """The quads as text in the order in which they come; merged, where the format has no graphs."""
+    assert how.rdf
+    if how.rdf.supports_datasets:
+        return serialize(quads, None, how.rdf, prefixes=NAMES) or b""
+    return serialize(dict.fromkeys(quad.triple for quad in quads), None, how.rdf, prefixes=NAMES) or b""
 
 
 def digest(text: bytes) -> str:
