@@ -26,6 +26,7 @@ from kg_service.api import (
     feed,
     graph_store,
     health,
+    members,
     pages,
     patches,
     problems,
@@ -41,6 +42,8 @@ from kg_service.api.asking import Questions, Repeated
 from kg_service.changes.remote import RemoteWriter
 from kg_service.changes.writer import Writer
 from kg_service.errors import KgError, TooLong
+from kg_service.lists import declared
+from kg_service.lists.columns import Tables
 from kg_service.search.door import Search
 from kg_service.search.sources import description, state_of_revision
 from kg_service.settings import Settings
@@ -69,6 +72,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.readers, app.state.judges = _reads(settings), validate.judges(settings)
         app.state.questions = Questions()
         app.state.dumps, app.state.feed = dumps.Making(settings), feed.Reading(settings)
+        app.state.tables = Tables(settings.list_values)
         app.state.federation = Federation(
             settings.services, max_bytes=settings.service_bytes, queue_seconds=settings.queue_seconds
         )
@@ -111,9 +115,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(patches.router)
     app.include_router(dumps.router)
     app.include_router(feed.router)
-    questions = queries.every(resources.folder("queries"))
-    app.include_router(collections.router(questions))
-    app.include_router(entities.router(questions))
+    listed = declared.collections(queries.every(resources.folder("queries")), resources.folder("ontology"))
+    for doors in (collections, members, entities):
+        app.include_router(doors.router(listed))
     app.add_route("/sparql", sparql.Sparql(app), methods=sparql.METHODS)  # type: ignore[arg-type]
     app.add_route("/update", update.update, methods=update.METHODS)
     app.add_route("/store", graph_store.store, methods=graph_store.METHODS)

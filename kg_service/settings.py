@@ -120,6 +120,9 @@ class Settings(BaseSettings):
     )
     judges: int = Field(2, ge=1, le=64, description="documents that are validated at the same time, one process each")
     cache_bytes: int = Field(64 * 2**20, ge=0, description="finished answers kept for repeated queries, in bytes")
+    list_values: int = Field(
+        10_000_000, gt=0, description="values that lists are filtered and sorted by and that are kept in memory"
+    )
     query_memory: int = Field(2 * 2**30, ge=64 * 2**20, description="memory that one query may take, in bytes")
 
     @property

@@ -17,7 +17,7 @@ from kg_service.errors import NotAcceptable, wrong_parameter
 from kg_service.rdf import Format, NamedNode
 from kg_service.sparql.protocol import negotiate
 
-Kind = Literal["string", "integer", "boolean", "date", "language", "iri"]
+Kind = Literal["string", "integer", "boolean", "date", "language", "iri", "thing"]
 #: Characters of the longest value, and values of one parameter.
 LONGEST, MOST = 2000, 100
 _LANGUAGE = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*")
@@ -29,15 +29,17 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 class Parameter:
     """A parameter in the query string.
 
-    `kind` tells what its values are: a date is a year, a month or a day (2019, 2019-04, 2019-04-30). With `is_many`
-    there may be several, by repeating it or by commas, and what is read is a tuple. `allowed` are the only values, as
-    they are sent; `least` and `most` bound an integer.
+    `kind` tells what its values are: a date is a year, a month or a day (2019, 2019-04, 2019-04-30), a thing is an IRI
+    or the end of one. With `is_many` there may be several, by repeating it or by commas, and what is read is a tuple.
+    `allowed` are the only values, as they are sent; one may also be sent with `begin` before it, as an IRI. `least` and
+    `most` bound an integer.
     """
 
     name: str
     description: str
     kind: Kind = "string"
     allowed: tuple[str, ...] = ()
+    begin: str = ""
     is_many: bool = False
     is_required: bool = False
     default: Any = None
@@ -72,6 +74,8 @@ class Parameter:
             return {"type": "string", "pattern": "^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$"}
         if self.kind == "language":
             return {"type": "string", "pattern": "^[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*$", "maxLength": 35}
+        if self.kind == "thing":
+            return {"type": "string", "pattern": "^[A-Za-z0-9:/._~#-]+$", "maxLength": LONGEST}
         if self.kind == "iri":
             return {"type": "string", "format": "iri", "minLength": 1, "maxLength": LONGEST}
         return {"type": "string", "minLength": 1, "maxLength": LONGEST}
@@ -79,6 +83,7 @@ class Parameter:
     def value(self, text: str) -> Any:
         """The value that a text means; WrongParameter when it means none."""
         if self.allowed:
+            text = text.removeprefix(self.begin)
             if text not in self.allowed:
                 raise wrong_parameter(self.name, text, f"one of: {', '.join(self.allowed)}")
             return text
@@ -96,6 +101,8 @@ class Parameter:
             raise wrong_parameter(self.name, text, "a language tag, such as en, es or pt-BR")
         if self.kind == "iri" and not is_iri(text):
             raise wrong_parameter(self.name, text, "an absolute IRI")
+        if self.kind == "thing" and not (is_iri(text) or is_iri(f"urn:x:{text}")):
+            raise wrong_parameter(self.name, text, "an absolute IRI, or the end of one")
         return text
 
     def _integer(self, text: str) -> int:

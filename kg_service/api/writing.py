@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import unquote
@@ -103,6 +104,11 @@ def tags(request: Request, header: str) -> set[str]:
     return {tag.strip().removeprefix("W/") for tag in sent.split(",") if tag.strip()}
 
 
+def state_of(tag: str) -> str:
+    """The part of an entity tag that tells the state of a thing; what follows the dot tells the rest of its answer."""
+    return re.sub(r'^("[cg][0-9]+-[a-z-]+)\.[0-9a-f]+"$', r'\1"', tag)
+
+
 def tag(change: int, generation: int, how: str) -> str:
     """The ETag, in a format, of what the change of that number touched last; 0 where no log tells, but the generation.
 
@@ -122,7 +128,7 @@ def last_tag(request: Request, iri: str, generation: int, how: str) -> str:
 
 def check_match(request: Request, store: Present, iri: str, formats: Iterable[str], *, exists: bool) -> None:
     """If-Match and If-None-Match (RFC 9110, section 13.1), compared with a thing or graph in each of the formats."""
-    wanted, unwanted = tags(request, "if-match"), tags(request, "if-none-match")
+    wanted, unwanted = ({state_of(each) for each in tags(request, name)} for name in ("if-match", "if-none-match"))
     if not wanted and not unwanted:
         return
     change = store.last_about(iri)
