@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from kg_service import __version__, ontology, queries, resources
+from kg_service import __version__, queries, resources
 from kg_service.api import (
     changes,
     collections,
@@ -27,6 +27,7 @@ from kg_service.api import (
     graph_store,
     health,
     members,
+    ontology,
     pages,
     patches,
     problems,
@@ -107,7 +108,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     described |= {"/api/validate": validate.OPENAPI, "/shapes": shapes.OPENAPI, "/api/search": search.OPENAPI}
     documentation.install(app, described)
     pages.install(app)
-    app.state.ontology = ontology.read(resources.folder("ontology"))
+    ontology.install(app)
     things.install(app)
     app.include_router(health.router)
     app.include_router(running.router)
@@ -124,7 +125,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_route("/store/{path:path}", graph_store.store, methods=graph_store.METHODS, include_in_schema=False)
     app.add_route("/api/search", search.search)
     app.add_route("/api/validate", validate.validate, methods=validate.METHODS)
-    app.add_route("/shapes", shapes.shapes, methods=shapes.METHODS)
+    app.add_route("/shapes", pages.for_people(shapes.shapes), methods=shapes.METHODS)
     app.add_route("/", _home, include_in_schema=False)
     return app
 

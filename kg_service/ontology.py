@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kg_service.errors import NotFound
 from kg_service.rdf import (
@@ -109,6 +110,12 @@ class Ontology:
         own = NamedNode(IRI)
         self.titles = self._texts(own, _DCTERMS + "title")
         self.descriptions = self._texts(own, _DCTERMS + "description")
+        #: The IRIs of ontologies that the files hold beside the main one.
+        self.parts = sorted(
+            each.value
+            for each, said in self._said.items()
+            if isinstance(each, NamedNode) and each != own and NamedNode(_OWL + "Ontology") in said[_RDF + "type"]
+        )
         self.version = next((v.value for v in self._said[own][_OWL + "versionInfo"] if isinstance(v, Literal)), "")
         self.terms = self._terms()
         self.schemes = self._schemes()
@@ -131,10 +138,10 @@ class Ontology:
         term = self.terms.get(iri)
         return None if term is None else in_language(term.labels, language)
 
-    def about(self, term: OntologyTerm) -> set[Quad]:
+    def about(self, iri: str) -> set[Quad]:
         """What the files say of a term, and of the nameless things that its definition uses."""
         made: set[Quad] = set()
-        waiting: list[Term] = [NamedNode(term.iri)]
+        waiting: list[Term] = [NamedNode(iri)]
         while waiting:
             here = waiting.pop()
             for quad in self.quads:
@@ -234,8 +241,16 @@ class Ontology:
 
 
 def read(folder: Path) -> Ontology:
-    """The ontology of a folder's Turtle files."""
-    return Ontology(quad for path in sorted(folder.glob("*.ttl")) for quad in parse_file(path))
+    """The ontology of a folder's Turtle files; nameless nodes are called the same each time."""
+    names: dict[BlankNode, BlankNode] = {}
+
+    def named(term: Any) -> Any:
+        return names.setdefault(term, BlankNode(f"b{len(names)}")) if isinstance(term, BlankNode) else term
+
+    files = sorted(folder.glob("*.ttl"))
+    return Ontology(
+        Quad(named(quad.subject), quad.predicate, named(quad.object)) for path in files for quad in parse_file(path)
+    )
 
 
 def in_language(texts: Mapping[str, str], language: str) -> str | None:

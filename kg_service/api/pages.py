@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
 from functools import wraps
 from typing import Any
 
@@ -26,6 +28,8 @@ LANGUAGE = Parameter(name="lang", description="The language of the page.", allow
 _HTML = Format("html", ("text/html", "application/xhtml+xml"), ("html",))
 _PROBLEM = Format("problem", (problems.MEDIA_TYPE, "application/json"), ("json",))
 _TAGS = tuple(Format(language, (f"{language}/-",), ()) for language in LANGUAGES)
+#: Pages that take long to make are kept, up to so many.
+_KEPT = 24
 #: What every page is sent with: nothing is loaded from elsewhere, and no script runs that is not ours.
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; object-src 'none'; "
@@ -37,7 +41,7 @@ HEADERS = {
 
 def install(app: FastAPI) -> None:
     """Adds the static files and makes the templates ready."""
-    app.state.pages = Pages()
+    app.state.pages, app.state.long_pages = Pages(), OrderedDict[Hashable, bytes]()
     app.mount("/static", _Static(directory=STATIC), name="static")
 
 
@@ -79,15 +83,38 @@ def page(
     **values: Any,
 ) -> Response:
     """A page in the reader's language, with its ETag when it was made of a generation; 304 when the reader has it."""
+    return _sent(request, _rendered(request, template, values), generation, status, headers or {})
+
+
+async def long_page(
+    request: Request, template: str, *, generation: int, state: Hashable, values: Callable[[], dict[str, Any]]
+) -> Response:
+    """A page that takes long to make: made beside the event loop, and kept while generation and state are the same."""
+    kept: OrderedDict[Hashable, bytes] = request.app.state.long_pages
+    key = (template, generation, state, language_of(request), public_url(request), request.url.query)
+    text = kept.get(key)
+    if text is None:
+        text = await asyncio.to_thread(lambda: _rendered(request, template, values()))
+        kept[key] = text
+        while len(kept) > _KEPT:
+            kept.popitem(last=False)
+    return _sent(request, text, generation, 200, {})
+
+
+def _rendered(request: Request, template: str, values: dict[str, Any]) -> bytes:
     pages: Pages = request.app.state.pages
-    language, root = language_of(request), public_url(request)
+    root = public_url(request)
     here = f"{root}{request.url.path}{'?' + request.url.query if request.url.query else ''}"
-    text = pages.render(template, language=language, root=root, here=here, **values).encode()
-    about = HEADERS | {"Content-Language": language, "Cache-Control": "no-cache", "Vary": "Accept, Accept-Language"}
-    about |= headers or {}
+    return pages.render(template, language=language_of(request), root=root, here=here, **values).encode()
+
+
+def _sent(request: Request, text: bytes, generation: int | None, status: int, headers: dict[str, str]) -> Response:
+    about = HEADERS | {"Content-Language": language_of(request), "Cache-Control": "no-cache"}
+    about |= {"Vary": "Accept, Accept-Language"} | headers
     if status != 200 or generation is None:
         return Response(text, status, headers=about, media_type="text/html")
-    about |= {"ETag": etag(generation, text), "KG-Generation": str(generation)}
+    about |= {"ETag": etag(generation, text)}
+    about |= {"KG-Generation": str(generation)} if generation else {}
     return unless_known(request, Response(text, headers=about, media_type="text/html"))
 
 

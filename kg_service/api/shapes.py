@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from kg_service.api import pages
+from kg_service.api.addresses import public_url
+from kg_service.api.parameters import read
 from kg_service.api.writing import ANSWERS, PARAMETERS, body_of, is_true, may_write, proposal
 from kg_service.changes import rules
 from kg_service.changes.writer import Writer
 from kg_service.errors import Violations
+from kg_service.linked_data.addresses import Addresses
+from kg_service.linked_data.profiles import HTML
 from kg_service.rdf import GRAPH_FORMATS, to_text
+from kg_service.rulebook import Rulebook
 from kg_service.settings import Settings
 from kg_service.sparql.protocol import negotiate
 from kg_service.sparql.sandbox import Sandbox, upload_format
 from kg_service.store import Delta
+from kg_service.web.vocabulary import ShapesPage
 
 METHODS = ["GET", "HEAD", "POST", "DELETE"]
 _FORMATS = tuple(f for f in GRAPH_FORMATS if (f.rdf and not f.rdf.supports_datasets) or f.name == "json-ld")
@@ -58,10 +68,7 @@ async def shapes(request: Request) -> Response:
     """Reads the shapes in force, or changes them."""
     settings: Settings = request.app.state.settings
     if request.method in ("GET", "HEAD"):
-        how = negotiate(request.headers.get("accept", "*/*"), _FORMATS) or _FORMATS[0]
-        return Response(
-            to_text(rules.quads(settings.own_folder), how), media_type=how.media_type, headers={"Vary": "Accept"}
-        )
+        return await _shown(request)
     may_write(request)
     body = await body_of(request, settings.max_body_bytes)
     new = None
@@ -76,3 +83,37 @@ async def shapes(request: Request) -> Response:
     if report.blocks and not is_true(request, "force"):
         raise Violations("the graph breaks these shapes; those in force stay", report)
     return JSONResponse({"dry_run": wanted.dry_run, "report": report.to_dict()})
+
+
+@lru_cache(2)
+def _rulebook(root: Path, _: tuple[tuple[str, int], ...]) -> Rulebook:
+    return Rulebook(rules.quads(root))
+
+
+def rulebook(settings: Settings) -> Rulebook:
+    """The shapes in force as people read them."""
+    return _rulebook(settings.own_folder, rules.state(settings.own_folder))
+
+
+async def _shown(request: Request) -> Response:
+    """The shapes in force: as RDF, or as a page for those who prefer HTML."""
+    settings: Settings = request.app.state.settings
+    how = negotiate(request.headers.get("accept", "*/*"), (*_FORMATS, HTML)) or _FORMATS[0]
+    if how is not HTML:
+        text = await asyncio.to_thread(lambda: to_text(rules.quads(settings.own_folder), how))
+        return Response(text, media_type=how.media_type, headers={"Vary": "Accept"})
+    read(request, [pages.LANGUAGE])
+
+    def values() -> dict[str, Any]:
+        return {
+            "shapes": ShapesPage(
+                rulebook(settings),
+                ontology=request.app.state.ontology,
+                addresses=Addresses(public_url(request)),
+                catalogue=request.app.state.pages.catalogues[pages.language_of(request)],
+            )
+        }
+
+    return await pages.long_page(
+        request, "shapes.html", generation=0, state=rules.state(settings.own_folder), values=values
+    )

@@ -46,6 +46,11 @@ def quads(root: Path) -> list[Quad]:
     return [quad for path in sources(root) for quad in parse_file(path)]
 
 
+def state(root: Path) -> tuple[tuple[str, int], ...]:
+    """What changes when other shapes come into force."""
+    return tuple((str(path), path.stat().st_mtime_ns) for path in sources(root))
+
+
 def adopt(
     store: EmbeddedStore, new: Sequence[Quad] | None, proposal: Proposal, *, force: bool
 ) -> tuple[Shapes | None, Report]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlencode
 
-from kg_service.rdf import ENTITY, GRAPH, ONTOLOGY, NamedNode
+from kg_service.rdf import ENTITY, GRAPH, ONTOLOGY, RDF_TYPE, SHAPE, NamedNode
 
 #: What a path may hold as it is; "%" stays, because an IRI may hold it.
 _PLAIN = "/%:@!$&'()*+,;=~-._"
@@ -21,13 +21,20 @@ class Addresses:
 
     def page(self, iri: str) -> str:
         """The page for people about a thing."""
-        if iri.startswith(ONTOLOGY):
-            return f"{self.root}/ontology#{quote(iri.removeprefix(ONTOLOGY))}"
+        for begin, door in ((ONTOLOGY, "ontology"), (SHAPE, "shapes")):
+            if iri.startswith(begin) or iri == begin[:-1]:
+                anchor = quote(iri[len(begin) :])
+                return f"{self.root}/{door}{'#' if anchor else ''}{anchor}"
         return self._about("page", iri)
 
     def page_of(self, iri: str, property: str, direction: str, page: int) -> str:
         """The page for people with one page of the values of a property."""
         return _with(self._about("page", iri), {"property": property, "direction": direction, "page": str(page)})
+
+    def instances(self, iri: str) -> str:
+        """The page with the instances of a class."""
+        about = f"{self.root}/describe?{urlencode({'iri': iri})}"
+        return _with(about, {"property": RDF_TYPE.value, "direction": "in"})
 
     def data(self, iri: str, ending: str = "", **parameters: str) -> str:
         """The document about a thing; an ending, such as ttl, chooses the format."""

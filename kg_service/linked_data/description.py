@@ -146,7 +146,7 @@ async def _described(
     asking: Asking, thing: NamedNode, properties: list[Property], claims: int | None, *, with_graphs: bool
 ) -> Description:
     """The whole description; `claims` is how many there are about the thing, None when that was not asked."""
-    properties.sort(key=lambda each: (each.direction is Direction.IN, _order(each.iri)))
+    properties.sort(key=_order)
     evidence = await _evidence(asking, thing, properties, claims, with_graphs=with_graphs)
     shown = {thing, *(value.term for each in properties for value in each.values)}
     shown |= {quad.object for quad in evidence}
@@ -236,9 +236,23 @@ def _quads(rows: Iterable[Row]) -> set[Quad]:
 
 
 #: Properties that come first, in this order; the others follow by IRI.
-_FIRST = [RDF_TYPE.value, PREF_LABEL.value, PREFIXES["skos"] + "altLabel", PREFIXES["skos"] + "definition"]
+_FIRST = [
+    RDF_TYPE.value,
+    *(PREFIXES["skos"] + name for name in ("prefLabel", "altLabel", "notation", "definition")),
+    *(PREFIXES["sse"] + name for name in ("acronym", "description", "purpose", "text", "heading")),
+    *(PREFIXES["rdf"] + name for name in ("subject", "predicate", "object")),
+    *(PREFIXES["schema"] + name for name in ("startDate", "endDate")),
+    *(PREFIXES["oa"] + name for name in ("prefix", "exact", "suffix", "start", "end")),
+]
 
 
-def _order(property: NamedNode) -> tuple[int, str]:
-    iri = property.value
-    return (_FIRST.index(iri) if iri in _FIRST else len(_FIRST), iri)
+#: Properties of claims, whose things come last among those that refer to another.
+_OF_CLAIMS = [PREFIXES["rdf"] + name for name in ("subject", "predicate", "object")]
+
+
+def _order(of: Property) -> tuple[bool, int, str]:
+    """Outgoing before incoming, claims last; the well-known first, the others by IRI."""
+    iri = of.iri.value
+    if of.direction is Direction.IN:
+        return True, int(iri in _OF_CLAIMS), iri
+    return False, _FIRST.index(iri) if iri in _FIRST else len(_FIRST), iri

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from kg_service.linked_data import Description, Property, Value
 from kg_service.linked_data.addresses import Addresses
 from kg_service.linked_data.documents import neighbours
-from kg_service.linked_data.questions import EVIDENCE, OBJECT, PREDICATE, Direction
+from kg_service.linked_data.questions import EVIDENCE, OBJECT, PREDICATE, SUBJECT, Direction
 from kg_service.ontology import Ontology
 from kg_service.rdf import GRAPH, PREFIXES, Literal, NamedNode, Term
+from kg_service.rulebook import compact
 from kg_service.web.rendering import Catalogue, href
 
 _SSE, _OA, _DCTERMS, _XSD = (PREFIXES[name] for name in ("sse", "oa", "dcterms", "xsd"))
@@ -64,6 +65,11 @@ class Statement:
     claims: tuple[Claim, ...]
     graphs: tuple[Shown, ...]
 
+    @property
+    def certainties(self) -> tuple[Shown, ...]:
+        """How certain its claims are, each degree once."""
+        return tuple(dict.fromkeys(claim.certainty for claim in self.claims if claim.certainty))
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -76,6 +82,11 @@ class Group:
     pages: int
     all: str
     steps: Mapping[str, str]
+
+    @property
+    def is_of_claims(self) -> bool:
+        """Whether the other ends are claims about the thing, which its statements show already."""
+        return self.name.iri in (SUBJECT.value, PREDICATE.value, OBJECT.value)
 
 
 class Page:
@@ -134,12 +145,7 @@ class Page:
 
     def compact(self, iri: str) -> str:
         """An IRI as people write it: with a prefix where one fits, a graph by its name."""
-        if iri.startswith(GRAPH):
-            return iri.removeprefix(GRAPH)
-        for prefix, begin in sorted(PREFIXES.items(), key=lambda each: -len(each[1])):
-            if iri.startswith(begin) and iri != begin:
-                return f"{prefix}:{iri.removeprefix(begin)}"
-        return iri
+        return iri.removeprefix(GRAPH) if iri.startswith(GRAPH) else compact(iri)
 
     def _group(self, of: Property) -> Group:
         about = self._about.iri.value
