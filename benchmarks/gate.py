@@ -140,20 +140,20 @@ class Changes:
 def judged(gate: Gate, store: Store, delta: Delta) -> tuple[float, float, int, bool]:
     """Milliseconds on the clock and of the CPU, how many focus nodes were judged, and whether the change is refused."""
     store.extend(delta.added)
-    clock, cpu = time.perf_counter(), time.process_time()
-    affected = gate.affected(store, delta)
+    cpu, clock = time.process_time(), time.perf_counter()
+    affected = gate.affected(store, delta, store)  # no change here makes or ends a subclass
     clock, cpu = time.perf_counter() - clock, time.process_time() - cpu
     for quad in delta.removed:
         store.remove(quad)
-    begun, begun_cpu = time.perf_counter(), time.process_time()
+    begun_cpu, begun = time.process_time(), time.perf_counter()
     after = gate.judge(store, affected)
     clock, cpu = clock + time.perf_counter() - begun, cpu + time.process_time() - begun_cpu
     store.extend(delta.removed)
     for quad in delta.added:
         store.remove(quad)
     if after.results:
-        begun, begun_cpu = time.perf_counter(), time.process_time()
-        after = after.without(gate.judge(store, affected))
+        begun_cpu, begun = time.process_time(), time.perf_counter()
+        after = after.without(gate.judge(store, gate.narrowed(affected, after)))
         clock, cpu = clock + time.perf_counter() - begun, cpu + time.process_time() - begun_cpu
     return clock * 1000, cpu * 1000, len(affected.foci), after.blocks
 

@@ -32,6 +32,7 @@ SHAPE = "https://w3id.org/sse-kg/shapes#"
 GENID = "https://w3id.org/sse-kg/.well-known/genid/"
 
 RDF_TYPE = NamedNode("http://www.w3.org/1999/02/22-rdf-syntax-ns#type")
+RDFS_SUBCLASS = NamedNode("http://www.w3.org/2000/01/rdf-schema#subClassOf")
 PREF_LABEL = NamedNode("http://www.w3.org/2004/02/skos/core#prefLabel")
 
 #: What answers are written with; entity types get a prefix each, so that slugs stay readable.

@@ -213,13 +213,13 @@ def _is_most_of_it(store: EmbeddedStore, change: Delta) -> bool:
 def _judged_around(store: EmbeddedStore, change: Delta, gate: Gate, language: str) -> Report:
     """Judges what the change can reach: found while the database holds both what was and what will be."""
     store.stage(Delta(added=change.added))
-    affected = gate.affected(store.working, change)
+    affected = gate.affected(store.working, change, store.classes)
     store.stage(Delta(removed=change.removed))
     after = gate.judge(store.working, affected, language)
     if not after.results:
         return after
     store.stage(change.inverse)
-    before = gate.judge(store.working, affected, language)
+    before = gate.judge(store.working, gate.narrowed(affected, after), language)
     store.stage(change)
     return after.without(before)
 

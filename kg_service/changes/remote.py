@@ -74,7 +74,7 @@ class RemoteGate:
             world.extend(quad for quad in change.removed if isinstance(quad.graph_name, DefaultGraph))
             for quad in change.added:
                 world.remove(quad)
-            report = report.without(self._gate.judge(world, affected, language))
+            report = report.without(self._gate.judge(world, self._gate.narrowed(affected, report), language))
         return replace(report, results=in_order([*report.results, *misplaced(change, language)]))
 
 

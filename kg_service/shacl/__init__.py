@@ -17,7 +17,7 @@ in the other instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +25,9 @@ from pyoxigraph import NamedNode, Quad, Store, Triple
 
 from kg_service.rdf import GRAPH_FORMATS, parse_file
 from kg_service.shacl.compiler import Compiler, Plan
+from kg_service.shacl.everywhere import NOTHING_KNOWN, Everywhere, everywhere
 from kg_service.shacl.graph import ShapesError
-from kg_service.shacl.marks import Asked
+from kg_service.shacl.marks import Asked, class_tree
 from kg_service.shacl.reader import read_shapes
 from kg_service.shacl.report import Report, Result, in_order
 from kg_service.shacl.shapes import VIOLATION
@@ -99,12 +100,23 @@ def merged(store: Store, graphs: Iterable[NamedNode]) -> Store:
 
 
 def results_of(
-    store: Asked, plans: Iterable[Plan], shapes: Shapes, language: str, progress: Progress = no_progress
+    store: Asked,
+    plans: Sequence[Plan],
+    shapes: Shapes,
+    language: str,
+    progress: Progress = no_progress,
+    known: Everywhere | None = None,
 ) -> Iterator[Result]:
-    """The results of some of the plans, as they are found: Violations before those of other severities."""
+    """The results of some of the plans, as they are found: Violations before those of other severities.
+
+    `known` is what holds of the whole store; without it that is found out first, if the store is pyoxigraph's.
+    """
     checks = [check for plan in plans for check in plan.all_checks()]
     checks.sort(key=lambda check: check.shape.severity != VIOLATION)
-    run = Run(store, shapes.triples)
+    classes = class_tree(store)
+    if known is None:
+        known = everywhere(store, plans, classes) if isinstance(store, Store) else NOTHING_KNOWN
+    run = Run(store, shapes.triples, classes=classes, everywhere=known)
     for number, check in enumerate(checks):
         progress("checking", number, len(checks))
         yield from (as_result(violation, language) for violation in run.results(check))

@@ -18,9 +18,10 @@ from pyoxigraph import BlankNode, NamedNode, QuerySolutions, Store
 from kg_service.shacl import queries
 from kg_service.shacl.expressions import both
 from kg_service.shacl.graph import Node, ShapesError
-from kg_service.shacl.inline import fresh_variables, inlined, is_inlined, screened, value_test
+from kg_service.shacl.inline import fresh_variables, inlined, is_inlined, qualifies, screened, value_test
 from kg_service.shacl.marks import ClassTree
 from kg_service.shacl.paths import sparql
+from kg_service.shacl.patterns import Needs, needs_of
 from kg_service.shacl.prebinding import FOCUS, Unsupported, prebind_ask, prebind_select
 from kg_service.shacl.queries import Source
 from kg_service.shacl.shapes import (
@@ -42,10 +43,15 @@ SHAPES_GRAPH = NamedNode("urn:x-shacl:shapes-graph")
 
 @dataclass(frozen=True, eq=False)
 class Screen:
-    """A query for the target nodes that fail at least one of the checks that it stands before."""
+    """Before checks: the target nodes that do not conform to the shape are those that fail at least one of them."""
 
     source: Source
-    query: str
+    shape: Shape
+
+    def query(self, shape: Shape) -> str:
+        """The query for the target nodes that fail the shape: the screen's own, or what is left to look for in it."""
+        failed = inlined(shape, "?this", fresh_variables())
+        return f"SELECT ?this WHERE {{ {self.source.pattern('?this')} FILTER(!{failed}) }}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,11 +88,15 @@ class ShapesCheck(Check):
 
 @dataclass(frozen=True, eq=False)
 class SparqlCheck(Check):
-    """A SPARQL rule; `single` is its text with FOCUS when it must be run for one focus node at a time."""
+    """A SPARQL rule; `single` is its text with FOCUS when it must be run for one focus node at a time.
+
+    `needs` is what a focus node must have itself for the rule to find anything there, as far as that can be told.
+    """
 
     constraint: SparqlRule
     single: str | None
     uses_shapes_graph: bool
+    needs: Needs
 
 
 AnyCheck: TypeAlias = DirectCheck | ValuesCheck | ShapesCheck | SparqlCheck
@@ -121,10 +131,7 @@ class Compiler:
         source = Source(shape.targets)
         if not self.inlines:
             return self.plan(shape, source)
-        failed = inlined(screened(shape), "?this", fresh_variables())
-        return self.plan(
-            shape, source, Screen(source, f"SELECT ?this WHERE {{ {source.pattern('?this')} FILTER(!{failed}) }}")
-        )
+        return self.plan(shape, source, Screen(source, screened(shape)))
 
     def plan(self, shape: Shape, source: Source, screen: Screen | None = None) -> Plan:
         """The plan of a shape for the nodes of a source."""
@@ -166,7 +173,7 @@ class Compiler:
                     yield self._logic(constraint, shape, source)
                 return
             case Qualified():
-                yield self._qualified(constraint, shape, source)
+                yield self._qualified(constraint, shape, source, screen)
                 return
             case SparqlRule():
                 yield self._sparql(constraint, shape, source)
@@ -190,16 +197,13 @@ class Compiler:
         plans = tuple(self.plan(each, inner) for each in constraint.shapes)
         return ShapesCheck(shape, source, query, None, constraint, plans)
 
-    def _qualified(self, constraint: Qualified, shape: Shape, source: Source) -> AnyCheck:
+    def _qualified(self, constraint: Qualified, shape: Shape, source: Source, screen: Screen | None) -> AnyCheck:
         assert shape.path is not None
+        fits = qualifies(constraint, "?value", fresh_variables()) if self.inlines else None
+        if fits is not None:
+            query = queries.qualified_count(constraint, shape, source, fits)
+            return DirectCheck(shape, source, query, screen, constraint)
         judged = (constraint.shape, *constraint.siblings)
-        texts = [inlined(each, "?value", fresh) for fresh in [fresh_variables()] for each in judged]
-        known = [text for text in texts if text is not None]
-        if self.inlines and len(known) == len(texts):
-            fits = both([known[0], *(f"!{text}" for text in known[1:])])
-            return DirectCheck(
-                shape, source, queries.qualified_count(constraint, shape, source, fits), None, constraint
-            )
         pairs = queries.walk_or_stay(source.pattern("?this"), "?this", shape.path, "?value")
         plans = tuple(self.plan(each, source.beyond(shape.path)) for each in judged)
         return ShapesCheck(shape, source, f"SELECT DISTINCT ?this ?value WHERE {{ {pairs} }}", None, constraint, plans)
@@ -225,7 +229,11 @@ class Compiler:
         if not isinstance(found, QuerySolutions):
             raise ShapesError(f"{shape.place}: the query of {rule.node} must be a SELECT query")
         uses_graph = re.search(r"[?$]shapesGraph\b", rule.query) is not None
-        return SparqlCheck(shape, source, query, None, rule, text if runs_singly else None, uses_graph)
+        return SparqlCheck(shape, source, query, None, rule, text if runs_singly else None, uses_graph, _needs(rule))
+
+
+def _needs(rule: SparqlRule) -> Needs:
+    return Needs(frozenset()) if rule.is_ask or rule.parameters else needs_of(rule.prologue + rule.query)
 
 
 def as_iri(node: Node) -> NamedNode:

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, product
 from typing import Any, TypeAlias, TypeVar
 
@@ -34,7 +34,7 @@ from kg_service.shacl.marks import ClassTree
 from kg_service.shacl.nodes import Nodes
 from kg_service.shacl.paths import Predicate, sparql
 from kg_service.shacl.patterns import THIS, Pattern, is_variable
-from kg_service.shacl.reach import Signs, Unit, Way, columns_of, identities_of, rule_column, rule_needs, units_of
+from kg_service.shacl.reach import Signs, Unit, Way, columns_of, identities_of, rule_column, units_of
 from kg_service.shacl.report import in_order
 from kg_service.shacl.validator import Run, as_result
 from kg_service.store import Delta
@@ -98,27 +98,32 @@ class Gate:
                 self._walks.setdefault(way.predicate, []).append(walk)
             else:
                 self._members.setdefault(str(way.kind), []).append(walk)
+        self._named: dict[tuple[object, ...], set[int]] = defaultdict(set)
+        for number, unit in enumerate(self._units):
+            for identity in identities_of(unit):
+                self._named[identity].add(number)
         rules = ((number, rule_column(unit.check)) for number, unit in enumerate(self._units))
         self._rules = {number: text for number, text in rules if text is not None}
-        self._needs = {unit.check: needs for unit in self._units if (needs := rule_needs(unit.check)) is not None}
         self._verdicts = Verdicts()
         self._kinds = frozenset(self._members) | self._targets.classes.keys()
         self._tree, self._tree_text = ClassTree(()), b""
+        self._tree_of: object = None
         self._columns: dict[frozenset[int], list[tuple[frozenset[int], str]]] = {}
         self._fan_in: dict[NamedNode, float] = {}
 
-    def affected(self, store: Store, delta: Delta) -> Affected:
+    def affected(self, store: Store, delta: Delta, classes: object = None) -> Affected:
         """The units and focus nodes whose results the change can alter.
 
         The store's default graph must hold the state before and the state after together: additions applied, removals
-        not yet. The change must be the effective one, with literals as the store keeps them.
+        not yet. The change must be the effective one, with literals as the store keeps them. `classes` is another
+        object whenever the store's subclasses may be others than at the last call; None where that is not known.
         """
         changed = {quad for part in (delta.added, delta.removed) for quad in part if _counts(quad)}
         found = _Found()
         for walk in self._walks[None] if len(delta) else ():
             if not walk.way.is_local:  # perhaps of named graphs
                 found.whole |= walk.units
-        tree, nodes = self._class_tree(store), Nodes(store)
+        tree, nodes = self._class_tree(store, classes), Nodes(store)
         for subject in {quad.subject for quad in changed}:
             nodes.about(subject)
         is_reclassifying = any(quad.predicate == SUBCLASS for quad in changed)
@@ -168,6 +173,21 @@ class Gate:
                 for unit in units
                 for violation in run.results(self._units[unit].check)
             )
+        )
+
+    def narrowed(self, affected: Affected, report: Report) -> Affected:
+        """What of it can have given the results of the report; to look for the same results in the other state."""
+        suspects: set[int] = set()
+        at: dict[Term, set[int]] = defaultdict(set)
+        for result in report.results:
+            units = self._named[str(result.shape), result.component, result.constraint]
+            suspects |= units
+            at[result.focus] |= units
+        # Of a shape inside another the focus node is a value; which node of the target leads there is not known.
+        inner = {unit for unit in suspects if self._units[unit].check.source.parent is not None}
+        foci = {node: units & (inner | at[node]) for node, units in affected.foci.items()}
+        return replace(
+            affected, foci={node: units for node, units in foci.items() if units}, whole=affected.whole & suspects
         )
 
     def report_at(self, store: Store, nodes: Iterable[Writable], language: str = "en") -> Report:
@@ -375,7 +395,7 @@ class Gate:
         suspects: dict[int, dict[Writable, None]],
     ) -> dict[Writable, frozenset[int]]:
         """The units and foci that look-ups cannot judge; those that they find fault with become suspects."""
-        view = View(nodes, tree, self._verdicts, self._needs)
+        view = View(nodes, tree, self._verdicts)
         waiting = [(node, unit) for node, units in present.items() for unit in units]
         is_new = True
         while is_new:
@@ -405,8 +425,11 @@ class Gate:
             self._columns[units] = columns + rules
         return self._columns[units]
 
-    def _class_tree(self, store: Store) -> ClassTree:
+    def _class_tree(self, store: Store, classes: object = None) -> ClassTree:
         """The classes of the store, made anew only when they are not those of last time."""
+        if classes is not None and classes is self._tree_of:
+            return self._tree
+        self._tree_of = classes
         solutions: Any = store.query(f"SELECT ?below ?above WHERE {{ ?below {SUBCLASS} ?above }}")
         text = solutions.serialize(format=QueryResultsFormat.TSV)
         if text != self._tree_text:

@@ -25,6 +25,7 @@ from kg_service.shacl.shapes import (
     HasValue,
     Logic,
     Pair,
+    Qualified,
     Shape,
     UniqueLang,
     ValueTest,
@@ -73,6 +74,12 @@ def value_test(constraint: Constraint, v: str, fresh: Iterator[str]) -> str | No
             return f"!EXISTS {{ {v} {predicate} {next(fresh)} FILTER({not_in(predicate, allowed)}) }}"
         case _:
             return None
+
+
+def qualifies(constraint: Qualified, v: str, fresh: Iterator[str]) -> str | None:
+    """The expression that is true when the node in `v` counts: it conforms to the shape and to none of its siblings."""
+    wanted, *unwanted = (inlined(each, v, fresh) for each in (constraint.shape, *constraint.siblings))
+    return _all([wanted, *(text and f"!{text}" for text in unwanted)])
 
 
 def exists(v: str, path: Path, end: str, fresh: Iterator[str], also: str = "") -> str:
@@ -172,6 +179,16 @@ def _of_set(constraint: Constraint, shape: Shape, v: str, fresh: Iterator[str]) 
             return "!" + exists(v, path, w, fresh, exists(v, path, u, fresh, f"!sameTerm({w}, {u})"))
         case Pair(other=other), name:
             return _compared(name, v, path, other, fresh)
+        case Qualified(number=1), name:
+            fits = qualifies(constraint, w, fresh)
+            if fits is None:
+                return None
+            if name == "QualifiedMinCount":
+                return exists(v, path, w, fresh, fits)
+            again = qualifies(constraint, u, fresh)
+            return "!" + exists(
+                v, path, w, fresh, both([fits, exists(v, path, u, fresh, f"!sameTerm({w}, {u}) && {again}")])
+            )
         case UniqueLang(), _:
             tagged = f'isLiteral({w}) && isLiteral({u}) && LANG({w}) != "" && LCASE(LANG({w})) = LCASE(LANG({u}))'
             return "!" + exists(v, path, w, fresh, exists(v, path, u, fresh, f"{tagged} && !sameTerm({w}, {u})"))

@@ -65,7 +65,7 @@ def _with_graph(graph: Store, gate: Gate, data: frozenset[Quad], language: str) 
         graph.remove(quad)
     subjects = {quad.subject for quad in sent}
     if any(result.focus not in subjects for result in after.results):
-        brought = after.without(gate.judge(graph, affected, language)).results
+        brought = after.without(gate.judge(graph, gate.narrowed(affected, after), language)).results
         about = (result for result in after.results if result.focus in subjects)
         after = Report((*about, *(result for result in brought if result.focus not in subjects)))
     blank = {name: term for term, name in names.items()}

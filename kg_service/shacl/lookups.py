@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 from pydantic_core import SchemaValidator
@@ -23,7 +23,6 @@ from kg_service.shacl.inline import component_name
 from kg_service.shacl.marks import ClassTree
 from kg_service.shacl.nodes import Nodes
 from kg_service.shacl.paths import Alternative, Inverse, Path, Predicate, steps
-from kg_service.shacl.patterns import Needs
 from kg_service.shacl.reach import constraints_of, prefix_of
 from kg_service.shacl.shapes import (
     Closed,
@@ -144,8 +143,8 @@ class Verdicts:
 class View:
     """One state of a graph; nothing may be written to the store while it is used."""
 
-    def __init__(self, nodes: Nodes, tree: ClassTree, verdicts: Verdicts, needs: Mapping[AnyCheck, Needs]) -> None:
-        self._nodes, self._tree, self._verdicts, self._needs = nodes, tree, verdicts, needs
+    def __init__(self, nodes: Nodes, tree: ClassTree, verdicts: Verdicts) -> None:
+        self._nodes, self._tree, self._verdicts = nodes, tree, verdicts
         self._kinds: dict[NamedNode, list[NamedNode] | None] = {}
         self._instances: dict[tuple[Term, NamedNode], bool | None] = {}
 
@@ -162,8 +161,8 @@ class View:
         return _every(self._keeps(constraint, check.shape, node) for node in nodes for constraint in found)
 
     def _finds_nothing(self, check: SparqlCheck, focus: Term) -> bool | None:
-        needs, held = self._needs.get(check), self._nodes.about(focus)
-        if needs is None or held is None:
+        needs, held = check.needs, self._nodes.about(focus)
+        if check.source.parent is not None or held is None:
             return None
         if not needs.predicates <= held.keys():
             return True

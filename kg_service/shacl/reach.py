@@ -34,12 +34,10 @@ from kg_service.shacl.inline import component_name, fresh_variables, inlined, is
 from kg_service.shacl.paths import Edge, Inverse, Path, Predicate, edges, in_sequence, is_nullable
 from kg_service.shacl.patterns import (
     THIS,
-    Needs,
     Pattern,
     Unreadable,
     has_solution,
     is_variable,
-    needs_of,
     placed_patterns,
     variables_of,
 )
@@ -167,13 +165,6 @@ def rule_column(check: AnyCheck) -> str | None:
     except SyntaxError:
         return None
     return text
-
-
-def rule_needs(check: AnyCheck) -> Needs | None:
-    """What a node needs for a rule in SPARQL that stands at the focus node itself to find anything."""
-    if not isinstance(check, SparqlCheck) or check.source.parent is not None or check.constraint.is_ask:
-        return None
-    return None if check.constraint.parameters else needs_of(check.constraint.prologue + check.constraint.query)
 
 
 def _is_inlined(check: AnyCheck) -> bool:

@@ -22,6 +22,7 @@ from kg_service.shacl.compiler import (
     ValuesCheck,
     as_iri,
 )
+from kg_service.shacl.everywhere import NOTHING_KNOWN, Everywhere
 from kg_service.shacl.graph import ShapesError, Term
 from kg_service.shacl.inline import component_name
 from kg_service.shacl.marks import Asked, ClassTree, class_tree, for_nodes
@@ -59,6 +60,7 @@ class Run:
     shapes_graph: tuple[Triple, ...]
     given: tuple[NamedNode | Literal, ...] | None = None
     classes: ClassTree | None = None
+    everywhere: Everywhere = NOTHING_KNOWN
     _failing: dict[Plan, frozenset[Term]] = field(default_factory=dict)
     _ways: dict[Source, dict[Term, int]] = field(default_factory=dict)
     _suspects: dict[Screen, frozenset[Term]] = field(default_factory=dict)
@@ -130,7 +132,9 @@ class Run:
 
     def _suspects_of(self, screen: Screen) -> frozenset[Term]:
         if screen not in self._suspects:
-            rows = self._rows(screen.source, screen.query, "this")
+            rest = self.everywhere.rest(screen.shape)
+            is_anything = rest.constraints or rest.properties
+            rows = self._rows(screen.source, screen.query(rest), "this") if is_anything else ()
             self._suspects[screen] = frozenset(node for (node,) in rows)
         return self._suspects[screen]
 
@@ -193,6 +197,8 @@ class Run:
     # SPARQL rules
 
     def _sparql(self, check: SparqlCheck) -> Iterator[Violation]:
+        if self.everywhere.lacks(self.store, check.needs):
+            return
         store = self._with_shapes_graph if check.uses_shapes_graph else self.store
         for query in self._queries(check):
             solutions: Any = store.query(query)

@@ -19,24 +19,31 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
-from pyoxigraph import RdfFormat, Store
+from pyoxigraph import NamedNode, RdfFormat, Store
 
 from kg_service.errors import KgError, StoreError, TooLarge, from_problem
 from kg_service.shacl import Progress, Report, Result, Shapes, no_progress, results_of
 from kg_service.shacl.compiler import Plan
+from kg_service.shacl.everywhere import Everywhere, are_passed, chosen, predicate_of, value_tests
+from kg_service.shacl.marks import class_tree
 from kg_service.shacl.report import in_order
 from kg_service.shacl.shapes import VIOLATION
 from kg_service.store import generations
 from kg_service.store.frames import begin, end_with_parent, limit_memory, receive, refuse, send, send_data
 
+T = TypeVar("T")
+
 _FORK = multiprocessing.get_context("fork")
-_LINES = 1000  # in one message
+_MESSAGE = 2**18  # characters of N-Triples sent together
+#: Objects are looked up once each where among so many triples of a predicate each is shared by so many.
+_SAMPLE, _SHARED = 10_000, 3
 _TOO_LARGE = "validating the graph needs more memory than it may have"
 
 
@@ -146,25 +153,45 @@ def _read(folder: str, share: int, of: int, out: Connection) -> None:
     end_with_parent()
     store = Store.read_only(folder)
     lines: list[str] = []
-    for predicate in _share(store, share, of):
-        rows: Any = store.query(f"SELECT ?s ?o WHERE {{ ?s {predicate} ?o }}")
-        for row in rows:
-            lines.append(f"{row[0]} {predicate} {row[1]} .\n")
-            if len(lines) >= _LINES:
+    size = 0
+    for predicate in _share(_uses(store), share, of):
+        for text in _texts(store, predicate):
+            lines.append(text)
+            size += len(text)
+            if size >= _MESSAGE:
                 out.send_bytes("".join(lines).encode())
                 lines.clear()
+                size = 0
     out.send_bytes("".join(lines).encode())
 
 
-def _share(store: Store, share: int, of: int) -> Iterator[str]:
+def _share(uses: Mapping[NamedNode, int], share: int, of: int) -> Iterator[NamedNode]:
     """A share of the predicates: each reader counts for itself and comes to the same sharing out."""
-    rows: Any = store.query("SELECT ?p (COUNT(*) AS ?n) WHERE { ?s ?p ?o } GROUP BY ?p")
     filled = [0] * of
-    for count, predicate in sorted(((int(row["n"].value), str(row["p"])) for row in rows), reverse=True):
+    for count, predicate in sorted(((count, str(predicate)) for predicate, count in uses.items()), reverse=True):
         least = filled.index(min(filled))
         filled[least] += count
         if least == share:
-            yield predicate
+            yield NamedNode(predicate[1:-1])
+
+
+def _texts(store: Store, predicate: NamedNode) -> Iterator[str]:
+    """The triples of a predicate as N-Triples.
+
+    Looking up what a number in the index stands for is what takes the time. Where objects are shared, each is looked
+    up once.
+    """
+    of = f"{{ ?s {predicate} ?o }}"
+    rows: Any = store.query(f"SELECT (COUNT(DISTINCT ?o) AS ?n) WHERE {{ SELECT ?o WHERE {of} LIMIT {_SAMPLE} }}")
+    if int(next(rows)["n"].value) > _SAMPLE // _SHARED:
+        for subject, value in store.query(f"SELECT ?s ?o WHERE {of}"):  # type: ignore[union-attr]
+            yield f"{subject} {predicate} {value} .\n"
+        return
+    for value, subjects in store.query(  # type: ignore[union-attr]
+        f'SELECT ?o (GROUP_CONCAT(STR(?s); separator=" ") AS ?all) WHERE {of} GROUP BY ?o'
+    ):
+        end = f"> {predicate} {value} .\n"
+        yield f"<{subjects.value.replace(' ', f'{end}<')}{end}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,25 +202,35 @@ class _Part:
     others: list[Result]
 
 
-def _judge(store: Store, shapes: Shapes, limit: int | None, language: str, asked: Connection) -> None:
-    """Answers the numbers of plans with what these found, until the other end closes."""
-    end_with_parent()
-    while True:
-        try:
-            plan = shapes.plans[asked.recv()]
-        except EOFError:
-            return
-        try:
-            asked.send(_part(store, plan, shapes, limit, language))
-        except KgError as error:
-            asked.send(error)
-        except MemoryError:
-            asked.send(TooLarge(_TOO_LARGE))
+def judged(
+    store: Store, shapes: Shapes, *, limit: int | None, language: str, processes: int, progress: Progress
+) -> Report:
+    """The report on a store in memory, by processes that share it. No other thread may run in this one."""
+    gc.freeze()  # so that counting references does not copy what is shared
+    classes, uses = class_tree(store), _uses(store)
+    predicates = frozenset(uses)
+    tests = sorted(value_tests(shapes.plans).items(), key=lambda each: uses.get(predicate_of(each[0]), 0))
+    answers = _shared_out(
+        [partial(are_passed, store, step, some, predicates, classes) for step, some in tests],
+        processes,
+        lambda done: progress("testing values", done, len(tests)),
+    )
+    held = (chosen(step, some, answer) for (step, some), answer in zip(tests, answers, strict=True))
+    known = Everywhere(frozenset().union(*held), predicates)
+    weights = _weights(store, shapes.plans, uses)
+    plans = sorted(shapes.plans, key=weights.__getitem__)
+    parts = _shared_out(
+        [partial(_part, store, plan, shapes, limit, language, known) for plan in plans],
+        processes,
+        lambda done: progress("checking", done, len(plans)),
+    )
+    found = dict(zip(plans, parts, strict=True))
+    return _merged([found[plan] for plan in shapes.plans], limit)
 
 
-def _part(store: Store, plan: Plan, shapes: Shapes, limit: int | None, language: str) -> _Part:
+def _part(store: Store, plan: Plan, shapes: Shapes, limit: int | None, language: str, known: Everywhere) -> _Part:
     part = _Part([], [])
-    for result in results_of(store, (plan,), shapes, language):
+    for result in results_of(store, (plan,), shapes, language, known=known):
         found = part.violations if result.severity == VIOLATION else part.others
         if limit is None or len(found) <= limit:
             found.append(result)
@@ -202,21 +239,16 @@ def _part(store: Store, plan: Plan, shapes: Shapes, limit: int | None, language:
     return part
 
 
-def judged(
-    store: Store, shapes: Shapes, *, limit: int | None, language: str, processes: int, progress: Progress
-) -> Report:
-    """The report on a store in memory, by processes that share it. No other thread may run in this one."""
-    waiting = sorted(range(len(shapes.plans)), key=_weights(store, shapes.plans).__getitem__)
-    parts: dict[int, _Part] = {}
-    gc.freeze()  # so that counting references does not copy what is shared
+def _shared_out(tasks: Sequence[Callable[[], T]], processes: int, progress: Callable[[int], None]) -> list[T]:
+    """What the tasks give, in their order: the last is begun first, each by the process that is free next."""
+    waiting, found = list(range(len(tasks))), {}
     working: dict[Connection, int] = {}
     workers = []
-    for _ in range(min(processes, len(waiting))):
+    for _ in range(min(processes, len(tasks))):
         ours, theirs = _FORK.Pipe()
-        worker = _FORK.Process(target=_judge, args=(store, shapes, limit, language, theirs), daemon=True)
-        worker.start()
+        workers.append(_FORK.Process(target=_work, args=(tasks, theirs), daemon=True))
+        workers[-1].start()
         theirs.close()
-        workers.append(worker)
         working[ours] = waiting.pop()
         ours.send(working[ours])
     while working:
@@ -224,33 +256,50 @@ def judged(
             assert isinstance(connection, Connection)
             number = working.pop(connection)
             try:
-                found = connection.recv()
+                answer = connection.recv()
             except EOFError:
                 raise TooLarge(_TOO_LARGE) from None
-            if isinstance(found, KgError):
-                raise found
-            parts[number] = found
-            progress("checking", len(parts), len(shapes.plans))
-            if waiting:
-                working[connection] = waiting.pop()
-                connection.send(working[connection])
-            else:
-                connection.close()
-    return _merged([parts[number] for number in sorted(parts)], limit)
+            if isinstance(answer, KgError):
+                raise answer
+            found[number] = answer
+            progress(len(found))
+            following = waiting.pop() if waiting else None
+            connection.send(following)
+            if following is not None:
+                working[connection] = following
+    for worker in workers:
+        worker.join()
+    return [found[number] for number in range(len(tasks))]
 
 
-def _weights(store: Store, plans: Sequence[Plan]) -> list[int]:
+def _work(tasks: Sequence[Callable[[], object]], asked: Connection) -> None:
+    """Answers the numbers of tasks with what they give, until none follows."""
+    end_with_parent()
+    while (number := asked.recv()) is not None:
+        try:
+            asked.send(tasks[number]())
+        except KgError as error:
+            asked.send(error)
+        except MemoryError:
+            asked.send(TooLarge(_TOO_LARGE))
+
+
+def _uses(store: Store) -> dict[NamedNode, int]:
+    """How many triples each predicate has."""
+    rows: Any = store.query("SELECT ?p (COUNT(*) AS ?n) WHERE { ?s ?p ?o } GROUP BY ?p")
+    return {row["p"]: int(row["n"].value) for row in rows}
+
+
+def _weights(store: Store, plans: Sequence[Plan], uses: Mapping[NamedNode, int]) -> dict[Plan, int]:
     """About how much work each plan is: its targets times its checks."""
     rows: Any = store.query("SELECT ?c (COUNT(*) AS ?n) WHERE { ?s a ?c } GROUP BY ?c")
-    instances = {str(row["c"]): int(row["n"].value) for row in rows}
-    rows = store.query("SELECT ?p (COUNT(*) AS ?n) WHERE { ?s ?p ?o } GROUP BY ?p")
-    uses = {str(row["p"]): int(row["n"].value) for row in rows}
+    instances = {row["c"]: int(row["n"].value) for row in rows}
+    known: dict[str, Mapping[Any, int]] = {"class": instances, "subjects-of": uses, "objects-of": uses}
 
     def targets(plan: Plan) -> int:
-        known = {"class": instances, "subjects-of": uses, "objects-of": uses}
-        return sum(known.get(each.kind, {}).get(str(each.term), 1) for each in plan.shape.targets)
+        return sum(known.get(each.kind, {}).get(each.term, 1) for each in plan.shape.targets)
 
-    return [targets(plan) * (1 + sum(1 for _ in plan.all_checks())) for plan in plans]
+    return {plan: targets(plan) * (1 + sum(1 for _ in plan.all_checks())) for plan in plans}
 
 
 def _merged(parts: Iterable[_Part], limit: int | None) -> Report:

@@ -21,6 +21,7 @@ from typing import IO
 from pyoxigraph import DefaultGraph, NamedNode, Quad, Store
 
 from kg_service.errors import StoreDamaged, StoreError, StoreLocked, StoreUnwritable
+from kg_service.rdf import RDFS_SUBCLASS
 from kg_service.store import Delta, generations
 from kg_service.store.log import Entry, Log, Patch
 
@@ -76,6 +77,8 @@ class EmbeddedStore:
                 self._staged: list[tuple[Entry, Patch]] = []
                 #: What is staged is not known for certain, because writing failed: discard it, or open the store anew.
                 self.is_broken = False
+                #: Another object whenever the working database may have other subclasses than before.
+                self.classes = object()
             except BaseException:
                 self._lock.close()
                 raise
@@ -175,6 +178,8 @@ class EmbeddedStore:
     def stage(self, change: Delta) -> None:
         """Writes an effective change to the working database, where readers do not see it."""
         self.is_broken = True
+        if any(quad.predicate == RDFS_SUBCLASS for part in (change.added, change.removed) for quad in part):
+            self.classes = object()
         with _translated(self.root):
             for quad in change.removed:
                 self._store.remove(quad)
@@ -197,7 +202,7 @@ class EmbeddedStore:
 
     def discard(self) -> None:
         """Forgets everything that is staged."""
-        self.is_broken = True
+        self.is_broken, self.classes = True, object()
         with _translated(self.root):
             self._staged.clear()
             self._store = Store()  # the database must be closed before it can be made anew

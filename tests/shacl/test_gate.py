@@ -54,6 +54,8 @@ def judged_both_ways(
         store.remove(quad)
     before = gate.judge(store, affected)
     assert not everything(before) - everything(whole_before)
+    narrowed = gate.judge(store, gate.narrowed(affected, after))
+    assert everything(after.without(narrowed)) == everything(after.without(before))
     return after.without(before), whole_after.without(whole_before)
 
 
