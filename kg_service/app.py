@@ -31,6 +31,7 @@ from kg_service.api import (
     pages,
     patches,
     problems,
+    reconcile,
     running,
     search,
     shapes,
@@ -110,6 +111,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     pages.install(app)
     ontology.install(app)
     things.install(app)
+    reconcile.install(app)
     app.include_router(health.router)
     app.include_router(running.router)
     app.include_router(changes.router)
@@ -211,7 +213,7 @@ class Server(uvicorn.Server):
         self._sparql: ASGIApp | None = None  # until the application has started
         self._draining: asyncio.Task[None] | None = None
         config = uvicorn.Config(
-            cors.Cors(self._answer, read_by_post=["/sparql", "/api/validate"]),
+            cors.Cors(self._answer, read_by_post=["/sparql", "/api/validate", *reconcile.READ_BY_POST]),
             interface="asgi3",
             log_level="warning",
             lifespan="on",

@@ -20,7 +20,7 @@ class Question:
     """What is searched for: words in any language, in things of some types (IRIs), in texts of some languages.
 
     `languages` are those in which names are shown, the best first. `is_complete` says that the last word is not one
-    that is still being typed.
+    that is still being typed. With `is_of_names` only names count, and things with some of the words as well.
     """
 
     text: str
@@ -30,6 +30,7 @@ class Question:
     offset: int = 0
     limit: int = 20
     is_complete: bool = False
+    is_of_names: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 Matches are read in order of their numbers (see `index`) up to a bound, so that no question takes long, however many
 there are. They are read in stages: texts with all words as they were written; with the last word as a beginning; with
 words meant though mistyped, when nothing was found, or little of words that nobody writes; things with some of the
-words, when nothing was. A match counts
+words, when nothing was, or little of names. A match counts
 
     boost (what the text is to its thing) × match (exact, prefix, typo) × coverage (words found) × length
 
@@ -102,7 +102,8 @@ class _Search:
             self._stage([*([each] for each in exact[:-1]), [exact[-1] + "*"]], "prefix")
         if not self._found or (len(self._found) < FEW and not all(map(self._is_known, self._words))):
             self._stage([self._readings(word, is_last=word == self._words[-1]) for word in self._words], "typo")
-        if not self._found and len(self._words) > 1:
+        is_lacking = len(self._found) < self._question.limit if self._question.is_of_names else not self._found
+        if is_lacking and len(self._words) > 1:
             self._some()
 
     def _is_known(self, word: str) -> bool:
@@ -130,7 +131,11 @@ class _Search:
         own = expression
         if self._types:
             own = f"({expression}) AND ({' OR '.join(_quoted(type_mark(each)) for each in self._types)})"
-        found = self._rows.execute(_OWN, (own, first_of(texts.LEADING), most)).fetchall()
+        end = first_of(texts.AFTER_NAMES if self._question.is_of_names else texts.LEADING)
+        found = self._rows.execute(_OWN, (own, end, most)).fetchall()
+        if self._question.is_of_names:
+            self._is_all = self._is_all and len(found) < most
+            return found
         left = min(most - len(found), READ_LEADING)
         if left:
             types = json.dumps(self._types) if self._types else None

@@ -56,6 +56,8 @@ TIERS = (
     ("quotation", 0.3),
     ("rationale", 0.25),
 )
+#: From this number on a text is no name.
+AFTER_NAMES = 4
 #: From this number on a text leads to the things that claims are about.
 LEADING = 6
 
