@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
+from xml.parsers.expat import ExpatError, ParserCreate
 
 from pyoxigraph import BlankNode as BlankNode
 from pyoxigraph import DefaultGraph as DefaultGraph
@@ -22,7 +23,7 @@ from pyoxigraph import NamedNode as NamedNode
 from pyoxigraph import Quad as Quad
 from pyoxigraph import QueryResultsFormat, RdfFormat, Triple, parse, serialize
 
-from kg_service.errors import Malformed, NotFound, Refused, UnsupportedFormat
+from kg_service.errors import Malformed, NotAcceptable, NotFound, Refused, UnsupportedFormat
 
 ONTOLOGY = "https://w3id.org/sse-kg/ontology#"
 ENTITY = "https://w3id.org/sse-kg/id/"
@@ -284,10 +285,26 @@ def _order(quad: Quad) -> tuple[str, str, str, str]:
 
 
 def to_text(quads: Iterable[Quad], how: Format, prefixes: dict[str, str] | None = None) -> bytes:
-    """The quads in a fixed order (graph, subject, type and name first), so that equal data give equal bytes."""
+    """The quads in a fixed order (graph, subject, type and name first), so that equal data give equal bytes.
+
+    NotAcceptable for RDF/XML when it cannot say them.
+    """
     if how.rdf is None:
         raise UnsupportedFormat(f"{how.name} is a format of query results, not of RDF")
     ordered = sorted(set(quads), key=_order)
     if not how.rdf.supports_datasets:
-        return serialize((q.triple for q in ordered), None, how.rdf, prefixes=prefixes or PREFIXES) or b""
+        text = serialize((q.triple for q in ordered), None, how.rdf, prefixes=prefixes or PREFIXES) or b""
+        return _well_formed(text) if how.rdf == RdfFormat.RDF_XML else text
     return serialize(ordered, None, how.rdf, prefixes=prefixes or PREFIXES) or b""
+
+
+def _well_formed(document: bytes) -> bytes:
+    """RDF/XML as it is; NotAcceptable where the engine wrote what is no XML, because RDF/XML cannot say it."""
+    try:
+        ParserCreate(namespace_separator=" ").Parse(document, True)
+    except ExpatError:
+        raise NotAcceptable(
+            "RDF/XML cannot say this: it needs properties whose IRIs end in a name, and text without control "
+            "characters; ask for another format, such as text/turtle"
+        ) from None
+    return document

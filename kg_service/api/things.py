@@ -220,7 +220,7 @@ async def _answer(request: Request, thing: NamedNode, chosen: Representation, wa
     )
     if not description.is_subject and wanted["property"] is None:
         ended = await _ended(request, [thing])
-        if isinstance(ended, Deleted):
+        if isinstance(ended, Deleted) or not description.properties:
             raise ended
     headers = {
         "Vary": _VARY,
@@ -249,9 +249,7 @@ async def _description(
         found = await describe(asking, thing, with_graphs=with_graphs)
         if more := await graphs.statements(asking, thing, addresses):
             found = replace(found or Description(thing), properties=(*more, *(found.properties if found else ())))
-        if found is None:
-            raise NotFound(f"nothing is said of {thing.value}", iri=thing.value)
-        return found
+        return found or Description(thing)
     property, direction = NamedNode(wanted["property"]), Direction(wanted["direction"])
     found = await describe_property(asking, thing, property, direction, wanted["page"], with_graphs=with_graphs)
     if found is None:

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from kg_service.errors import wrong_parameter
 from kg_service.linked_data import questions
 from kg_service.linked_data.asking import Asking, Row
 from kg_service.linked_data.questions import EVIDENCE, OBJECT, PREDICATE, SUBJECT, Direction
@@ -128,11 +129,13 @@ async def describe_property(
     *,
     with_graphs: bool = False,
 ) -> Description | None:
-    """One page of one property of a thing; None when there is no such page."""
+    """One page of one property of a thing; None when it has no such statement, WrongParameter after the last page."""
     (row,) = await asking.rows(questions.total(thing, property, direction))
     total = int(row["total"].value)
-    if not 1 <= page <= -(-total // PAGE):
+    if total == 0:
         return None
+    if page > (last := -(-total // PAGE)):
+        raise wrong_parameter("page", page, f"a whole number from 1 to {last}")
     if total <= _SORTED:
         rows = await asking.rows(questions.whole(thing, [property], direction))
         values = _sorted(rows)[PAGE * (page - 1) : PAGE * page]
