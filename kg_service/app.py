@@ -20,6 +20,7 @@ from kg_service.api import (
     changes,
     collections,
     cors,
+    discovery,
     documentation,
     dumps,
     entities,
@@ -75,6 +76,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.questions = Questions()
         app.state.dumps, app.state.feed = dumps.Making(settings), feed.Reading(settings)
         app.state.tables = Tables(settings.list_values)
+        app.state.counting = discovery.Counting(settings)
         app.state.federation = Federation(
             settings.services, max_bytes=settings.service_bytes, queue_seconds=settings.queue_seconds
         )
@@ -95,6 +97,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             await app.state.judges.close()
             await app.state.dumps.close()
             await app.state.feed.close()
+            await app.state.counting.close()
 
     app = FastAPI(
         title="SSE knowledge graph",
@@ -118,6 +121,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(patches.router)
     app.include_router(dumps.router)
     app.include_router(feed.router)
+    app.include_router(discovery.router)
     listed = declared.collections(queries.every(resources.folder("queries")), resources.folder("ontology"))
     for doors in (collections, members, entities):
         app.include_router(doors.router(listed))

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from tempfile import TemporaryFile
@@ -19,6 +20,7 @@ from kg_service.api import problems
 from kg_service.api.asking import MEDIA_TYPES, Question, Questions, Whole, headers_of, key_of
 from kg_service.api.clients import client_of, has_token
 from kg_service.errors import KgError, Refused
+from kg_service.linked_data.figures import Figures
 from kg_service.rdf import GRAPH_FORMATS, TABLE_FORMATS
 from kg_service.settings import Settings
 from kg_service.sparql import guard, protocol
@@ -29,6 +31,8 @@ from kg_service.store.cache import CachedReads
 
 #: Seconds before it is watched whether the client is still there.
 _UNWATCHED = 0.01
+#: Seconds for which the service description waits for the figures of a new generation.
+_COUNTING = 3.0
 #: Bytes of a spooled answer that are sent at once.
 _PART = 256 * 1024
 #: Characters of a query above which it is looked over in a thread: a hostile megabyte takes most of a second.
@@ -124,7 +128,7 @@ async def _response(request: Request) -> ASGIApp:
     readers: Reads = request.app.state.readers
     question = await _question(request)
     if question is None:
-        return _description(request)
+        return await _description(request)
     limit = settings.query_seconds_with_token if question.seconds and has_token(request) else settings.query_seconds
     seconds = min(question.seconds or limit, limit)
     query = question.query.asked_by(client_of(request), seconds)
@@ -272,14 +276,19 @@ async def _body(request: Request, limit: int) -> bytes:
     return bytes(body)
 
 
-def _description(request: Request) -> Response:
+async def _description(request: Request) -> Response:
     how = protocol.negotiate(request.headers.get("accept", "*/*"), GRAPH_FORMATS) or GRAPH_FORMATS[0]
     settings: Settings = request.app.state.settings
+    figures: Figures | None = None
+    with contextlib.suppress(KgError):  # what cannot be counted now is not told
+        _, figures = await request.app.state.counting.figures(request.app.state.readers, patience=_COUNTING)
     text = service_description(
         str(request.url.replace(query="")),
         how,
         can_update=settings.token is not None,
         is_union=settings.default_graph == "union",
         can_federate=request.app.state.federation.is_on,
+        triples=figures.triples if figures else None,
+        graphs=figures.graphs if figures else (),
     )
     return Response(text, media_type=how.media_type, headers={"Vary": "Accept"})

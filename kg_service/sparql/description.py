@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from pyoxigraph import NamedNode, Quad
+import hashlib
+from collections.abc import Iterable
+
+from pyoxigraph import Literal, NamedNode, Quad
 
 from kg_service.rdf import GRAPH_FORMATS, PREFIXES, RDF_TYPE, TABLE_FORMATS, Format, to_text
 
 _SD = "http://www.w3.org/ns/sparql-service-description#"
+_VOID = "http://rdfs.org/ns/void#"
 _FORMATS = "http://www.w3.org/ns/formats/"
 #: The W3C's names of the formats that we write (https://www.w3.org/ns/formats/).
 _NAMES = {
@@ -23,8 +27,20 @@ _NAMES = {
 }
 
 
-def service_description(endpoint: str, how: Format, *, can_update: bool, is_union: bool, can_federate: bool) -> bytes:
-    """The description of the endpoint at that IRI, written in that format: just what is on."""
+def service_description(
+    endpoint: str,
+    how: Format,
+    *,
+    can_update: bool,
+    is_union: bool,
+    can_federate: bool,
+    triples: int | None = None,
+    graphs: Iterable[tuple[NamedNode, int]] = (),
+) -> bytes:
+    """The description of the endpoint at that IRI, written in that format: just what is on.
+
+    `triples` is what the default graph holds, `graphs` are the named ones with what they hold, where it is known.
+    """
     service, dataset, default = (NamedNode(endpoint + end) for end in ("#service", "#dataset", "#default-graph"))
 
     def sd(name: str) -> NamedNode:
@@ -46,5 +62,18 @@ def service_description(endpoint: str, how: Format, *, can_update: bool, is_unio
             for f in (*TABLE_FORMATS, *GRAPH_FORMATS)
         ),
     ]
-    quads = (Quad(subject, predicate, value) for subject, predicate, value in said)
-    return to_text(quads, how, prefixes=PREFIXES | {"sd": _SD, "formats": _FORMATS})
+    quads = [Quad(subject, predicate, value) for subject, predicate, value in said]
+    if triples is not None:
+        quads.append(Quad(default, NamedNode(_VOID + "triples"), Literal(triples)))
+    for name, count in graphs:
+        graph = NamedNode(f"{endpoint}#graph-{hashlib.sha256(name.value.encode()).hexdigest()[:16]}")
+        about = NamedNode(f"{graph.value}-content")
+        quads += [
+            Quad(dataset, sd("namedGraph"), graph),
+            Quad(graph, RDF_TYPE, sd("NamedGraph")),
+            Quad(graph, sd("name"), name),
+            Quad(graph, sd("graph"), about),
+            Quad(about, RDF_TYPE, sd("Graph")),
+            Quad(about, NamedNode(_VOID + "triples"), Literal(count)),
+        ]
+    return to_text(quads, how, prefixes=PREFIXES | {"sd": _SD, "formats": _FORMATS, "void": _VOID})

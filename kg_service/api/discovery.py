@@ -1,0 +1,130 @@
+"""`/.well-known/void`, `/catalog` and `/examples`: what there is, where it is to be had, and what can be asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from kg_service import queries, resources
+from kg_service.api.addresses import public_url
+from kg_service.api.changes import from_log
+from kg_service.api.parameters import chosen_format, refuse_others
+from kg_service.api.writing import tags
+from kg_service.errors import Busy
+from kg_service.linked_data import catalog, dumps, examples, feed, of_one_generation
+from kg_service.linked_data.catalog import Facts
+from kg_service.linked_data.figures import Figures, counted
+from kg_service.rdf import GRAPH_FORMATS, Quad, to_text
+from kg_service.settings import Settings
+from kg_service.store import Reads
+from kg_service.store.log import ChangeLog
+
+router = APIRouter(tags=["discovery"])
+#: Seconds that a request waits for figures that are being counted.
+_PATIENCE = 20.0
+_PROBLEM: dict[str, Any] = {"content": {"application/problem+json": {}}}
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The description.", "content": {f.media_types[0]: {} for f in GRAPH_FORMATS}},
+    304: {"description": "The client has it."},
+    406: {"description": "None of the accepted formats is written."} | _PROBLEM,
+    422: {"description": "A parameter is wrong."} | _PROBLEM,
+    503: {"description": "The figures of this generation are being counted; see Retry-After."} | _PROBLEM,
+}
+
+
+class Counting:
+    """The figures of the published generation: counted once, when they are first asked for, beside all else."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._seconds = settings.query_seconds_with_token
+        self._known: tuple[int, Figures] | None = None
+        self._work: asyncio.Task[tuple[int, Figures]] | None = None
+
+    async def figures(self, reads: Reads, *, patience: float = _PATIENCE) -> tuple[int, Figures]:
+        """The published generation and its figures; Busy while they are being counted."""
+        while True:
+            if self._known and self._known[0] == reads.generation:
+                return self._known
+            if self._work is None or self._work.done():
+                self._work = asyncio.create_task(of_one_generation(reads, counted, seconds=self._seconds))
+            done, _ = await asyncio.wait({self._work}, timeout=patience)
+            if not done:
+                raise Busy("the figures of this generation are being counted; come again", retry_after=10)
+            self._known = self._work.result()
+            if self._known[0] >= reads.generation:
+                return self._known
+
+    async def close(self) -> None:
+        if self._work:
+            self._work.cancel()
+            await asyncio.gather(self._work, return_exceptions=True)
+
+
+async def facts_of(request: Request, *, patience: float = _PATIENCE) -> Facts:
+    """All that is told of the published generation."""
+    counting: Counting = request.app.state.counting
+    generation, figures = await counting.figures(request.app.state.readers, patience=patience)
+    times = await from_log(request, lambda log: _times(log, [graph.value for graph, _ in figures.graphs]))
+    index = await asyncio.to_thread(dumps.index, request.app.state.dumps.folder, generation)
+    return Facts(public_url(request), generation, figures, times, index)
+
+
+def _times(log: ChangeLog, graphs: list[str]) -> dict[str, tuple[str, str]]:
+    """When the whole and each graph were first and last changed, as far as the log tells."""
+    found: dict[str, tuple[str, str]] = {}
+    first, last = log.following(0, limit=1), log.entries(limit=1)
+    if first and last:
+        found[""] = (first[0].time, last[0].time)
+    for graph in graphs:
+        latest, changes = log.entries(limit=1, iri=graph), log.touching([graph], after=0)
+        earliest = log.entry(changes[0]) if changes else None
+        if latest and earliest:
+            found[graph] = (earliest.time, latest[0].time)
+    return found
+
+
+def _answer(request: Request, quads: list[Quad], generation: int | None) -> Response:
+    how = chosen_format(request, GRAPH_FORMATS)
+    text = to_text(quads, how, catalog.NAMES)
+    about = {"ETag": f'"{feed.digest(text)}-{how.name}"', "Vary": "Accept", "Cache-Control": "no-cache"}
+    if generation is not None:
+        about["KG-Generation"] = str(generation)
+    if about["ETag"] in tags(request, "if-none-match"):
+        return Response(status_code=304, headers=about)
+    return Response(text, media_type=how.media_type, headers=about)
+
+
+async def _told(request: Request, tell: Callable[[Facts], list[Quad]]) -> Response:
+    refuse_others(request, ())
+    chosen_format(request, GRAPH_FORMATS)  # before anything is counted
+    facts = await facts_of(request)
+    return await asyncio.to_thread(lambda: _answer(request, tell(facts), facts.generation))
+
+
+@router.api_route("/.well-known/void", methods=["GET", "HEAD"], summary="The graph in figures", responses=_ANSWERS)
+async def void(request: Request) -> Response:
+    """VoID: how much there is of each class and property and in each graph, what it links to, and where it is."""
+    return await _told(request, catalog.void)
+
+
+@router.api_route("/void", methods=["GET", "HEAD"], include_in_schema=False)
+async def void_too(request: Request) -> Response:
+    return await _told(request, catalog.void)
+
+
+@router.api_route("/catalog", methods=["GET", "HEAD"], summary="The data sets and services", responses=_ANSWERS)
+async def cataloged(request: Request) -> Response:
+    """DCAT 3: a data set for each source with licence, publisher, times and provenance; downloads; services."""
+    return await _told(request, catalog.catalog)
+
+
+@router.api_route("/examples", methods=["GET", "HEAD"], summary="The ready-made questions as RDF", responses=_ANSWERS)
+async def asked(request: Request) -> Response:
+    """SHACL executables, as SPARQL editors read them."""
+    refuse_others(request, ())
+    questions = queries.every(resources.folder("queries"))
+    return _answer(request, examples.described(questions, f"{public_url(request)}/sparql"), None)

@@ -1,0 +1,107 @@
+"""How much there is of what in the graph at one generation, counted by queries that run beside those of others."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+from kg_service.linked_data.asking import Asking
+from kg_service.rdf import ENTITY, GRAPH, NamedNode, Term
+
+_TRIPLES = "SELECT (COUNT(*) AS ?triples) (COUNT(DISTINCT ?s) AS ?subjects) { ?s ?p ?o }"
+_OBJECTS = "SELECT (COUNT(DISTINCT ?o) AS ?objects) { ?s ?p ?o }"
+_PROPERTIES = "SELECT ?property (COUNT(*) AS ?triples) { ?s ?property ?o } GROUP BY ?property ORDER BY ?property"
+_CLASSES = (
+    "SELECT ?class (COUNT(DISTINCT ?s) AS ?entities) (MIN(STR(?s)) AS ?example) "
+    "{ ?s a ?class FILTER(isIRI(?class) && isIRI(?s)) } GROUP BY ?class ORDER BY ?class"
+)
+_ENTITIES = f'SELECT (COUNT(DISTINCT ?s) AS ?entities) {{ ?s a ?class FILTER(STRSTARTS(STR(?s), "{ENTITY}")) }}'
+_GRAPHS = "SELECT ?graph (COUNT(*) AS ?triples) { GRAPH ?graph { ?s ?p ?o } } GROUP BY ?graph ORDER BY ?graph"
+#: Links are what mappings and references say, not classes, which are counted as such.
+_LINKS = f"""SELECT ?property ?space (COUNT(*) AS ?triples) {{
+  ?s ?property ?o . FILTER(isIRI(?o) && STRSTARTS(STR(?s), "{ENTITY}"))
+  FILTER(!STRSTARTS(STR(?o), "https://w3id.org/sse-kg/"))
+  FILTER(?property != <http://www.w3.org/1999/02/22-rdf-syntax-ns#type>)
+  FILTER(?property != <http://www.w3.org/1999/02/22-rdf-syntax-ns#predicate>)
+  BIND(REPLACE(STR(?o), "^([a-zA-Z]+://[^/]+/).*$", "$1", "s") AS ?space)
+}} GROUP BY ?property ?space ORDER BY ?property ?space"""
+_DOCUMENTS = """SELECT ?document ?property ?value {
+  ?document a <https://w3id.org/sse-kg/ontology#Document> ; ?property ?value .
+  VALUES ?property {
+    <http://www.w3.org/2004/02/skos/core#prefLabel> <http://purl.org/dc/terms/issued>
+    <http://purl.org/dc/terms/language> <https://w3id.org/sse-kg/ontology#sourceFile>
+    <https://w3id.org/sse-kg/ontology#sha256> <https://w3id.org/sse-kg/ontology#author>
+  }
+} ORDER BY ?document ?property ?value"""
+_VOCABULARY = re.compile(r"^(.*[#/])[^#/]*$", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Class:
+    """A class, the things that are of it, and one of them."""
+
+    iri: NamedNode
+    entities: int
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Statements with one property that lead from our things into another web space."""
+
+    property: NamedNode
+    space: str
+    triples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What is counted; `documents` are the statements about the source document that each graph was made of."""
+
+    triples: int
+    entities: int
+    subjects: int
+    objects: int
+    properties: tuple[tuple[NamedNode, int], ...]
+    classes: tuple[Class, ...]
+    graphs: tuple[tuple[NamedNode, int], ...]
+    links: tuple[Links, ...]
+    documents: dict[str, tuple[tuple[NamedNode, Term], ...]]
+
+    @property
+    def vocabularies(self) -> list[str]:
+        """The namespaces of the properties and classes that are used, most used first."""
+        found: Counter[str] = Counter()
+        for term, weight in (*self.properties, *((each.iri, each.entities) for each in self.classes)):
+            if match := _VOCABULARY.match(term.value):
+                found[match[1]] += weight
+        return [name for name, _ in sorted(found.items(), key=lambda each: (-each[1], each[0]))]
+
+
+async def counted(asking: Asking) -> Figures:
+    """The figures of one generation."""
+    (whole,), (objects,), (entities,) = [await asking.rows(text) for text in (_TRIPLES, _OBJECTS, _ENTITIES)]
+    properties = await asking.rows(_PROPERTIES)
+    classes = [row for row in await asking.rows(_CLASSES) if "class" in row]
+    graphs = [row for row in await asking.rows(_GRAPHS) if isinstance(row.get("graph"), NamedNode)]
+    links = [row for row in await asking.rows(_LINKS) if "space" in row]
+    documents: dict[str, list[tuple[NamedNode, Term]]] = {}
+    for row in await asking.rows(_DOCUMENTS):
+        name = row["document"].value.removeprefix(f"{ENTITY}document/")
+        documents.setdefault(GRAPH + name, []).append((row["property"], row["value"]))
+    return Figures(
+        triples=_number(whole["triples"]),
+        entities=_number(entities["entities"]),
+        subjects=_number(whole["subjects"]),
+        objects=_number(objects["objects"]),
+        properties=tuple((row["property"], _number(row["triples"])) for row in properties if "property" in row),
+        classes=tuple(Class(row["class"], _number(row["entities"]), row["example"].value) for row in classes),
+        graphs=tuple((row["graph"], _number(row["triples"])) for row in graphs),
+        links=tuple(Links(row["property"], row["space"].value, _number(row["triples"])) for row in links),
+        documents={graph: tuple(said) for graph, said in documents.items()},
+    )
+
+
+def _number(value: Term) -> int:
+    return int(str(getattr(value, "value", value)))
