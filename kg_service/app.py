@@ -29,6 +29,7 @@ from kg_service.api import (
     health,
     members,
     ontology,
+    networks,
     pages,
     patches,
     problems,
@@ -49,6 +50,7 @@ from kg_service.lists import declared
 from kg_service.lists.columns import Tables
 from kg_service.search.door import Search
 from kg_service.search.sources import description, state_of_revision
+from kg_service.network.spool import Spool
 from kg_service.settings import Settings
 from kg_service.sparql.federation import Federation
 from kg_service.sparql.sandbox import Sandbox
@@ -81,6 +83,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             settings.services, max_bytes=settings.service_bytes, queue_seconds=settings.queue_seconds
         )
         app.state.search = _search(settings, app.state.readers)
+        app.state.jobs, app.state.spool = networks.jobs(settings), Spool(settings.own_folder, app.state.readers)
         await app.state.readers.start()
         await app.state.search.start()
         if settings.token and settings.is_writable:
@@ -98,6 +101,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             await app.state.dumps.close()
             await app.state.feed.close()
             await app.state.counting.close()
+            await app.state.jobs.close()
+            await app.state.spool.close()
 
     app = FastAPI(
         title="SSE knowledge graph",
@@ -118,6 +123,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(health.router)
     app.include_router(running.router)
     app.include_router(changes.router)
+    app.include_router(networks.router)
     app.include_router(patches.router)
     app.include_router(dumps.router)
     app.include_router(feed.router)

@@ -119,6 +119,9 @@ class Settings(BaseSettings):
         16 * 2**20, gt=0, description="largest document that anyone may have validated, in bytes"
     )
     judges: int = Field(2, ge=1, le=64, description="documents that are validated at the same time, one process each")
+    network_workers: int = Field(1, ge=1, le=16, description="networks that are measured at the same time")
+    network_memory: int = Field(4 * 2**30, ge=2**30, description="memory that measuring one network may take, in bytes")
+    network_seconds: float = Field(600.0, gt=0, description="longest time that measuring one network may take")
     cache_bytes: int = Field(64 * 2**20, ge=0, description="finished answers kept for repeated queries, in bytes")
     list_values: int = Field(
         10_000_000, gt=0, description="values that lists are filtered and sorted by and that are kept in memory"

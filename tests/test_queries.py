@@ -24,7 +24,7 @@ BASE = "https://w3id.org/sse-kg/"
 
 NAMES = queries.names(QUERIES)
 CHECKS = [name for name in NAMES if name.startswith("checks/")]
-QUESTIONS = [name for name in NAMES if not name.startswith(("checks/", "lists/"))]
+QUESTIONS = [name for name in NAMES if not name.startswith(("checks/", "lists/", "nodes/"))]
 
 
 def filled(quads: list[Quad]) -> Store:
@@ -79,6 +79,7 @@ def test_there_are_questions_on_all_subjects() -> None:
         "events",
         "guidelines",
         "instruments",
+        "network",
         "populations",
         "provenance",
         "quality",

@@ -1,0 +1,329 @@
+"""`/api/networks`: networks of the graph, drawn, exported and measured; `/api/jobs`: what takes long."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import asdict
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from kg_service import queries, resources
+from kg_service.api.addresses import public_url
+from kg_service.api.clients import client_of
+from kg_service.api.parameters import Parameter, read, refuse_others
+from kg_service.errors import wrong_parameter
+from kg_service.network import measures, projection, selection
+from kg_service.network.jobs import Finished, Job, Jobs
+from kg_service.network.measures import Measure
+from kg_service.network.projection import Projection
+from kg_service.network.selection import FILTERS, Selection
+from kg_service.network.spool import Spool
+from kg_service.rdf import NamedNode
+from kg_service.settings import Settings
+from kg_service.store import Query
+
+#: Seconds that a request waits for an answer before it is told where the job is.
+WAIT = 10.0
+FORMATS = ("json", "graphml", "gexf", "pajek", "csv-nodes", "csv-edges", "cytoscape", "json-ld")
+_ENDINGS = {"pajek": "net", "csv-nodes": "csv", "csv-edges": "csv", "cytoscape": "cyjs", "json-ld": "jsonld"}
+
+_SELECTING = (
+    *(Parameter(name=name, description=f"Only {what}.", is_many=True) for name, what in FILTERS.items()),
+    Parameter(name="from", description="First day, month or year of the window.", example="2019"),
+    Parameter(name="to", description="Last day, month or year of the window.", example="2022"),
+    Parameter(name="at", description="The day, month or year in which ties were in force, for a window of its own."),
+    Parameter(name="undated", description="Whether ties without a date count in a window.", allowed=("leave", "keep")),
+    Parameter(
+        name="weighting",
+        description="Of a one-mode network: the number of shared things, Newman’s, which gives those that many share "
+        "less weight, or the share of all their things.",
+        allowed=("count", "newman", "jaccard"),
+        default="count",
+    ),
+    Parameter(name="lang", description="Language of names.", allowed=("en", "es", "fr"), default="en"),
+    Parameter(name="wait", description="Seconds to wait before it becomes a job.", kind="integer", least=0, most=60),
+)
+_FORMAT = Parameter(name="format", description="How the network is written.", allowed=FORMATS, default="json")
+_MEASURED = (
+    Parameter(name="format", description="How the result is written.", allowed=("json", "csv"), default="json"),
+    Parameter(name="limit", description="Most rows.", kind="integer", least=1, most=1_000_000, default=1000),
+)
+
+router = APIRouter(prefix="/api", tags=["networks"])
+
+
+def jobs(settings: Settings) -> Jobs:
+    """The processes that measure for this service."""
+    return Jobs(
+        size=settings.network_workers,
+        memory=settings.network_memory,
+        seconds=settings.network_seconds,
+        keep=settings.cache_bytes,
+    )
+
+
+def _documented(*parameters: Parameter) -> dict[str, Any]:
+    return {"parameters": [parameter.openapi() for parameter in parameters]}
+
+
+@router.get("/networks", summary="Which networks and measures are there?")
+async def listed(request: Request) -> dict[str, Any]:
+    """Lists the projections of the graph as networks, the filters on all of them, the formats, and the measures."""
+    read(request, ())
+    here = f"{public_url(request)}/api/networks"
+    return {
+        "data": [
+            {
+                "name": each.name,
+                "summary": each.summary,
+                "modes": each.modes,
+                "directed": each.is_directed,
+                "two_mode": each.is_two_mode,
+                "url": f"{here}/{each.name}",
+            }
+            for each in projections(request).values()
+        ],
+        "filters": FILTERS,
+        "formats": FORMATS,
+        "measures": [_told(measure) for measure in measures.MEASURES.values()],
+    }
+
+
+def _told(measure: Measure) -> dict[str, Any]:
+    parameters = [
+        {key: value for key, value in asdict(parameter).items() if value != ()} for parameter in measure.parameters
+    ]
+    return {
+        "name": measure.name,
+        "of": measure.of,
+        "definition": measure.definition,
+        "source": measure.source,
+        "parameters": parameters,
+    }
+
+
+@router.get("/networks/{name}", summary="A network", openapi_extra=_documented(*_SELECTING, _FORMAT))
+async def network(request: Request, name: str) -> Response:
+    """The network with the evidence of each tie, positions and communities, in the format asked for."""
+    chosen = projection.named(name, projections(request))
+    given = read(request, (*_SELECTING, _FORMAT))
+    return await _answered(request, chosen, given, None, {})
+
+
+@router.get(
+    "/networks/{name}/{measure}",
+    summary="A measure of a network",
+    openapi_extra=_documented(*_SELECTING, *_MEASURED),
+)
+async def measured(request: Request, name: str, measure: str) -> Response:
+    """The measure with its definition, source, parameters, seed, error, versions and citation."""
+    chosen, what = projection.named(name, projections(request)), measures.named(measure)
+    own = tuple(Parameter(name=each.name, description=each.description) for each in what.parameters)
+    given = read(request, (*_SELECTING, *_MEASURED, *own))
+    written = {each.name: given[each.name] for each in what.parameters if given[each.name] is not None}
+    return await _answered(request, chosen, given, what, what.read(written))
+
+
+def projections(request: Request) -> dict[str, Projection]:
+    """The projections that there are, read once."""
+    state = request.app.state
+    if not hasattr(state, "projections"):
+        state.projections = projection.every(resources.folder("queries"))
+    found: dict[str, Projection] = state.projections
+    return found
+
+
+async def _answered(
+    request: Request, chosen: Projection, given: dict[str, Any], measure: Measure | None, parameters: dict[str, Any]
+) -> Response:
+    """The finished answer if there is one or it comes soon, else where its job is (202)."""
+    wanted = await _selection(request, chosen, given)
+    state = request.app.state
+    address = _address(request)
+    written = (
+        address,
+        chosen.name,
+        wanted.told(),
+        given["weighting"],
+        given["lang"],
+        given["format"],
+        given.get("limit"),
+    )
+    key = blake2b(repr((spool(request).state(), written, measure and measure.name, parameters)).encode()).hexdigest()
+    finished: Finished | None = state.jobs.kept(key)
+    if finished is None:
+        job = state.jobs.start(
+            key,
+            f"{measure.name if measure else given['format']} of {chosen.name}",
+            address,
+            lambda: _prepared(request, chosen, wanted, given, measure, parameters, address),
+        )
+        if not await state.jobs.wait(job, WAIT if given["wait"] is None else given["wait"]):
+            where = f"{public_url(request)}/api/jobs/{job.id}"
+            return JSONResponse(_status(request, job), 202, headers={"Location": where, "Retry-After": "1"})
+        if job.problem:
+            raise job.problem
+        finished = job.finished
+    assert finished
+    return _response(request, finished, f"{chosen.name}.{_ENDINGS.get(given['format'], given['format'])}")
+
+
+def _address(request: Request) -> str:
+    """Where the answer is, for everybody: how long one waits for it is left out."""
+    query = urlencode([(name, value) for name, value in request.query_params.multi_items() if name != "wait"])
+    return f"{public_url(request)}{request.url.path}{f'?{query}' if query else ''}"
+
+
+def _response(request: Request, finished: Finished, name: str) -> Response:
+    tag = blake2b(finished.data, digest_size=12).hexdigest()
+    etag = f'"{finished.generation}-n{tag}"'
+    headers = {"KG-Generation": str(finished.generation), "ETag": etag, "Cache-Control": "no-cache"}
+    if etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    if not finished.media_type.endswith("json"):
+        headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return Response(finished.data, media_type=finished.media_type, headers=headers)
+
+
+def spool(request: Request) -> Spool:
+    found: Spool = request.app.state.spool
+    return found
+
+
+async def _prepared(
+    request: Request,
+    chosen: Projection,
+    wanted: Selection,
+    given: dict[str, Any],
+    measure: Measure | None,
+    parameters: dict[str, Any],
+    address: str,
+) -> tuple[int, dict[str, Any]]:
+    """What a process is told, with the files that it reads."""
+    settings: Settings = request.app.state.settings
+    needs = measure.needs if measure else frozenset({"details"})
+    columns = projection.COLUMNS if "details" in needs else projection.bare_columns(chosen)
+
+    async def file(text: str) -> tuple[str, int]:
+        asked = Query(text, table="csv", seconds=settings.network_seconds, client=client_of(request))
+        path, generation = await spool(request).file(asked)
+        return str(path), generation
+
+    ties, generation = await file(selection.ties_query(chosen, wanted, columns))
+    told: dict[str, Any] = {
+        "files": [ties],
+        "projection": asdict(chosen),
+        "weighting": given["weighting"],
+        "measure": measure.name if measure else None,
+        "parameters": parameters,
+        "format": given["format"],
+        "limit": given.get("limit"),
+        "language": given["lang"],
+        "generation": generation,
+        "selection": wanted.told(),
+        "url": address,
+        "names": (await file(_nodes_query("names")))[0],
+    }
+    if "attributes" in needs:
+        told["attributes"] = (await file(_nodes_query("attributes")))[0]
+    if measure is None or measure.name == "layout":
+        places = settings.own_folder / "layouts"
+        places.mkdir(parents=True, exist_ok=True)
+        which = blake2b(repr((chosen.name, wanted.told(), given["weighting"])).encode(), digest_size=16).hexdigest()
+        told["positions"] = str(places / f"{which}.csv")
+    return generation, told
+
+
+def _nodes_query(name: str) -> str:
+    text = queries.read(resources.folder("queries"), f"nodes/{name}").text
+    return text.rpartition("ORDER BY")[0] if name == "names" else text
+
+
+async def _selection(request: Request, chosen: Projection, given: dict[str, Any]) -> Selection:
+    """The ties that the parameters select; WrongParameter where a value is nothing that the graph knows."""
+    filters = {name: selection.terms(name, given[name], chosen) for name in FILTERS if given[name]}
+    window = selection.window(given["from"], given["to"], given["at"], given["undated"])
+    wanted = [term for terms in filters.values() for term in terms]
+    if wanted:
+        unknown = set(await _column(request, selection.unknown_query(wanted)))
+        for name, terms in filters.items():
+            for term in terms:
+                if term.value in unknown:
+                    await _refuse(request, name, term, chosen)
+    return Selection(filters, window)
+
+
+async def _refuse(request: Request, name: str, term: NamedNode, chosen: Projection) -> None:
+    beginning = selection.beginning_of(name, chosen)
+    known = [iri.removeprefix(beginning) for iri in await _column(request, selection.known_query(beginning))]
+    listed = f"some that it knows: {', '.join(known)}" if known else f"the IRIs of such begin with {beginning}"
+    raise wrong_parameter(name, term.value, f"the graph knows no such thing; {listed}")
+
+
+async def _column(request: Request, text: str) -> list[str]:
+    settings: Settings = request.app.state.settings
+    asked = Query(text, table="csv", seconds=settings.query_seconds, client=client_of(request))
+    answer = await (await request.app.state.readers.answer(asked)).content()
+    return [row[0] for row in list(csv.reader(io.StringIO(answer.decode(), newline="")))[1:] if row]
+
+
+@router.get("/jobs", summary="Which networks are being measured?")
+async def every_job(request: Request) -> dict[str, Any]:
+    """Lists what runs and what ended last; ids are for those who asked, so only the operator sees them."""
+    read(request, ())
+    data = [_status(request, job) | {"id": None, "url": None, "result": None} for job in request.app.state.jobs.every()]
+    return {"data": data, "meta": {"count": len(data)}}
+
+
+@router.get("/jobs/{job_id}", summary="How far is a job?")
+async def job(request: Request, job_id: str) -> dict[str, Any]:
+    """State (waiting, running, done, failed, cancelled), how far it is, and where the result is."""
+    read(request, ())
+    return _status(request, request.app.state.jobs.job(job_id))
+
+
+@router.get("/jobs/{job_id}/result", summary="The result of a job")
+async def job_result(request: Request, job_id: str) -> Response:
+    """The answer as it was when the job ended, whatever has been published since."""
+    read(request, ())
+    found: Job = request.app.state.jobs.job(job_id)
+    if not found.is_over:
+        return JSONResponse(_status(request, found), 202, headers={"Retry-After": "1"})
+    if found.problem:
+        raise found.problem
+    assert found.finished
+    return _response(request, found.finished, "network")
+
+
+@router.delete("/jobs/{job_id}", summary="Cancel a job", status_code=204)
+async def cancelled(request: Request, job_id: str) -> Response:
+    """Ends a job and its process; of a job that is over nothing is changed."""
+    refuse_others(request, ())
+    request.app.state.jobs.cancel(request.app.state.jobs.job(job_id))
+    return Response(status_code=204)
+
+
+def _status(request: Request, found: Job) -> dict[str, Any]:
+    def day(moment: float | None) -> str | None:
+        return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds") if moment else None
+
+    here = f"{public_url(request)}/api/jobs/{found.id}"
+    return {
+        "id": found.id,
+        "what": found.what,
+        "state": found.state,
+        "progress": found.part,
+        "doing": found.doing,
+        "asked": day(found.asked),
+        "began": day(found.began),
+        "ended": day(found.ended),
+        "url": here,
+        "result": f"{here}/result" if found.state == "done" else None,
+        "problem": found.problem.problem() if found.problem else None,
+    }

@@ -1,0 +1,268 @@
+"""What can be measured: each measure with its definition, where it was published, and its parameters.
+
+Nothing is computed here, so that the service can tell of measures without loading what computes them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kg_service.errors import NotFound, wrong_parameter
+
+#: What a parameter may be; its default has this type.
+Value = bool | int | float | str
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a measure; its default tells its type, an empty text that there is none and it must be given."""
+
+    name: str
+    default: Value
+    description: str
+    choices: tuple[str, ...] = ()
+    least: float = 0
+    most: float = 1
+
+    @property
+    def is_needed(self) -> bool:
+        return self.default == "" and not self.choices
+
+    def read(self, written: str) -> Value:
+        """The value that a text says; WrongParameter when it is not one of the allowed."""
+        if isinstance(self.default, bool):
+            return written == self._chosen(written, ("yes", "no")) == "yes"
+        if isinstance(self.default, str):
+            return self._chosen(written, self.choices) if self.choices else written
+        try:
+            value = int(written) if isinstance(self.default, int) else float(written)
+        except ValueError:
+            value = math.nan
+        if not self.least <= value <= self.most:
+            kind = "a whole number" if isinstance(self.default, int) else "a number"
+            raise wrong_parameter(self.name, written, f"it must be {kind} from {self.least:g} to {self.most:g}")
+        return value
+
+    def _chosen(self, written: str, choices: tuple[str, ...]) -> str:
+        if written not in choices:
+            raise wrong_parameter(self.name, written, f"allowed are {', '.join(choices)}")
+        return written
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A measure: `of` says whether it gives a number for each node, for the network, or rows of something else.
+
+    `function` is where it is computed, `needs` what it must be given beside the network: attributes of nodes, the
+    details of ties, or a second network.
+    """
+
+    name: str
+    of: str
+    definition: str
+    source: str
+    function: str
+    parameters: tuple[Parameter, ...] = ()
+    needs: frozenset[str] = frozenset()
+
+    def read(self, written: Mapping[str, str]) -> dict[str, Any]:
+        """The parameters with their defaults; WrongParameter for a value that is not possible, or a missing one."""
+        values: dict[str, Any] = {}
+        for parameter in self.parameters:
+            if parameter.name in written:
+                values[parameter.name] = parameter.read(written[parameter.name])
+            elif parameter.is_needed:
+                raise wrong_parameter(parameter.name, "", f"it must be given: {parameter.description}")
+            else:
+                values[parameter.name] = parameter.default
+        return values
+
+
+_SEED = Parameter("seed", 1, "seed of what is drawn at random", least=0, most=2**31)
+_STRONG = Parameter("weighted", True, "whether strong ties count for more: yes or no")
+_LENGTHS = Parameter("weighted", False, "whether strong ties are short: yes or no")
+_PLAIN = Parameter("weighted", False, "whether strong ties count for more: yes or no")
+_SAMPLES = Parameter("samples", 256, "nodes that an estimate starts from", least=1, most=100_000)
+_FAILURE = Parameter("failure", 0.1, "probability with which an estimate may miss its bound", least=1e-6, most=0.5)
+_METHOD = Parameter("method", "auto", "auto: exact where nodes × edges ≤ 10⁸", ("auto", "exact", "sampled"))
+_ATTRIBUTE = Parameter("attribute", "sector", "what groups nodes", ("sector", "level", "region", "kind"))
+_HERE = "kg_service.network."
+
+MEASURES: dict[str, Measure] = {
+    measure.name: measure
+    for measure in (
+        Measure(
+            "degree",
+            "nodes",
+            "The number of other nodes that a node is tied to; of a directed network also those in and out.",
+            "L. C. Freeman (1978), Centrality in social networks: conceptual clarification, Social Networks 1",
+            _HERE + "centrality:degree",
+        ),
+        Measure(
+            "strength",
+            "nodes",
+            "The sum of the weights of a node’s ties.",
+            "A. Barrat et al. (2004), The architecture of complex weighted networks, PNAS 101",
+            _HERE + "centrality:strength",
+        ),
+        Measure(
+            "pagerank",
+            "nodes",
+            "The share of time that a walker spends at a node who follows ties at random and sometimes jumps anywhere.",
+            "S. Brin, L. Page (1998), The anatomy of a large-scale hypertextual Web search engine",
+            _HERE + "centrality:pagerank",
+            (_STRONG, Parameter("damping", 0.85, "probability to follow a tie rather than jump", least=0, most=0.9999)),
+        ),
+        Measure(
+            "eigenvector",
+            "nodes",
+            "Central is who is tied to the central: the leading eigenvector of the adjacency matrix, of length 1.",
+            "P. Bonacich (1972), Factoring and weighting approaches to status scores and clique identification",
+            _HERE + "centrality:eigenvector",
+            (_STRONG,),
+        ),
+        Measure(
+            "hits",
+            "nodes",
+            "Authority (value): pointed to by good hubs; hub: pointing to good authorities. Each sums to 1.",
+            "J. M. Kleinberg (1999), Authoritative sources in a hyperlinked environment, JACM 46",
+            _HERE + "centrality:hits",
+            (_STRONG,),
+        ),
+        Measure(
+            "betweenness",
+            "nodes",
+            "The share of the shortest paths between all pairs of others that pass through a node.",
+            "L. C. Freeman (1977), Sociometry 40; U. Brandes (2001), J. Math. Sociology 25; estimates: U. Brandes, "
+            "C. Pich (2007), IJBC 17; M. Borassi, E. Natale (2016), KADABRA",
+            _HERE + "centrality:betweenness",
+            (
+                Parameter(
+                    "method",
+                    "auto",
+                    "auto: exact where nodes × edges ≤ 10⁸, else kadabra (sampled where ties are directed or weighted)",
+                    ("auto", "exact", "sampled", "kadabra"),
+                ),
+                _LENGTHS,
+                _SAMPLES,
+                Parameter("error", 0.01, "greatest error that KADABRA may make", least=0.0005, most=0.5),
+                _FAILURE,
+                _SEED,
+            ),
+        ),
+        Measure(
+            "closeness",
+            "nodes",
+            "The share of nodes that reach a node, times the inverse of their mean distance.",
+            "S. Wasserman, K. Faust (1994), Social network analysis, 5.2; estimates: D. Eppstein, J. Wang (2004)",
+            _HERE + "centrality:closeness",
+            (_METHOD, _LENGTHS, _SAMPLES, _FAILURE, _SEED),
+        ),
+        Measure(
+            "harmonic",
+            "nodes",
+            "The mean inverse distance from all other nodes, 0 from those that do not reach it.",
+            "Y. Rochat (2009), Closeness centrality extended to unconnected graphs; P. Boldi, S. Vigna (2014)",
+            _HERE + "centrality:harmonic",
+            (_METHOD, _LENGTHS, _SAMPLES, _FAILURE, _SEED),
+        ),
+        Measure(
+            "core",
+            "nodes",
+            "The greatest k for which a node is in the k-core, where all have at least k ties among themselves.",
+            "S. B. Seidman (1983), Network structure and minimum degree, Social Networks 5",
+            _HERE + "centrality:core",
+        ),
+        Measure(
+            "clustering",
+            "nodes",
+            "The share of pairs of a node’s neighbours that are tied themselves.",
+            "D. J. Watts, S. H. Strogatz (1998), Collective dynamics of small-world networks, Nature 393",
+            _HERE + "triangles:clustering",
+        ),
+        Measure(
+            "structural-holes",
+            "nodes",
+            "Constraint (value): how much a node’s ties lead back to each other; effective size: ties that do not.",
+            "R. S. Burt (1992), Structural holes; S. P. Borgatti (1997), Connections 20",
+            _HERE + "triangles:structural_holes",
+            (_PLAIN,),
+        ),
+        Measure(
+            "brokerage",
+            "nodes",
+            "How often a node lies between two that have no tie, by the groups of the three: coordinator, itinerant, "
+            "representative, gatekeeper, liaison. A tie without direction counts both ways.",
+            "R. V. Gould, R. M. Fernandez (1989), Structures of mediation, Sociological Methodology 19",
+            _HERE + "triangles:brokerage",
+            (_ATTRIBUTE,),
+            frozenset({"attributes"}),
+        ),
+        Measure(
+            "components",
+            "nodes",
+            "The number of the component that a node is in, the largest being 0; directions are passed over.",
+            "J. Hopcroft, R. Tarjan (1973), Algorithm 447, CACM 16",
+            _HERE + "structure:components",
+        ),
+        Measure(
+            "cut-points",
+            "nodes",
+            "1 for articulation points, without which a component falls apart; the rows are the bridges, ties that do.",
+            "J. Hopcroft, R. Tarjan (1973), Algorithm 447, CACM 16",
+            _HERE + "structure:cut_points",
+        ),
+        Measure(
+            "mixing",
+            "nodes",
+            "The E–I index of each node: −1 when all its ties stay in its group, 1 when none does; the rows are the "
+            "numbers of ties by group (such as North–South), the values the index and assortativity of the whole.",
+            "D. Krackhardt, R. N. Stern (1988), Social Psychology Quarterly 51; M. E. J. Newman (2003), PRE 67",
+            _HERE + "structure:mixing",
+            (_ATTRIBUTE,),
+            frozenset({"attributes"}),
+        ),
+        Measure(
+            "summary",
+            "network",
+            "Size, density, components, clustering, reciprocity, degree assortativity, distances, σ of a small world.",
+            "D. J. Watts, S. H. Strogatz (1998), Nature 393; M. D. Humphries, K. Gurney (2008), PLoS ONE 3",
+            _HERE + "structure:summary",
+            (_SAMPLES, _SEED),
+        ),
+        Measure(
+            "communities",
+            "nodes",
+            "The community that a node is in, the largest being 0: the best of several runs by modularity.",
+            "V. A. Traag et al. (2019), From Louvain to Leiden, Scientific Reports 9; V. D. Blondel et al. (2008); "
+            "stability by L. Danon et al. (2005)",
+            _HERE + "communities:communities",
+            (
+                Parameter("algorithm", "leiden", "how communities are found", ("leiden", "louvain")),
+                Parameter("resolution", 1.0, "greater finds smaller communities", least=0, most=100),
+                Parameter("runs", 10, "seeds that are tried, one after the other", least=1, most=100),
+                _STRONG,
+                _SEED,
+            ),
+        ),
+        Measure(
+            "layout",
+            "nodes",
+            "Where nodes are drawn (x, y): neighbours attract and all others repel each other; the value is the "
+            "distance from the centre. Kept, so that after a change nodes are found where they were.",
+            "T. M. J. Fruchterman, E. M. Reingold (1991), Graph drawing by force-directed placement, SP&E 21",
+            _HERE + "layout:layout",
+            (_SEED,),
+        ),
+    )
+}
+
+
+def named(name: str) -> Measure:
+    """The measure of that name; NotFound lists the known ones."""
+    if name not in MEASURES:
+        raise NotFound(f'unknown measure "{name}"; known: {", ".join(MEASURES)}')
+    return MEASURES[name]

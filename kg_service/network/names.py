@@ -1,0 +1,43 @@
+"""What nodes are called, and what they are like, from files of rows."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names of things by language."""
+
+    of: Mapping[str, Mapping[str, str]]
+
+    def name(self, iri: str, language: str = "en") -> str:
+        """The name in that language, else in English, else in another, else the end of the IRI."""
+        known = self.of.get(iri, {})
+        return known.get(language) or known.get("en") or next(iter(known.values()), "") or _end(iri)
+
+
+def _end(iri: str) -> str:
+    return iri.rstrip("/").rpartition("#")[2].rpartition("/")[2] or iri
+
+
+def names_in(path: Path) -> Names:
+    """The names in the rows of `queries/nodes/names.rq`; of several in a language the first."""
+    found: dict[str, dict[str, str]] = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        for node, language, label in list(csv.reader(file))[1:]:
+            found.setdefault(node, {}).setdefault(language, label)
+    return Names(found)
+
+
+def attributes_in(path: Path) -> dict[str, dict[str, tuple[str, ...]]]:
+    """By attribute and node, the values in the rows of `queries/nodes/attributes.rq`."""
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        for node, attribute, value in list(csv.reader(file))[1:]:
+            nodes = found.setdefault(attribute, {})
+            nodes[node] = (*nodes.get(node, ()), value)
+    return found

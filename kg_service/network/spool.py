@@ -1,0 +1,83 @@
+"""Rows on their way from the store to a process that measures: files, kept while what is published stays the same."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections import OrderedDict
+from pathlib import Path
+from tempfile import mkdtemp
+
+from kg_service.errors import TooLarge
+from kg_service.store import Query, Reads
+
+#: Bytes of all files that are kept.
+_MOST_BYTES = 2 * 2**30
+
+
+class Spool:
+    """Answers to queries as CSV files; each query of a state of the store is asked once.
+
+    A file that is no longer kept is deleted; a process that reads it goes on reading.
+    """
+
+    def __init__(self, folder: Path, reads: Reads) -> None:
+        self._folder, self._reads = folder, reads
+        self._own: Path | None = None
+        self._files: OrderedDict[tuple[str, str], asyncio.Task[tuple[Path, int, int]]] = OrderedDict()
+        self._number = 0
+
+    def state(self) -> str:
+        """What changes when something else is published."""
+        return str(getattr(self._reads, "state", self._reads.generation))
+
+    async def file(self, query: Query) -> tuple[Path, int]:
+        """The file with the answer to a query, and the generation that it was read from."""
+        key = (self.state(), query.text)
+        task = self._files.get(key)
+        if task is None or (task.done() and (task.cancelled() or task.exception())):
+            task = self._files[key] = asyncio.create_task(self._written(query))
+        self._files.move_to_end(key)
+        path, generation, _ = await asyncio.shield(task)
+        self._forget(key[0])
+        return path, generation
+
+    async def _written(self, query: Query) -> tuple[Path, int, int]:
+        if self._own is None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._own = Path(mkdtemp(dir=self._folder, prefix="scratch-rows-"))
+        self._number += 1
+        path, size = self._own / f"{self._number}.csv", 0
+        answer = await self._reads.answer(query)
+        with path.open("wb") as file:
+            if answer.whole is not None:
+                size += file.write(answer.whole)
+            elif answer.parts is not None:
+                async for part in answer.parts:
+                    size += await asyncio.to_thread(file.write, part)
+                    if size > _MOST_BYTES:
+                        await answer.leave()
+                        raise TooLarge(f"the rows of the network pass {_MOST_BYTES} bytes; filter it")
+        return path, answer.generation, size
+
+    def _forget(self, state: str) -> None:
+        """Deletes what was read from another state, and the oldest when there is too much."""
+        done = {key: task.result() for key, task in self._files.items() if task.done() and not _failed(task)}
+        total = sum(size for _, _, size in done.values())
+        for key, (path, _, size) in done.items():
+            if key[0] != state or total > _MOST_BYTES:
+                del self._files[key]
+                path.unlink(missing_ok=True)
+                total -= size
+
+    async def close(self) -> None:
+        """Deletes every file."""
+        for task in self._files.values():
+            task.cancel()
+        await asyncio.gather(*self._files.values(), return_exceptions=True)
+        if self._own:
+            await asyncio.to_thread(shutil.rmtree, self._own, ignore_errors=True)
+
+
+def _failed(task: asyncio.Task[tuple[Path, int, int]]) -> bool:
+    return task.cancelled() or task.exception() is not None
