@@ -42,6 +42,7 @@ from kg_service.api import (
     update,
     validate,
 )
+from kg_service.api import queries as asked
 from kg_service.api.asking import Questions, Repeated
 from kg_service.changes.remote import RemoteWriter
 from kg_service.changes.writer import Writer
@@ -115,7 +116,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     described = {"/sparql": sparql.OPENAPI, "/update": update.OPENAPI, "/store": graph_store.OPENAPI}
     described |= {"/api/validate": validate.OPENAPI, "/shapes": shapes.OPENAPI, "/api/search": search.OPENAPI}
-    documentation.install(app, described)
+    texts = queries.every(resources.folder("queries"))
+    questions = asked.Questions(texts)
+    documentation.install(app, described | questions.openapi())
     pages.install(app)
     ontology.install(app)
     things.install(app)
@@ -128,7 +131,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(dumps.router)
     app.include_router(feed.router)
     app.include_router(discovery.router)
-    listed = declared.collections(queries.every(resources.folder("queries")), resources.folder("ontology"))
+    app.add_route("/api/queries", questions.listed)
+    app.add_route("/api/queries/{path:path}", questions.asked)
+    listed = declared.collections(texts, resources.folder("ontology"))
     for doors in (collections, members, entities):
         app.include_router(doors.router(listed))
     app.add_route("/sparql", sparql.Sparql(app), methods=sparql.METHODS)  # type: ignore[arg-type]

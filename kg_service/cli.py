@@ -21,7 +21,15 @@ import typer
 from pydantic import ValidationError
 
 from kg_service import __version__, resources
-from kg_service.errors import KgError, Malformed, NotFound, StoreLocked, StoreUnwritable, Violations
+from kg_service.errors import (
+    KgError,
+    Malformed,
+    NotFound,
+    StoreLocked,
+    StoreUnwritable,
+    Violations,
+    wrong_parameter,
+)
 from kg_service.settings import Settings
 
 Opened = TypeVar("Opened")
@@ -306,8 +314,9 @@ def _report(report: Any, as_json: bool) -> None:
     print(json.dumps(report.to_dict(), ensure_ascii=False, indent=2) if as_json else report.to_text())
 
 
-@app.command()
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def query(
+    context: typer.Context,
     text: Annotated[
         str,
         typer.Argument(help="A query file, the name of one in queries/, or SPARQL text.", metavar="FILE|TEXT"),
@@ -324,7 +333,7 @@ def query(
     seconds: Annotated[float | None, typer.Option(help="Longest time the query may take [default: 30].")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
-    """Ask the store a SPARQL query."""
+    """Ask the store a SPARQL query; one from queries/ takes its parameters, as in --theme decent-work."""
     from kg_service.rdf import GRAPH_FORMATS, TABLE_FORMATS, format_named
     from kg_service.sparql import guard
     from kg_service.store import Query
@@ -335,7 +344,8 @@ def query(
     chosen = format_named(wanted, (*TABLE_FORMATS, *GRAPH_FORMATS)).name if wanted else None
     table = chosen if chosen in {f.name for f in TABLE_FORMATS} else None
     graph = chosen if chosen in {f.name for f in GRAPH_FORMATS} else None
-    inspected = guard.inspect(_query_text(text), max_bytes=settings.max_query_bytes, base=settings.base)
+    asked_text = _with_values(text, context.args) if context.args else _query_text(text)
+    inspected = guard.inspect(asked_text, max_bytes=settings.max_query_bytes, base=settings.base)
     if not settings.is_remote:
         _seeded(settings)
     asked = Query(
@@ -371,6 +381,23 @@ async def _answered_remotely(settings: Settings, asked: Any) -> tuple[str, bytes
         return answer.format, await answer.content()
     finally:
         await reads.close()
+
+
+def _with_values(name: str, options: list[str]) -> str:
+    """The question of that name with the values that options such as `--theme care` or `--theme=care` give."""
+    from kg_service import queries
+    from kg_service.api.queries import bound_text
+
+    known = queries.names(resources.folder("queries"))
+    sent, waiting = [], list(options)
+    if name.removesuffix(".rq") not in known:
+        raise wrong_parameter(options[0], " ".join(options[1:]), "only the questions in queries/ have parameters")
+    while waiting:
+        option, has_value, value = waiting.pop(0).partition("=")
+        if not option.startswith("--") or not (has_value or waiting):
+            raise wrong_parameter(option, value, "a name of a parameter and a value, such as --theme decent-work")
+        sent.append((option.removeprefix("--"), value if has_value else waiting.pop(0)))
+    return bound_text(queries.read(resources.folder("queries"), name.removesuffix(".rq")), sent)
 
 
 def _query_text(text: str) -> str:

@@ -108,6 +108,24 @@ def test_serve_loads_answers_and_stops_cleanly(kg: Kg) -> None:
     assert not psutil.wait_procs(children, timeout=5)[1]
 
 
+def test_a_question_takes_its_parameters_as_options(kg: Kg) -> None:
+    def names(*options: str) -> list[str]:
+        done = kg("query", "recommendations/containing-word", "--format", "csv", *options)
+        assert done.returncode == 0, done.stderr
+        return [line.split(",")[2] for line in done.stdout.splitlines()[1:]]
+
+    assert names() == []
+    assert len(names("--word", "bake")) == len(names("--word=bake")) == 1
+    for wrong, told in (
+        (["--wrod", "x"], "wrod"),
+        (["--word"], "--theme decent-work"),
+        (["--word", "a", "--word=b"], "once"),
+    ):
+        done = kg("query", "recommendations/containing-word", *wrong)
+        assert (done.returncode, told in done.stderr) == (2, True), done.stderr
+    assert "only the questions" in kg("query", "ASK {}", "--word", "x").stderr
+
+
 def test_ctrl_c_during_a_running_query_leaves_no_process(kg: Kg) -> None:
     endless = "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i . ?j ?k ?l }"
     with kg.serving() as (process, url):

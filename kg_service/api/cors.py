@@ -12,7 +12,10 @@ from collections.abc import Awaitable, Collection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _ORIGIN = (b"access-control-allow-origin", b"*")
-_READ = [_ORIGIN, (b"access-control-expose-headers", b"Content-Profile, ETag, KG-Generation, KG-Query, Link, Location, Retry-After")]
+_READ = [
+    _ORIGIN,
+    (b"access-control-expose-headers", b"Content-Profile, ETag, KG-Generation, KG-Query, Link, Location, Retry-After"),
+]
 _PREFLIGHT = [
     _ORIGIN,
     (b"access-control-allow-headers", b"Accept, Accept-Language, Accept-Profile, Content-Type, If-None-Match, Range"),

@@ -10,6 +10,18 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
+from kg_service.api import problems
+
+#: What many answers have in common.
+SCHEMAS: dict[str, Any] = {
+    "Problem": problems.SCHEMA,
+    "SparqlResults": {
+        "type": "object",
+        "required": ["head", "results"],
+        "properties": {"head": {"type": "object"}, "results": {"type": "object"}},
+        "description": "SPARQL 1.1 Query Results JSON Format.",
+    },
+}
 _ICON = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'/%3E"
 
 
@@ -20,6 +32,7 @@ def install(app: FastAPI, more_paths: dict[str, Any]) -> None:
     def openapi() -> dict[str, Any]:
         described = described_by_fastapi()
         described["paths"] |= more_paths
+        described.setdefault("components", {}).setdefault("schemas", {}).update(SCHEMAS)
         return described
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -118,11 +118,16 @@ def read(request: Request, parameters: Iterable[Parameter]) -> dict[str, Any]:
 
     WrongParameter for a name that is not declared, for a second value where one is allowed, and for a wrong value.
     """
+    return values(request.query_params.multi_items(), parameters)
+
+
+def values(pairs: Sequence[tuple[str, str]], parameters: Iterable[Parameter]) -> dict[str, Any]:
+    """The same of names and texts, wherever they come from."""
     declared = {parameter.name: parameter for parameter in parameters}
     sent: dict[str, list[str]] = {}
-    for name, text in request.query_params.multi_items():
+    for name, text in pairs:
         sent.setdefault(name, []).append(text)
-    refuse_others(request, declared, {name for name, each in declared.items() if each.is_many})
+    _refuse_others(pairs, declared, {name for name, each in declared.items() if each.is_many})
     found: dict[str, Any] = {}
     for name, parameter in declared.items():
         texts = sent.get(name)
@@ -142,8 +147,12 @@ def read(request: Request, parameters: Iterable[Parameter]) -> dict[str, Any]:
 
 def refuse_others(request: Request, known: Collection[str], repeatable: Collection[str] = ()) -> None:
     """WrongParameter for a parameter that is not known, or that comes twice though it is not repeatable."""
+    _refuse_others(request.query_params.multi_items(), known, repeatable)
+
+
+def _refuse_others(pairs: Sequence[tuple[str, str]], known: Collection[str], repeatable: Collection[str]) -> None:
     seen: set[str] = set()
-    for name, text in request.query_params.multi_items():
+    for name, text in pairs:
         if name not in known:
             raise wrong_parameter(
                 name[:80], text[:80], f"known parameters: {', '.join(known)}" if known else "there are no parameters"

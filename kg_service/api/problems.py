@@ -40,7 +40,7 @@ def response(error: KgError) -> JSONResponse:
 
 def described(answers: dict[str, str]) -> dict[int | str, dict[str, Any]]:
     """Problems that an operation may answer, status by status, for its OpenAPI description."""
-    content = {MEDIA_TYPE: {"schema": SCHEMA}}
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {status: {"description": what, "content": content} for status, what in answers.items()}
 
 
