@@ -28,8 +28,8 @@ from kg_service.api import (
     graph_store,
     health,
     members,
-    ontology,
     networks,
+    ontology,
     pages,
     patches,
     problems,
@@ -49,9 +49,9 @@ from kg_service.changes.writer import Writer
 from kg_service.errors import KgError, TooLong
 from kg_service.lists import declared
 from kg_service.lists.columns import Tables
-from kg_service.search.door import Search
-from kg_service.search.sources import description, state_of_revision
 from kg_service.network.spool import Spool
+from kg_service.search.door import Search
+from kg_service.search.engine import description, state_of_revision
 from kg_service.settings import Settings
 from kg_service.sparql.federation import Federation
 from kg_service.sparql.sandbox import Sandbox

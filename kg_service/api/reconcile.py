@@ -6,6 +6,7 @@ it optional beside CORS, 1.0-draft took it away.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from html import escape
@@ -133,7 +134,7 @@ async def suggest_entity(request: Request) -> Response:
         limit=sent["limit"],
         is_of_names=True,
     )
-    hits = (await request.app.state.search.find(question)).found["data"]
+    hits = (await request.app.state.search.find(question, client_of(request))).found["data"]
     generation, known = await _facts(request, [hit["iri"] for hit in hits])
     found = [
         _suggestion(h["iri"], known[h["iri"]], vocabulary, languages)
@@ -249,9 +250,8 @@ async def features(request: Request) -> Response:
 
 async def _matched(request: Request, batch: list[Wanted]) -> tuple[int, list[list[Candidate]]]:
     async def make(asking: Asking) -> list[list[Candidate]]:
-        return await matching.matched(
-            batch, request.app.state.search, asking, _vocabulary(request), _languages(request)
-        )
+        find = functools.partial(request.app.state.search.find, client=client_of(request))
+        return await matching.matched(batch, find, asking, _vocabulary(request), _languages(request))
 
     return await _of_one_generation(request, make)
 

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kg_service.api.addresses import public_url
+from kg_service.api.clients import client_of
 from kg_service.api.languages import accepted_languages
 from kg_service.api.parameters import Parameter, is_iri, read
 from kg_service.errors import wrong_parameter
@@ -66,7 +67,7 @@ async def search(request: Request) -> Response:
         limit=asked["limit"],
         is_complete=asked["q"][-1:].isspace(),
     )
-    return _answer(request, question, await request.app.state.search.find(question))
+    return _answer(request, question, await request.app.state.search.find(question, client_of(request)))
 
 
 def class_named(name: str) -> str:
@@ -189,6 +190,7 @@ OPENAPI = {
             },
             "304": {"description": "The client has it already."},
             "422": {"description": "A parameter is wrong.", "content": _PROBLEM},
+            "429": {"description": "Too many searches of one client wait.", "content": _PROBLEM},
             "503": {"description": "The index is being made, or too many ask.", "content": _PROBLEM},
             "504": {"description": "The search took too long.", "content": _PROBLEM},
         },

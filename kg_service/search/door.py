@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kg_service.errors import Busy, KgError, QueryStopped, StoreError, TooSlow, from_problem
+from kg_service.errors import Busy, KgError, QueryStopped, StoreError, TooMany, TooSlow, from_problem
 from kg_service.search import Question, building
 from kg_service.store.children import Child, Ended, Nursery
+from kg_service.store.fairness import FairQueue
 
-#: Processes that answer, and questions that may wait for one.
+#: Processes that answer, and questions that may wait for one; one client may have half of them.
 PROCESSES, WAITING = 2, 256
 #: Seconds that a question waits for the index, and that its answer may take.
 PATIENCE, LONGEST = 5.0, 10.0
@@ -41,6 +42,14 @@ class Found:
     found: dict[str, Any]
 
 
+class _Turn:
+    """A question that waits for a process."""
+
+    def __init__(self, client: str) -> None:
+        self.client = client
+        self.comes = asyncio.get_running_loop().create_future()
+
+
 class Search:
     """Full text over one store. `published` says what tells the present publication from others.
 
@@ -55,8 +64,8 @@ class Search:
         self._nursery = Nursery("kg_service.search.process", self._folder, kind)
         self._idle: list[Child] = []
         self._all: set[Child] = set()
-        self._room = asyncio.Semaphore(PROCESSES)
-        self._waiting = 0
+        self._busy = 0
+        self._waiting: FairQueue[_Turn] = FairQueue()
         self._early: asyncio.Future[None] | None = None
         self._work: asyncio.Task[int] | None = None
         self._builder: Child | None = None
@@ -72,31 +81,37 @@ class Search:
         published = await self._published()
         if not await asyncio.to_thread(building.holds, self._folder, published):
             await asyncio.shield(self._bring_up(None))
+            if not self._busy and not self._idle:  # nobody has asked yet: no process need wait for who may
+                await self._end_builder()
+                await self._nursery.close()
 
-    async def find(self, question: Question) -> Found:
-        """The answer; raises Busy, TooSlow, and StoreError where there is no index and none can be made."""
+    async def find(self, question: Question, client: str = "") -> Found:
+        """The answer; raises Busy, TooMany, TooSlow, and StoreError where there is no index and none can be made.
+
+        Clients take turns when there are more questions than processes.
+        """
         until = asyncio.get_running_loop().time() + PATIENCE
         published = await self._published()
-        answer = await self._asked(question, published)
+        answer = await self._asked(question, published, client)
         while "found" not in answer:
             work = self._bring_up(answer.get("unusable"))
             left = until - asyncio.get_running_loop().time()
             done, _ = await asyncio.wait([work], timeout=max(0.0, left))
             if not done:
-                return await self._older(question, answer)
+                return await self._older(question, answer, client)
             failure = work.exception()
             if isinstance(failure, KgError) and answer["generation"] is None:
                 raise failure
             if failure or left <= 0:
-                return await self._older(question, answer)
+                return await self._older(question, answer, client)
             published = await self._published()
-            answer = await self._asked(question, published)
+            answer = await self._asked(question, published, client)
         return Found(answer["generation"], False, answer["found"])
 
-    async def _older(self, question: Question, answer: dict[str, Any]) -> Found:
+    async def _older(self, question: Question, answer: dict[str, Any], client: str) -> Found:
         """The answer of the generation that the index holds while a later one is taken in."""
         if answer["generation"] is not None:
-            answer = await self._asked(question, None)
+            answer = await self._asked(question, None, client)
             if "found" in answer:
                 return Found(answer["generation"], True, answer["found"])
         raise Busy("the search index is being made; try again soon", retry_after=5)
@@ -119,26 +134,51 @@ class Search:
                 self._builder.ask({"source": self._about, "nice": _NICE, "unusable": unusable})
                 generation = int(_told(await self._builder.hear())["generation"])
             except (Ended, OSError):  # somebody ended it
-                if self._builder is not None:
-                    await self._forget(self._builder)
-                    self._builder = None
+                await self._end_builder()
                 continue
             if self._builder.memory > GROWN:
-                await self._forget(self._builder)
+                await self._end_builder()
             return generation
         raise StoreError("the search index could not be made: its process was ended again and again")
 
+    async def _end_builder(self) -> None:
+        builder, self._builder = self._builder, None
+        if builder is not None:
+            await self._forget(builder)
+
     # processes that answer
 
-    async def _asked(self, question: Question, published: str | None) -> dict[str, Any]:
-        """What a process says; it says so too when its index cannot be used, or holds another generation."""
-        if self._waiting >= WAITING:
+    async def _take_turn(self, client: str) -> None:
+        """Waits until a process may be used."""
+        if self._busy < PROCESSES:
+            self._busy += 1
+            return
+        if len(self._waiting) >= WAITING:
             raise Busy("too many searches wait already; try again later", retry_after=1)
-        self._waiting += 1
+        if self._waiting.of(client) >= WAITING // 2:
+            raise TooMany("too many of your searches wait already; try again later", retry_after=1)
+        turn = _Turn(client)
+        self._waiting.put(turn)
         try:
-            await self._room.acquire()
-        finally:
-            self._waiting -= 1
+            await turn.comes
+        except asyncio.CancelledError:
+            self._waiting.discard(turn)
+            if turn.comes.done() and not turn.comes.cancelled():
+                self._end_turn()  # it had come already
+            raise
+
+    def _end_turn(self) -> None:
+        """Gives the place to who comes next, or back."""
+        while self._waiting:
+            turn = self._waiting.get()
+            if not turn.comes.done():
+                turn.comes.set_result(None)
+                return
+        self._busy -= 1
+
+    async def _asked(self, question: Question, published: str | None, client: str) -> dict[str, Any]:
+        """What a process says; it says so too when its index cannot be used, or holds another generation."""
+        await self._take_turn(client)
         child: Child | None = None
         try:
             job = {"question": dataclasses.asdict(question), "published": published}
@@ -158,7 +198,7 @@ class Search:
         except TimeoutError:
             raise TooSlow(f"the search took longer than {LONGEST:g} s", seconds=LONGEST) from None
         finally:
-            self._room.release()
+            self._end_turn()
             if child is not None:
                 await self._forget(child)
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from pyoxigraph import Literal, NamedNode
 
 from kg_service import resources
+from kg_service.errors import TooMany
 from kg_service.ingest import bulk
 from kg_service.rdf import PREF_LABEL, Quad, entity, graph, sse
 from kg_service.search import building, door
@@ -332,6 +333,56 @@ def test_the_event_loop_goes_on_while_many_search(writable: tuple[httpx.Client, 
         while not all(each.done() for each in answers):
             assert client.get("/health/live").status_code == 200
     assert {each.result().status_code for each in answers} <= {200, 503}
+
+
+def test_one_client_that_asks_very_much_does_not_keep_others_waiting() -> None:
+    """Turns go round by client: who asks once comes before the second question of who asks a hundred times."""
+    import asyncio
+
+    async def order() -> list[str]:
+        search, came = door.Search({"folder": "/nowhere"}, _never), list[str]()
+
+        async def one(client: str) -> None:
+            await search._take_turn(client)
+            came.append(client)
+            await asyncio.sleep(0)
+            search._end_turn()
+
+        await asyncio.gather(*(one("many") for _ in range(100)), one("few"))
+        assert search._busy == 0
+        return came
+
+    came = asyncio.run(order())
+    assert came.index("few") <= door.PROCESSES + 1
+    assert len(came) == 101
+
+
+async def _never() -> str:
+    return ""
+
+
+def test_one_client_may_not_fill_the_queue() -> None:
+    import asyncio
+
+    async def fill() -> None:
+        search = door.Search({"folder": "/nowhere"}, _never)
+        waiting = [asyncio.ensure_future(search._take_turn("many")) for _ in range(door.PROCESSES + door.WAITING // 2)]
+        await asyncio.sleep(0)
+        with pytest.raises(TooMany):
+            await search._take_turn("many")
+        other = asyncio.ensure_future(search._take_turn("few"))
+        await asyncio.sleep(0)
+        waiting[-1].cancel()
+        for _ in range(200):
+            search._end_turn()
+            await asyncio.sleep(0)
+            if other.done():
+                break
+        assert other.done()
+        for each in waiting:
+            each.cancel()
+
+    asyncio.run(fill())
 
 
 def test_a_thing_with_very_many_quotations_is_found_once(tmp_path: Path) -> None:

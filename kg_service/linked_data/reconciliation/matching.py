@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
 
 from kg_service.errors import WrongParameter
 from kg_service.linked_data.asking import Asking
@@ -11,8 +12,10 @@ from kg_service.linked_data.reconciliation import Candidate, Facts, Wanted, fact
 from kg_service.linked_data.reconciliation.vocabulary import TOGETHER, Vocabulary, is_iri
 from kg_service.rdf import ONTOLOGY, SHAPE, NamedNode
 from kg_service.search import LONGEST_QUESTION, Question
-from kg_service.search.door import Search
+from kg_service.search.door import Found
 
+#: Asks the search.
+Find: TypeAlias = Callable[[Question], Awaitable[Found]]
 #: Things that are looked at for each candidate that is asked for, and at least.
 _FOR_EACH, _LEAST = 2, 25
 #: Things that are found by what they are connected with.
@@ -20,10 +23,10 @@ _HOLDING = 50
 
 
 async def matched(
-    wanted: Sequence[Wanted], search: Search, asking: Asking, vocabulary: Vocabulary, languages: tuple[str, ...]
+    wanted: Sequence[Wanted], find: Find, asking: Asking, vocabulary: Vocabulary, languages: tuple[str, ...]
 ) -> list[list[Candidate]]:
     """The candidates of each query."""
-    near = await asyncio.gather(*(_near(each, search, vocabulary) for each in wanted))
+    near = await asyncio.gather(*(_near(each, find, vocabulary) for each in wanted))
     near = [[*found, *await _holding(each, asking)] for each, found in zip(wanted, near, strict=True)]
     properties = {condition.property for each in wanted for condition in each.conditions}
     known = await facts.facts_of(asking, {iri for found in near for iri in found}, properties)
@@ -33,7 +36,7 @@ async def matched(
     ]
 
 
-async def _near(wanted: Wanted, search: Search, vocabulary: Vocabulary) -> list[str]:
+async def _near(wanted: Wanted, find: Find, vocabulary: Vocabulary) -> list[str]:
     """The IRIs of what may be meant, by its words."""
     found = [wanted.iri] if wanted.iri and is_iri(wanted.iri) else []
     if wanted.iri and (not wanted.name or "://" in wanted.name):
@@ -47,18 +50,18 @@ async def _near(wanted: Wanted, search: Search, vocabulary: Vocabulary) -> list[
         words = " ".join(scoring.core(scoring.name_words(text)))[:LONGEST_QUESTION] or text
         more = max(_LEAST, _FOR_EACH * wanted.limit)
         if types:
-            found += await _found(search, words, types, more)
+            found += await _found(find, words, types, more)
         if not types or not found:
-            found += await _found(search, words, (), more)
+            found += await _found(find, words, (), more)
     return found
 
 
-async def _found(search: Search, text: str, types: tuple[str, ...], limit: int) -> list[str]:
+async def _found(find: Find, text: str, types: tuple[str, ...], limit: int) -> list[str]:
     known = list(types)
     while True:
         question = Question(text, tuple(known), limit=limit, is_complete=True, is_of_names=True)
         try:
-            answer = await search.find(question)
+            answer = await find(question)
         except WrongParameter as error:  # nothing is of that class
             known = [each for each in known if each.rpartition("#")[2] != error.more["value"].rpartition("#")[2]]
             if not known:
