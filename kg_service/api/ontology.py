@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from kg_service import ontology, resources
-from kg_service.api import pages
+from kg_service.api import pages, problems
 from kg_service.api.addresses import public_url
 from kg_service.api.clients import client_of
 from kg_service.api.parameters import chosen_format, read
@@ -30,6 +30,46 @@ METHODS = ["GET", "HEAD"]
 #: The formats of the documents here; they hold one graph.
 FORMATS = tuple(each for each in MINIMAL.formats if each is not profiles.JSON)
 _BY_ENDING = {ending: each for each in FORMATS for ending in each.endings}
+
+
+_ANSWERS: dict[int | str, Any] = {
+    "200": {"description": "The document.", "content": {t: {} for f in (*FORMATS, HTML) for t in f.media_types[:1]}},
+    "303": {"description": "It is at Location."},
+    "304": {"description": "If-None-Match names it."},
+    **problems.described(
+        {
+            "404": "There is no such term.",
+            "406": "It cannot be written in an acceptable format; lists those that are known.",
+            "414": "The address is too long.",
+            "422": "A parameter is wrong; says which, and what it may be.",
+            "429": "You ask more than one client may; Retry-After says when you may again.",
+            "503": "The service is full, or the engine that holds the graph is away.",
+        }
+    ),
+}
+
+
+def _described(name: str, summary: str, path: dict[str, str], *, has_language: bool = True) -> dict[str, Any]:
+    """A path item of the OpenAPI description; `path` are the parts of the path with an example of each."""
+    parts = [
+        {"name": part, "in": "path", "required": True, "schema": {"type": "string"}, "example": example}
+        for part, example in path.items()
+    ]
+    parameters = [*parts, *([pages.LANGUAGE.openapi()] if has_language else [])]
+    about = {"tags": ["ontology"], "summary": summary, "operationId": name}
+    return {"get": about | {"parameters": parameters, "responses": _ANSWERS}}
+
+
+#: The path items of the OpenAPI description.
+OPENAPI = {
+    "/ontology": _described("ontology", "The ontology: a page, or RDF by Accept", {}),
+    "/ontology.{ending}": _described("ontology_document", "The ontology as RDF", {"ending": "ttl"}),
+    "/ontology/{name}": _described(
+        "ontology_term", "A term: leads to its place in the page or to its RDF; Event.ttl is its RDF", {"name": "Event"}
+    ),
+    "/profile/{token}": _described("profile", "What a profile of the data is", {"token": "sse"}),
+    "/context.jsonld": _described("context", "The JSON-LD context", {}, has_language=False),
+}
 
 
 def install(app: FastAPI) -> None:

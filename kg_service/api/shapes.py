@@ -10,7 +10,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from kg_service.api import pages
+from kg_service.api import pages, problems
 from kg_service.api.addresses import public_url
 from kg_service.api.parameters import read
 from kg_service.api.writing import ANSWERS, PARAMETERS, body_of, is_true, may_write, proposal
@@ -44,7 +44,15 @@ OPENAPI: dict[str, Any] = {
         "tags": ["shapes"],
         "summary": "The shapes in force",
         "operationId": "shapes_get",
-        "responses": {"200": {"description": "The shapes, as they judge every change."}},
+        "parameters": [pages.LANGUAGE.openapi()],
+        "responses": {
+            "200": {
+                "description": "The shapes, as they judge every change: RDF, or a page.",
+                "content": {f.media_types[0]: {} for f in (*_FORMATS, HTML)},
+            },
+            "304": {"description": "If-None-Match names the page."},
+            **problems.described({"422": "A parameter is wrong; says which, and what it may be."}),
+        },
     },
     "post": {
         "tags": ["shapes"],

@@ -14,7 +14,8 @@ from starlette.responses import RedirectResponse, Response
 from kg_service.api import pages
 from kg_service.api.addresses import public_url
 from kg_service.api.clients import client_of
-from kg_service.api.parameters import Parameter, read
+from kg_service.api.parameters import read
+from kg_service.api.things_asked import CHOICE, IRI, PAGING
 from kg_service.errors import Deleted, NotFound, wrong_parameter
 from kg_service.linked_data import (
     Asking,
@@ -36,23 +37,6 @@ from kg_service.store.log import OpenLog
 from kg_service.web.thing import Page, queries
 
 METHODS = ["GET", "HEAD"]
-_PROFILE = Parameter(
-    name="_profile",
-    description="Profile, by its token (sse, schema, minimal, or alt for the list of representations) or its IRI.",
-    example="schema",
-)
-_MEDIA_TYPE = Parameter(name="_mediatype", description="Media type of the answer; it wins over Accept.")
-_PROPERTY = Parameter(name="property", description="Only the values of the property with this IRI.", kind="iri")
-_DIRECTION = Parameter(
-    name="direction",
-    description="Whether the statements begin at the thing, or end there.",
-    allowed=tuple(Direction),
-    default=Direction.OUT.value,
-)
-_PAGE = Parameter(name="page", description="Number of the page of values.", kind="integer", least=1, default=1)
-_IRI = Parameter(name="iri", description="The IRI of any thing that the graph knows.", kind="iri", is_required=True)
-_CHOICE = [_PROFILE, _MEDIA_TYPE]
-_PAGING = [_PROPERTY, _DIRECTION, _PAGE]
 _DATA = tuple(each for each in FULL.formats if each is not HTML)
 _VARY = "Accept, Accept-Profile"
 
@@ -79,7 +63,7 @@ class _Found:
 
 async def identified(request: Request) -> Response:
     """303 from a thing to the page or the data about it."""
-    wanted = read(request, [*_CHOICE, *_PAGING, pages.LANGUAGE])
+    wanted = read(request, [*CHOICE, *PAGING, pages.LANGUAGE])
     path = _path(request)
     if number := _change(path):
         return RedirectResponse(f"{public_url(request)}/api/changes/{number}", 303, headers={"Vary": _VARY})
@@ -106,7 +90,7 @@ async def identified(request: Request) -> Response:
 
 async def shown(request: Request) -> Response:
     """The page about a thing."""
-    wanted = read(request, [*_CHOICE, *_PAGING, pages.LANGUAGE])
+    wanted = read(request, [*CHOICE, *PAGING, pages.LANGUAGE])
     found = await _found(request, _path(request))
     if found.ending:
         return RedirectResponse(Addresses(public_url(request)).data(found.iri.value, found.ending), 303)
@@ -115,7 +99,7 @@ async def shown(request: Request) -> Response:
 
 async def written(request: Request) -> Response:
     """The data about a thing."""
-    wanted = read(request, [*_CHOICE, *_PAGING])
+    wanted = read(request, [*CHOICE, *PAGING])
     found = await _found(request, _path(request))
     if found.ending and wanted["_mediatype"] is None:
         wanted["_mediatype"] = found.ending
@@ -124,7 +108,7 @@ async def written(request: Request) -> Response:
 
 async def described(request: Request) -> Response:
     """The page or the data about any IRI that the graph knows."""
-    wanted = read(request, [_IRI, *_CHOICE, *_PAGING, pages.LANGUAGE])
+    wanted = read(request, [IRI, *CHOICE, *PAGING, pages.LANGUAGE])
     thing = NamedNode(wanted["iri"])
     chosen = _chosen(request, wanted, profiles.FULL.formats)
     return await _answer(request, thing, chosen, wanted)
