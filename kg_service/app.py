@@ -45,6 +45,7 @@ from kg_service.api import (
 )
 from kg_service.api import queries as asked
 from kg_service.api.asking import Questions, Repeated
+from kg_service.api.finished import Finished
 from kg_service.changes.remote import RemoteWriter
 from kg_service.changes.writer import Writer
 from kg_service.errors import KgError, TooLong
@@ -77,7 +78,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.settings, app.state.log = settings, _log(settings)
         app.state.sandbox, app.state.writer = _sandbox(settings, engine), _writer(settings, engine)
         app.state.readers, app.state.judges = _reads(settings), validate.judges(settings)
-        app.state.questions = Questions()
+        app.state.questions, app.state.finished = Questions(), Finished(settings.cache_bytes // 2)
         app.state.dumps, app.state.feed = dumps.Making(settings), feed.Reading(settings)
         app.state.tables = Tables(settings.list_values)
         app.state.counting = discovery.Counting(settings)

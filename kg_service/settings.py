@@ -122,7 +122,11 @@ class Settings(BaseSettings):
     network_workers: int = Field(1, ge=1, le=16, description="networks that are measured at the same time")
     network_memory: int = Field(4 * 2**30, ge=2**30, description="memory that measuring one network may take, in bytes")
     network_seconds: float = Field(600.0, gt=0, description="longest time that measuring one network may take")
-    cache_bytes: int = Field(64 * 2**20, ge=0, description="finished answers kept for repeated queries, in bytes")
+    cache_bytes: int = Field(
+        64 * 2**20,
+        ge=0,
+        description="finished answers kept for repeated queries, in bytes; documents and pages get half as much again",
+    )
     list_values: int = Field(
         10_000_000, gt=0, description="values that lists are filtered and sorted by and that are kept in memory"
     )

@@ -14,6 +14,7 @@ from kg_service import ontology, resources
 from kg_service.api import pages, problems
 from kg_service.api.addresses import public_url
 from kg_service.api.clients import client_of
+from kg_service.api.finished import Document, sent
 from kg_service.api.parameters import chosen_format, read
 from kg_service.api.shapes import rulebook
 from kg_service.changes import rules
@@ -148,7 +149,7 @@ async def context(request: Request) -> Response:
     read(request, [])
     body = documents.context_document()
     headers = {"ETag": documents.etag(0, body), "Cache-Control": "public, max-age=3600"}
-    return pages.unless_known(request, Response(body, headers=headers, media_type=JSON_LD.media_type))
+    return sent(request, Document(body, headers, JSON_LD.media_type))
 
 
 async def profile(request: Request) -> Response:
@@ -160,7 +161,7 @@ async def profile(request: Request) -> Response:
         raise NotFound(f'there is no profile "{token}"; known: {", ".join(known)}')
     how = chosen_format(request, (*FORMATS, HTML))
     if how is HTML:
-        return pages.page(request, "profiles.html", generation=0, known=list(known.values()), token=token)
+        return pages.page(request, "profiles.html", known=list(known.values()), token=token)
     said = {Quad(s, NamedNode(p), o) for s, p, o in profiles.tokens([known[token]])}
     return _document(request, said, how, NamedNode(known[token].iri))
 
@@ -201,7 +202,7 @@ def _document(request: Request, quads: set[Quad], how: Format, first: NamedNode)
         "Cache-Control": "no-cache",
         "X-Content-Type-Options": "nosniff",
     }
-    return pages.unless_known(request, Response(body, headers=headers, media_type=how.media_type))
+    return sent(request, Document(body, headers, how.media_type))
 
 
 @lru_cache(16)

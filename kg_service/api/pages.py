@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from functools import wraps
 from typing import Any
@@ -16,6 +15,7 @@ from starlette.types import Scope
 
 from kg_service.api import problems
 from kg_service.api.addresses import public_url
+from kg_service.api.finished import Document, Finished, sent
 from kg_service.api.parameters import Parameter
 from kg_service.errors import Deleted, KgError
 from kg_service.linked_data.documents import etag
@@ -28,8 +28,6 @@ LANGUAGE = Parameter(name="lang", description="The language of the page.", allow
 _HTML = Format("html", ("text/html", "application/xhtml+xml"), ("html",))
 _PROBLEM = Format("problem", (problems.MEDIA_TYPE, "application/json"), ("json",))
 _TAGS = tuple(Format(language, (f"{language}/-",), ()) for language in LANGUAGES)
-#: Pages that take long to make are kept, up to so many.
-_KEPT = 24
 #: What every page is sent with: nothing is loaded from elsewhere, and no script runs that is not ours.
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; object-src 'none'; "
@@ -41,7 +39,7 @@ HEADERS = {
 
 def install(app: FastAPI) -> None:
     """Adds the static files and makes the templates ready."""
-    app.state.pages, app.state.long_pages = Pages(), OrderedDict[Hashable, bytes]()
+    app.state.pages = Pages()
     app.mount("/static", _Static(directory=STATIC), name="static")
 
 
@@ -77,55 +75,48 @@ def page(
     request: Request,
     template: str,
     *,
-    generation: int | None = None,
+    generation: int = 0,
     status: int = 200,
     headers: dict[str, str] | None = None,
     **values: Any,
 ) -> Response:
-    """A page in the reader's language, with its ETag when it was made of a generation; 304 when the reader has it."""
-    return _sent(request, _rendered(request, template, values), generation, status, headers or {})
+    """A page in the reader's language; 304 when the reader has it."""
+    made = document(request, template, generation=generation, headers=headers, **values)
+    if status != 200:
+        kept = {name: value for name, value in made.headers.items() if name != "ETag"}
+        return Response(made.body, status, headers=kept, media_type=made.media_type)
+    return sent(request, made)
+
+
+def document(
+    request: Request,
+    template: str,
+    *,
+    generation: int = 0,
+    headers: dict[str, str] | None = None,
+    **values: Any,
+) -> Document:
+    """A page in the reader's language, with the generation that it was made of; 0 for one that no change touches."""
+    pages: Pages = request.app.state.pages
+    language, root = language_of(request), public_url(request)
+    here = f"{root}{request.url.path}{'?' + request.url.query if request.url.query else ''}"
+    text = pages.render(template, language=language, root=root, here=here, **values).encode()
+    about = HEADERS | {"Content-Language": language, "Cache-Control": "no-cache", "ETag": etag(generation, text)}
+    about |= {"Vary": "Accept, Accept-Language"} | ({"KG-Generation": str(generation)} if generation else {})
+    return Document(text, about | (headers or {}), "text/html")
 
 
 async def long_page(
     request: Request, template: str, *, generation: int, state: Hashable, values: Callable[[], dict[str, Any]]
 ) -> Response:
     """A page that takes long to make: made beside the event loop, and kept while generation and state are the same."""
-    kept: OrderedDict[Hashable, bytes] = request.app.state.long_pages
+    finished: Finished = request.app.state.finished
     key = (template, generation, state, language_of(request), public_url(request), request.url.query)
-    text = kept.get(key)
-    if text is None:
-        text = await asyncio.to_thread(lambda: _rendered(request, template, values()))
-        kept[key] = text
-        while len(kept) > _KEPT:
-            kept.popitem(last=False)
-    return _sent(request, text, generation, 200, {})
-
-
-def _rendered(request: Request, template: str, values: dict[str, Any]) -> bytes:
-    pages: Pages = request.app.state.pages
-    root = public_url(request)
-    here = f"{root}{request.url.path}{'?' + request.url.query if request.url.query else ''}"
-    return pages.render(template, language=language_of(request), root=root, here=here, **values).encode()
-
-
-def _sent(request: Request, text: bytes, generation: int | None, status: int, headers: dict[str, str]) -> Response:
-    about = HEADERS | {"Content-Language": language_of(request), "Cache-Control": "no-cache"}
-    about |= {"Vary": "Accept, Accept-Language"} | headers
-    if status != 200 or generation is None:
-        return Response(text, status, headers=about, media_type="text/html")
-    about |= {"ETag": etag(generation, text)}
-    about |= {"KG-Generation": str(generation)} if generation else {}
-    return unless_known(request, Response(text, headers=about, media_type="text/html"))
-
-
-def unless_known(request: Request, response: Response) -> Response:
-    """The response, or 304 when If-None-Match names it (RFC 9110, section 13.1.2; comparison is weak)."""
-    sent = request.headers.get("if-none-match", "")
-    known = {each.strip().removeprefix("W/") for each in sent.split(",")}
-    if not sent or not {response.headers.get("etag"), "*"} & known:
-        return response
-    kept = {name: value for name, value in response.headers.items() if name not in ("content-length", "content-type")}
-    return Response(status_code=304, headers=kept)
+    made = finished.get(key)
+    if made is None:
+        made = await asyncio.to_thread(lambda: document(request, template, generation=generation, **values()))
+        finished.keep(key, made)
+    return sent(request, made)
 
 
 def for_people(door: Door) -> Door:

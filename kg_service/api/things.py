@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from kg_service.api import pages
 from kg_service.api.addresses import public_url
 from kg_service.api.clients import client_of
+from kg_service.api.finished import Document, Finished, sent, state_of
 from kg_service.api.parameters import read
 from kg_service.api.things_asked import CHOICE, IRI, PAGING
 from kg_service.errors import Deleted, NotFound, wrong_parameter
@@ -31,7 +32,7 @@ from kg_service.linked_data import (
 from kg_service.linked_data.addresses import Addresses, meant
 from kg_service.linked_data.profiles import ALTERNATES, ENDINGS, FULL, HTML, MINIMAL, SCHEMA, Representation
 from kg_service.linked_data.questions import Direction
-from kg_service.rdf import ENTITY, GRAPH, N_QUADS, TRIG, Format, NamedNode, Quad
+from kg_service.rdf import N_QUADS, TRIG, Format, NamedNode, Quad
 from kg_service.settings import Settings
 from kg_service.store.log import OpenLog
 from kg_service.web.thing import Page, queries
@@ -71,7 +72,7 @@ async def identified(request: Request) -> Response:
     chosen = _chosen(request, wanted, profiles.FULL.formats if not found.ending else _DATA)
     addresses = Addresses(public_url(request))
     if chosen.profile is ALTERNATES:
-        return await _alternates(request, found.iri, chosen)
+        return _alternates(request, found.iri, chosen)
     query = dict(request.query_params)
     if chosen.format is HTML:
         kept = {name: value for name, value in query.items() if name not in ("_profile", "_mediatype")}
@@ -183,11 +184,24 @@ def _chosen(request: Request, wanted: dict[str, Any], among: tuple[Format, ...])
 
 
 async def _answer(request: Request, thing: NamedNode, chosen: Representation, wanted: dict[str, Any]) -> Response:
-    """The representation of a thing."""
+    """The representation of a thing, from those that are kept while the graph stays as it is."""
     if chosen.profile is ALTERNATES:
-        return await _alternates(request, thing, chosen)
+        return _alternates(request, thing, chosen)
     if wanted["property"] is not None and chosen.profile is not FULL:
         raise wrong_parameter("property", wanted["property"], f"values are paged in the profile {FULL.token} only")
+    finished: Finished = request.app.state.finished
+    state, language = state_of(request.app.state.readers), pages.language_of(request) if chosen.format is HTML else ""
+    named = (request.url.path, request.url.query, public_url(request), language)
+    key = (state, thing, chosen.profile.token, chosen.format.name, *named)
+    made = finished.get(key) if state else None
+    if made is None:
+        made = await _made(request, thing, chosen, wanted)
+        if state:
+            finished.keep(key, made)
+    return sent(request, made)
+
+
+async def _made(request: Request, thing: NamedNode, chosen: Representation, wanted: dict[str, Any]) -> Document:
     settings: Settings = request.app.state.settings
     addresses = Addresses(public_url(request))
 
@@ -206,21 +220,29 @@ async def _answer(request: Request, thing: NamedNode, chosen: Representation, wa
         ended = await _ended(request, [thing])
         if isinstance(ended, Deleted) or not description.properties:
             raise ended
-    headers = {
-        "Vary": _VARY,
+    headers = _headers(addresses, thing, chosen)
+    if chosen.format is HTML:
+        return _page(request, description, generation, headers, addresses)
+    body = documents.text(quads, chosen, thing)
+    return Document(body, headers | _tagged(generation, body, chosen), chosen.media_type)
+
+
+def _headers(addresses: Addresses, thing: NamedNode, chosen: Representation) -> dict[str, str]:
+    return {
+        "Vary": f"{_VARY}, Accept-Language" if chosen.format is HTML else _VARY,
         "Link": profiles.links(addresses, thing.value, chosen.profile),
         "Content-Profile": f"<{chosen.profile.iri}>",
     }
-    if chosen.format is HTML:
-        return _page(request, description, generation, headers | {"Vary": f"{_VARY}, Accept-Language"}, addresses)
-    body = documents.text(quads, chosen, thing)
-    headers |= {
-        "ETag": documents.etag(generation, body + chosen.format.name.encode() + chosen.profile.token.encode()),
-        "KG-Generation": str(generation),
+
+
+def _tagged(generation: int, body: bytes, chosen: Representation) -> dict[str, str]:
+    variant = f"{chosen.format.name} {chosen.profile.token}".encode()
+    return {
+        "ETag": documents.etag(generation, body + variant),
         "Cache-Control": "no-cache",
         "X-Content-Type-Options": "nosniff",
+        **({"KG-Generation": str(generation)} if generation else {}),
     }
-    return pages.unless_known(request, Response(body, headers=headers, media_type=chosen.media_type))
 
 
 async def _description(
@@ -243,10 +265,10 @@ async def _description(
 
 def _page(
     request: Request, description: Description, generation: int, headers: dict[str, str], addresses: Addresses
-) -> Response:
+) -> Document:
     catalogue = request.app.state.pages.catalogues[pages.language_of(request)]
     iri = description.iri.value
-    return pages.page(
+    return pages.document(
         request,
         "thing.html",
         generation=generation,
@@ -257,22 +279,15 @@ def _page(
         history=addresses.history(iri),
         queries=[(key, text, addresses.sparql(text)) for key, text in queries(description)],
         overview=addresses.page(iri),
-        is_ours=iri.startswith((ENTITY, GRAPH)),
     )
 
 
-async def _alternates(request: Request, thing: NamedNode, chosen: Representation) -> Response:
+def _alternates(request: Request, thing: NamedNode, chosen: Representation) -> Response:
     """The list of representations, as a page or as RDF."""
     addresses = Addresses(public_url(request))
-    headers = {
-        "Vary": _VARY,
-        "Link": profiles.links(addresses, thing.value, ALTERNATES),
-        "Content-Profile": f"<{ALTERNATES.iri}>",
-    }
+    headers = _headers(addresses, thing, chosen)
     if chosen.format is HTML:
         listed = list(profiles.alternates(addresses, thing.value))
-        headers["Vary"] = f"{_VARY}, Accept-Language"
-        return pages.page(request, "alternates.html", headers=headers, iri=thing.value, formats=listed, generation=0)
+        return pages.page(request, "alternates.html", headers=headers, iri=thing.value, formats=listed)
     body = documents.text(set(profiles.listed(addresses, thing.value)), chosen, thing)
-    headers |= {"ETag": documents.etag(0, body + chosen.format.name.encode()), "X-Content-Type-Options": "nosniff"}
-    return pages.unless_known(request, Response(body, headers=headers, media_type=chosen.media_type))
+    return sent(request, Document(body, headers | _tagged(0, body, chosen), chosen.media_type))
