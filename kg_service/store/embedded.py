@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from pyoxigraph import DefaultGraph, NamedNode, Quad, Store
+from pyoxigraph import DefaultGraph, Literal, NamedNode, Quad, Store
 
 from kg_service.errors import StoreDamaged, StoreError, StoreLocked, StoreUnwritable
 from kg_service.rdf import RDFS_SUBCLASS
@@ -29,6 +29,7 @@ from kg_service.store.log import Entry, Log, Patch
 BULK = 100_000
 #: Bytes of table files that are worth being put in order.
 _SOME = 2**20
+_STRING = NamedNode("http://www.w3.org/2001/XMLSchema#string")
 
 
 @contextmanager
@@ -265,7 +266,7 @@ class EmbeddedStore:
         for quad in [q for q in removed if is_default(q)]:
             removed.update(self._store.quads_for_pattern(quad.subject, quad.predicate, quad.object, None))
         removed -= wanted
-        arriving = {in_default_graph(q) for q in added if not is_default(q)}
+        arriving = {Quad(q.subject, q.predicate, q.object) for q in added if not is_default(q)}
         removed -= arriving | added
         leaving = {in_default_graph(q) for q in removed} - arriving - added
         unheld = {triple for triple in leaving - wanted if not self._is_held(triple, removed)}
@@ -318,9 +319,16 @@ def snapshot(root: Path) -> Iterator[Store]:
 
 def as_kept(quads: Iterable[Quad]) -> frozenset[Quad]:
     """The quads with their literals as the store keeps them: it writes "007"^^xsd:integer as 7."""
+    given = frozenset(quads)
+    in_doubt = [quad for quad in given if isinstance(quad.object, Literal) and not _is_kept(quad.object)]
     kept = Store()
-    kept.bulk_extend(quads)
-    return frozenset(kept)
+    kept.bulk_extend(in_doubt)
+    return given.difference(in_doubt).union(kept)
+
+
+def _is_kept(literal: Literal) -> bool:
+    """Is it certain that the store leaves the literal as it is? Of most it is, and going through a store takes time."""
+    return literal.language.islower() if literal.language else literal.datatype == _STRING
 
 
 def is_default(quad: Quad) -> bool:
