@@ -105,7 +105,8 @@ async def _told(request: Request, tell: Callable[[Facts], list[Quad]]) -> Respon
     return await asyncio.to_thread(lambda: _answer(request, tell(facts), facts.generation))
 
 
-@router.api_route("/.well-known/void", methods=["GET", "HEAD"], summary="The graph in figures", responses=_ANSWERS)
+@router.head("/.well-known/void", include_in_schema=False)
+@router.get("/.well-known/void", summary="The graph in figures", responses=_ANSWERS)
 async def void(request: Request) -> Response:
     """VoID: how much there is of each class and property and in each graph, what it links to, and where it is."""
     return await _told(request, catalog.void)
@@ -116,13 +117,15 @@ async def void_too(request: Request) -> Response:
     return await _told(request, catalog.void)
 
 
-@router.api_route("/catalog", methods=["GET", "HEAD"], summary="The data sets and services", responses=_ANSWERS)
+@router.head("/catalog", include_in_schema=False)
+@router.get("/catalog", summary="The data sets and services", responses=_ANSWERS)
 async def cataloged(request: Request) -> Response:
     """DCAT 3: a data set for each source with licence, publisher, times and provenance; downloads; services."""
     return await _told(request, catalog.catalog)
 
 
-@router.api_route("/examples", methods=["GET", "HEAD"], summary="The ready-made questions as RDF", responses=_ANSWERS)
+@router.head("/examples", include_in_schema=False)
+@router.get("/examples", summary="The ready-made questions as RDF", responses=_ANSWERS)
 async def asked(request: Request) -> Response:
     """SHACL executables, as SPARQL editors read them."""
     refuse_others(request, ())

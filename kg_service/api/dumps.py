@@ -74,7 +74,8 @@ async def home(request: Request) -> Response:
     return RedirectResponse(f"{public_url(request)}/dumps/", 308)
 
 
-@router.api_route("/", methods=["GET", "HEAD"], summary="What can be downloaded", responses=_ANSWERS)
+@router.head("/", include_in_schema=False)
+@router.get("/", summary="What can be downloaded", responses=_ANSWERS)
 async def listed(request: Request) -> Response:
     """The files of the latest generation that has any, with sizes and checksums (SHA-256, of the gzip file).
 
@@ -108,7 +109,8 @@ async def listed(request: Request) -> Response:
     return JSONResponse(told, headers=about)
 
 
-@router.api_route("/latest/{name}", methods=["GET", "HEAD"], summary="The latest file of a name", responses=_ANSWERS)
+@router.head("/latest/{name}", include_in_schema=False)
+@router.get("/latest/{name}", summary="The latest file of a name", responses=_ANSWERS)
 async def latest(request: Request, name: str) -> Response:
     """Redirects to the file of the latest generation that has any."""
     index = await _latest(request)
@@ -117,7 +119,8 @@ async def latest(request: Request, name: str) -> Response:
     return RedirectResponse(f"{public_url(request)}/dumps/{index.generation}/{name}", 302, headers=headers)
 
 
-@router.api_route("/{generation}/{name}", methods=["GET", "HEAD"], summary="A file of a generation", responses=_FILE)
+@router.head("/{generation}/{name}", include_in_schema=False)
+@router.get("/{generation}/{name}", summary="A file of a generation", responses=_FILE)
 async def file(request: Request, generation: int, name: str) -> Response:
     """A gzip file that never changes; ranges of it can be asked for. `SHA256SUMS` is for `sha256sum -c`."""
     index = dumps.index(request.app.state.dumps.folder, generation) or await _instead(request, generation)

@@ -96,7 +96,8 @@ def _answer(request: Request, quads: list[Quad], how: Format, *, is_full: bool, 
     return Response(text, media_type=how.media_type, headers=about)
 
 
-@router.api_route("", methods=["GET", "HEAD"], summary="The event stream", responses=_ANSWERS)
+@router.head("", include_in_schema=False)
+@router.get("", summary="The event stream", responses=_ANSWERS)
 async def root(request: Request) -> Response:
     """What the stream is, what is kept of it, and where its pages are. Nothing of it is ever taken back."""
     how = chosen_format(request, _FORMATS)
@@ -105,7 +106,8 @@ async def root(request: Request) -> Response:
     return _answer(request, quads, how, is_full=False)
 
 
-@router.api_route("/groups/{number}", methods=["GET", "HEAD"], summary="A group of pages", responses=_ANSWERS)
+@router.head("/groups/{number}", include_in_schema=False)
+@router.get("/groups/{number}", summary="A group of pages", responses=_ANSWERS)
 async def group(request: Request, number: int) -> Response:
     """Leads to its pages, with the times that each covers."""
     how = chosen_format(request, _FORMATS)
@@ -120,7 +122,8 @@ async def group(request: Request, number: int) -> Response:
     return _answer(request, quads, how, is_full=is_full)
 
 
-@router.api_route("/pages/{number}", methods=["GET", "HEAD"], summary="A page of versions", responses=_ANSWERS)
+@router.head("/pages/{number}", include_in_schema=False)
+@router.get("/pages/{number}", summary="A page of versions", responses=_ANSWERS)
 async def page(request: Request, number: int) -> Response:
     """Versions in the order of the changes. A full page never changes; to the last one, versions may be added.
 
@@ -152,7 +155,8 @@ async def page(request: Request, number: int) -> Response:
     return await asyncio.to_thread(write)
 
 
-@router.api_route("/shape", methods=["GET", "HEAD"], summary="The shape of a version", responses=_ANSWERS)
+@router.head("/shape", include_in_schema=False)
+@router.get("/shape", summary="The shape of a version", responses=_ANSWERS)
 async def shape(request: Request) -> Response:
     """What the stream says of each version, as SHACL."""
     refuse_others(request, ())

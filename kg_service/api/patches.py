@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
 from kg_service.api.addresses import public_url
 from kg_service.api.changes import from_log
+from kg_service.api.parameters import Parameter, read
 from kg_service.api.sparql import HeadOnly
 from kg_service.api.writing import tags
 from kg_service.errors import NotAcceptable
@@ -20,6 +21,23 @@ from kg_service.sparql.protocol import negotiate
 
 router = APIRouter(tags=["feed"])
 _PATCH = Format("rdf-patch", patch.MEDIA_TYPES, ("rdfp",))
+PARAMETERS = (
+    Parameter(
+        name="from",
+        description="The generation that the client has: its number, or the IRI of the state.",
+        is_required=True,
+        example="0",
+    ),
+    Parameter(name="to", description="Generation to end at; by default the published one."),
+    Parameter(
+        name="limit",
+        description="Changes at most, but all of a generation.",
+        kind="integer",
+        least=1,
+        most=10_000,
+        default=1000,
+    ),
+)
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"description": "The changes, one transaction each.", "content": {patch.MEDIA_TYPES[0]: {}}},
     304: {"description": "The client has them."},
@@ -29,18 +47,21 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.api_route("/patches", methods=["GET", "HEAD"], summary="The changes since a generation", responses=_ANSWERS)
-async def patched(
-    request: Request,
-    first: Annotated[str, Query(alias="from", description="Generation, or IRI of a state, that the client has.")],
-    last: Annotated[str | None, Query(alias="to", description="Generation to end at; the last one.")] = None,
-    limit: Annotated[int, Query(ge=1, le=10_000, description="Changes at most, but all of a generation.")] = 1000,
-) -> Response:
+@router.head("/patches", include_in_schema=False)
+@router.get(
+    "/patches",
+    summary="The changes since a generation",
+    responses=_ANSWERS,
+    openapi_extra={"parameters": [p.openapi() for p in PARAMETERS]},
+)
+async def patched(request: Request) -> Response:
     """What makes of a copy of one generation a copy of a later one. `Link: …; rel="next"` names the rest.
 
     `H prev` names the state before and `H id` the state after. A dump is such a copy: every named graph, and in the
     default graph what no named graph holds.
     """
+    given = read(request, PARAMETERS)
+    first, last, limit = given["from"], given["to"], given["limit"]
     if negotiate(request.headers.get("accept", "*/*"), (_PATCH,)) is None:
         raise NotAcceptable(f"changes are written as {patch.MEDIA_TYPES[0]}")
     made = await from_log(request, lambda log: patches.step(log, first, last, limit=limit))
