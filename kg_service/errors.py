@@ -16,6 +16,7 @@
     ├── KeyReused                an idempotency key that was used for another request
     ├── Violations               data that break the shapes; carries the validation report
     ├── ServiceFailed            another endpoint, asked by SERVICE, gave no answer that could be used
+    ├── Incomplete               an answer that ended before it was whole (the client)
     ├── QueryStopped             a query that was ended: memory, operator, the service stops
     │   ├── TooSlow              it passed its deadline
     │   ├── TooLarge             its answer passes a limit of rows or bytes
@@ -179,6 +180,13 @@ class ServiceFailed(KgError):
     """Another endpoint, asked by SERVICE, gave no answer that could be used."""
 
     title = "Another endpoint failed"
+    status = 502
+
+
+class Incomplete(KgError):
+    """An answer that ended before it was whole; nothing of it may be taken for all of it."""
+
+    title = "The answer was cut"
     status = 502
 
 

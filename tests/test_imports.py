@@ -10,12 +10,12 @@ from tests.conftest import ROOT
 
 #: Where a heavy library may be imported; its home is in the README's picture.
 HOMES = {
-    "rdflib": {"checks"},
+    "rdflib": {"checks", "client"},
     "owlrl": {"checks"},
     "pyshacl": set(),
     "SPARQLWrapper": {"store"},
     "h11": {"store"},
-    "networkx": {"network"},
+    "networkx": {"network", "client"},
     "networkit": {"network"},
     "pyarrow": {"network"},
     "scipy": {"network"},
@@ -25,7 +25,18 @@ HOMES = {
     "starlette": {"api", "app"},
     "uvicorn": {"app"},
     "typer": {"cli"},
-    "pyoxigraph": {"rdf", "store", "shacl", "evidence", "changes", "ingest", "sparql", "checks", "linked_data"},
+    "pyoxigraph": {
+        "rdf",
+        "store",
+        "shacl",
+        "evidence",
+        "changes",
+        "ingest",
+        "sparql",
+        "checks",
+        "linked_data",
+        "client",
+    },
 }
 
 
