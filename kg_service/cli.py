@@ -1,4 +1,4 @@
-"""The command line `kg`: serve, load, validate, query, export, encode, check.
+"""The command line `kg`: serve, load, validate, query, network, export, encode, check.
 
 Exit codes: 0 fine, 1 problems found in the data, 2 wrong use or a store that cannot be used.
 """
@@ -398,6 +398,96 @@ def _with_values(name: str, options: list[str]) -> str:
             raise wrong_parameter(option, value, "a name of a parameter and a value, such as --theme decent-work")
         sent.append((option.removeprefix("--"), value if has_value else waiting.pop(0)))
     return bound_text(queries.read(resources.folder("queries"), name.removesuffix(".rq")), sent)
+
+
+@app.command()
+def network(
+    projection: Annotated[str, typer.Argument(help="Name of a network, such as alliances.", metavar="PROJECTION")],
+    measure: Annotated[
+        str | None,
+        typer.Argument(help="What to measure [default: nothing; the network is written].", metavar="MEASURE"),
+    ] = None,
+    chosen: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-s", help="A filter or parameter as NAME=VALUE: level=local, from=2019, seed=7."),
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            "-f",
+            help="json csv; of a network also graphml gexf pajek csv-nodes csv-edges cytoscape json-ld.",
+        ),
+    ] = None,
+    limit: Annotated[int, typer.Option(help="Most rows of a measure.", min=1)] = 20,
+    store: StorePath = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a network of the graph, or a measure of it with all that others need to get the same numbers."""
+    from kg_service.network.asking import asked_for
+
+    settings = _settings(store=store)
+    how = "json" if as_json else format
+    asked = asked_for(projection, measure, chosen or [], how, limit)  # what is wrong is said before the store is opened
+    if not settings.is_remote:
+        _seeded(settings)
+    with _progress() as progress:
+        data = asyncio.run(_measured(settings, asked, progress))
+    if how is None and measure:
+        _print_measure(json.loads(data))
+    else:
+        sys.stdout.buffer.write(data if data.endswith(b"\n") else data + b"\n")
+
+
+async def _measured(settings: Settings, asked: Any, progress: Any) -> bytes:
+    """The answer to what is asked of a network, by a process that ends with it."""
+    from kg_service.network.asking import answered
+    from kg_service.store.readers import Limits, Readers
+    from kg_service.store.remote import RemoteReads, endpoint_of
+
+    reads: Any
+    if settings.is_remote:
+        reads = RemoteReads(endpoint_of(settings), max_bytes=2**40, queue_seconds=settings.queue_seconds)
+    else:
+        limits = Limits(readers=1, memory=settings.network_memory, max_bytes=2**40, max_rows=2**40)
+        reads = Readers(settings.store, limits)
+    await reads.start()
+    try:
+        return await answered(settings, reads, asked, progress)
+    finally:
+        await reads.close()
+
+
+def _print_measure(answer: dict[str, Any]) -> None:
+    """A measure as tables for people, with where it comes from."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console() if sys.stdout.isatty() else Console(width=200)
+    rows, meta = answer["data"], answer["meta"]
+    if rows:
+        names = [name for name in rows[0] if name != "iri" and f"{name}_label" not in rows[0]]
+        table = Table(*names, show_lines=False)
+        for row in rows:
+            table.add_row(*(_shown(row.get(name)) for name in names))
+        console.print(table, markup=False)
+    for name, value in answer["values"].items():
+        print(f"{name}: {_shown(value)}")
+    if meta["error"]:
+        print(meta["error"])
+    print(meta["citation"])
+
+
+def _shown(value: Any) -> str:
+    from rich.markup import escape
+
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list) and all(isinstance(one, dict) and "words" in one for one in value):
+        return escape("; ".join(one["words"] for one in value))
+    if isinstance(value, (dict, list)):
+        return escape(json.dumps(value, ensure_ascii=False))
+    return "" if value is None else escape(str(value))
 
 
 def _query_text(text: str) -> str:

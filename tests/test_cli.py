@@ -454,3 +454,17 @@ def test_without_files_the_store_itself_is_validated(kg: Kg) -> None:
     broken = kg("validate")
     assert broken.returncode == 1
     assert "urn:e" in broken.stdout
+
+
+def test_a_network_is_measured_from_the_command_line(kg: Kg) -> None:
+    done = kg("network", "alliances", "pagerank", "--set", "level=local", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["meta"]["measure"] == "pagerank"
+    assert told["meta"]["selection"] == {"level": ["https://w3id.org/sse-kg/id/level/local"]}
+    assert len(told["data"]) == told["meta"]["nodes"] == 2
+    assert kg("network", "alliances", "--format", "graphml").stdout.startswith("<?xml")
+    wrong = kg("network", "alliances", "degre")
+    assert wrong.returncode == 2
+    assert "betweenness" in wrong.stderr
+    assert kg("network", "alliances", "--set", "colour=red").returncode == 2

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import asdict
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -13,24 +11,20 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from kg_service import queries, resources
+from kg_service import resources
 from kg_service.api.addresses import public_url
 from kg_service.api.clients import client_of
 from kg_service.api.parameters import Parameter, read, refuse_others
-from kg_service.errors import wrong_parameter
-from kg_service.network import measures, projection, selection
+from kg_service.network import measures, projection
+from kg_service.network.asking import FORMATS, RESULTS, Asked, Asker
 from kg_service.network.jobs import Finished, Job, Jobs
 from kg_service.network.measures import Measure
 from kg_service.network.projection import Projection
-from kg_service.network.selection import FILTERS, Selection
-from kg_service.network.spool import Spool
-from kg_service.rdf import NamedNode
+from kg_service.network.selection import FILTERS
 from kg_service.settings import Settings
-from kg_service.store import Query
 
 #: Seconds that a request waits for an answer before it is told where the job is.
 WAIT = 10.0
-FORMATS = ("json", "graphml", "gexf", "pajek", "csv-nodes", "csv-edges", "cytoscape", "json-ld")
 _ENDINGS = {"pajek": "net", "csv-nodes": "csv", "csv-edges": "csv", "cytoscape": "cyjs", "json-ld": "jsonld"}
 
 _SELECTING = (
@@ -51,7 +45,7 @@ _SELECTING = (
 )
 _FORMAT = Parameter(name="format", description="How the network is written.", allowed=FORMATS, default="json")
 _MEASURED = (
-    Parameter(name="format", description="How the result is written.", allowed=("json", "csv"), default="json"),
+    Parameter(name="format", description="How the result is written.", allowed=RESULTS, default="json"),
     Parameter(name="limit", description="Most rows.", kind="integer", least=1, most=1_000_000, default=1000),
 )
 
@@ -143,27 +137,26 @@ async def _answered(
     request: Request, chosen: Projection, given: dict[str, Any], measure: Measure | None, parameters: dict[str, Any]
 ) -> Response:
     """The finished answer if there is one or it comes soon, else where its job is (202)."""
-    wanted = await _selection(request, chosen, given)
-    state = request.app.state
-    address = _address(request)
-    written = (
-        address,
-        chosen.name,
-        wanted.told(),
+    state, known = request.app.state, projections(request)
+    asker = Asker(
+        state.spool, state.readers, state.settings.own_folder, state.settings.network_seconds, client_of(request)
+    )
+    asked = Asked(
+        chosen,
+        await asker.selected(chosen, given),
+        measure,
+        parameters,
+        given["format"],
+        _address(request),
+        given.get("limit", 0),
         given["weighting"],
         given["lang"],
-        given["format"],
-        given.get("limit"),
+        given["undated"],
     )
-    key = blake2b(repr((spool(request).state(), written, measure and measure.name, parameters)).encode()).hexdigest()
+    key = asked.key(state.spool.state())
     finished: Finished | None = state.jobs.kept(key)
     if finished is None:
-        job = state.jobs.start(
-            key,
-            f"{measure.name if measure else given['format']} of {chosen.name}",
-            address,
-            lambda: _prepared(request, chosen, wanted, given, measure, parameters, address),
-        )
+        job = state.jobs.start(key, asked.what(), asked.url, lambda: asker.prepared(asked, known))
         if not await state.jobs.wait(job, WAIT if given["wait"] is None else given["wait"]):
             where = f"{public_url(request)}/api/jobs/{job.id}"
             return JSONResponse(_status(request, job), 202, headers={"Location": where, "Retry-After": "1"})
@@ -189,88 +182,6 @@ def _response(request: Request, finished: Finished, name: str) -> Response:
     if not finished.media_type.endswith("json"):
         headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return Response(finished.data, media_type=finished.media_type, headers=headers)
-
-
-def spool(request: Request) -> Spool:
-    found: Spool = request.app.state.spool
-    return found
-
-
-async def _prepared(
-    request: Request,
-    chosen: Projection,
-    wanted: Selection,
-    given: dict[str, Any],
-    measure: Measure | None,
-    parameters: dict[str, Any],
-    address: str,
-) -> tuple[int, dict[str, Any]]:
-    """What a process is told, with the files that it reads."""
-    settings: Settings = request.app.state.settings
-    needs = measure.needs if measure else frozenset({"details"})
-    columns = projection.COLUMNS if "details" in needs else projection.bare_columns(chosen)
-
-    async def file(text: str) -> tuple[str, int]:
-        asked = Query(text, table="csv", seconds=settings.network_seconds, client=client_of(request))
-        path, generation = await spool(request).file(asked)
-        return str(path), generation
-
-    ties, generation = await file(selection.ties_query(chosen, wanted, columns))
-    told: dict[str, Any] = {
-        "files": [ties],
-        "projection": asdict(chosen),
-        "weighting": given["weighting"],
-        "measure": measure.name if measure else None,
-        "parameters": parameters,
-        "format": given["format"],
-        "limit": given.get("limit"),
-        "language": given["lang"],
-        "generation": generation,
-        "selection": wanted.told(),
-        "url": address,
-        "names": (await file(_nodes_query("names")))[0],
-    }
-    if "attributes" in needs:
-        told["attributes"] = (await file(_nodes_query("attributes")))[0]
-    if measure is None or measure.name == "layout":
-        places = settings.own_folder / "layouts"
-        places.mkdir(parents=True, exist_ok=True)
-        which = blake2b(repr((chosen.name, wanted.told(), given["weighting"])).encode(), digest_size=16).hexdigest()
-        told["positions"] = str(places / f"{which}.csv")
-    return generation, told
-
-
-def _nodes_query(name: str) -> str:
-    text = queries.read(resources.folder("queries"), f"nodes/{name}").text
-    return text.rpartition("ORDER BY")[0] if name == "names" else text
-
-
-async def _selection(request: Request, chosen: Projection, given: dict[str, Any]) -> Selection:
-    """The ties that the parameters select; WrongParameter where a value is nothing that the graph knows."""
-    filters = {name: selection.terms(name, given[name], chosen) for name in FILTERS if given[name]}
-    window = selection.window(given["from"], given["to"], given["at"], given["undated"])
-    wanted = [term for terms in filters.values() for term in terms]
-    if wanted:
-        unknown = set(await _column(request, selection.unknown_query(wanted)))
-        for name, terms in filters.items():
-            for term in terms:
-                if term.value in unknown:
-                    await _refuse(request, name, term, chosen)
-    return Selection(filters, window)
-
-
-async def _refuse(request: Request, name: str, term: NamedNode, chosen: Projection) -> None:
-    beginning = selection.beginning_of(name, chosen)
-    known = [iri.removeprefix(beginning) for iri in await _column(request, selection.known_query(beginning))]
-    listed = f"some that it knows: {', '.join(known)}" if known else f"the IRIs of such begin with {beginning}"
-    raise wrong_parameter(name, term.value, f"the graph knows no such thing; {listed}")
-
-
-async def _column(request: Request, text: str) -> list[str]:
-    settings: Settings = request.app.state.settings
-    asked = Query(text, table="csv", seconds=settings.query_seconds, client=client_of(request))
-    answer = await (await request.app.state.readers.answer(asked)).content()
-    return [row[0] for row in list(csv.reader(io.StringIO(answer.decode(), newline="")))[1:] if row]
 
 
 @router.get("/jobs", summary="Which networks are being measured?")

@@ -76,8 +76,39 @@ class Rows:
 
 def read(path: Path, projection: Projection, *, weighting: str = "count") -> Network:
     """The network in a CSV file of the projection's rows (see `selection.ties_query`); it may be empty."""
-    table = _table(path)
-    names, (sources, targets) = _factorised(table["source"], table["target"])
+    return _made(_table(path), projection, weighting)
+
+
+def windowed(network: Network, first: str, last: str, *, weighting: str = "count") -> Network:
+    """The network of those of its rows that are dated and in force at some time from one day to another."""
+    table = network.rows.table
+    if not {"start", "end"} <= set(table.column_names):
+        return _made(table.slice(0, 0), network.projection, weighting)
+    spans = zip(table["start"].to_pylist(), table["end"].to_pylist(), strict=True)
+    keep = [
+        bool(start or end) and (start or "")[: len(last)] <= last and (end or "9999") + "-99" >= first
+        for start, end in spans
+    ]
+    return _made(table.filter(pa.array(keep, pa.bool_())), network.projection, weighting)
+
+
+def without(network: Network, things: set[str]) -> Network:
+    """The network without the rows that rest on one of these things."""
+    if "evidence" not in network.rows.table.column_names:
+        return network
+    is_theirs = pc.is_in(
+        network.rows.table["evidence"].cast(pa.string()), value_set=pa.array(sorted(things), pa.string())
+    )
+    return without_rows(network, is_theirs.to_numpy())
+
+
+def without_rows(network: Network, gone: NDArray[np.bool_], *, weighting: str = "count") -> Network:
+    """The network of the other rows."""
+    return _made(network.rows.table.filter(pa.array(~gone)), network.projection, weighting)
+
+
+def _made(table: pa.Table, projection: Projection, weighting: str) -> Network:
+    names, (sources, targets) = _present(*_factorised(table["source"], table["target"]))
     rows = Rows(sources, targets, names, table)
     if projection.is_folded:
         return _folded(projection, rows, weighting)
@@ -114,6 +145,17 @@ def _factorised(*columns: pa.ChunkedArray) -> tuple[list[str], list[Integers]]:
     codes = rank[np.concatenate([chunk.indices.to_numpy(zero_copy_only=False) for chunk in together.chunks])]
     ends = np.cumsum([len(column) for column in columns])[:-1]
     return dictionary.take(pa.array(order)).to_pylist(), np.split(codes, ends)
+
+
+def _present(names: list[str], columns: list[Integers]) -> tuple[list[str], list[Integers]]:
+    """Without the names that no row has any more."""
+    is_there = np.zeros(len(names), bool)
+    for column in columns:
+        is_there[column] = True
+    if is_there.all():
+        return names, columns
+    place = np.cumsum(is_there) - 1
+    return [name for name, keep in zip(names, is_there, strict=True) if keep], [place[column] for column in columns]
 
 
 def _plain(projection: Projection, rows: Rows) -> Network:

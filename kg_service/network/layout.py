@@ -55,9 +55,10 @@ def positions(
         _bring(ties, places, known)
     is_steady = known.sum() * 2 >= size
     steps = _NEAR if is_steady else _FAR
-    heat = np.full((size, 1), 0.5 if is_steady else max(1.0, np.sqrt(size) / 10))
+    heat = np.full((size, 1), max(1.0, np.sqrt(size) / 10))
     if is_steady:  # where a node was it shall be found again
-        heat[known] = 0.002 if known.all() else 0.01
+        heat[:] = 0.02 * places[known].std()
+        heat[known] /= 50 if known.all() else 10
     for step in range(steps):
         force = (_push_each(places) if size <= _ALL_PAIRS else _push_by_field(places)) - 0.02 * places
         apart = places[ties.heads] - places[ties.tails]

@@ -249,6 +249,75 @@ MEASURES: dict[str, Measure] = {
             ),
         ),
         Measure(
+            "paths",
+            "paths",
+            "The shortest paths from one node to another, with the evidence of each step.",
+            "E. W. Dijkstra (1959), Numerische Mathematik 1; J. Y. Yen (1971), Management Science 17",
+            _HERE + "paths:paths",
+            (
+                Parameter("origin", "", "IRI of the node where the paths begin"),
+                Parameter("destination", "", "IRI of the node where they end"),
+                Parameter("count", 5, "most paths", least=1, most=100),
+                _LENGTHS,
+            ),
+            frozenset({"details"}),
+        ),
+        Measure(
+            "candidates",
+            "pairs",
+            "Who might ally: pairs without a tie, by what they have in common, with the reasons, and how good such "
+            "guesses are at finding ties that were hidden (AUC, precision at k).",
+            "D. Liben-Nowell, J. Kleinberg (2007), JASIST 58; L. A. Adamic, E. Adar (2003); T. Zhou et al. (2009), EPJ "
+            "B 71; M. E. J. Newman (2001), PRE 64",
+            _HERE + "links:candidates",
+            (
+                Parameter(
+                    "score",
+                    "resource-allocation",
+                    "what is counted of the neighbours",
+                    ("common-neighbours", "adamic-adar", "resource-allocation", "preferential-attachment"),
+                ),
+                Parameter("count", 20, "most pairs, and the k of the precision", least=1, most=1000),
+                Parameter("shared", True, "whether shared themes, places and recommendations count: yes or no"),
+                Parameter("hidden", 0.2, "share of ties that are hidden to see how good the guesses are", most=0.9),
+                _SEED,
+            ),
+            frozenset({"shared"}),
+        ),
+        Measure(
+            "robustness",
+            "series",
+            "The share of nodes in the largest component while nodes leave: by degree, by betweenness, or at random.",
+            "R. Albert et al. (2000), Error and attack tolerance, Nature 406; C. M. Schneider et al. (2011), PNAS 108",
+            _HERE + "robustness:robustness",
+            (
+                Parameter("steps", 20, "steps in which nodes leave", least=2, most=200),
+                Parameter("runs", 10, "random orders, of which the mean is given", least=1, most=100),
+                _SEED,
+            ),
+        ),
+        Measure(
+            "windows",
+            "series",
+            "The network in windows one after the other: size, turnover of ties, and whether communities persist.",
+            "P. Holme, J. Saramäki (2012), Temporal networks, Physics Reports 519; L. Danon et al. (2005), JSTAT",
+            _HERE + "change:windows",
+            (Parameter("years", 1, "years of each window", least=1, most=1000),),
+            frozenset({"details"}),
+        ),
+        Measure(
+            "comparison",
+            "pairs",
+            "What came, went and stayed from this network to that of another window.",
+            "P. Jaccard (1901); L. Danon et al. (2005), Comparing community structure identification, JSTAT P09008",
+            _HERE + "change:comparison",
+            (
+                Parameter("against_from", "any", "first day, month or year of the other window, or any"),
+                Parameter("against_to", "any", "last day, month or year of the other window, or any"),
+            ),
+            frozenset({"second"}),
+        ),
+        Measure(
             "layout",
             "nodes",
             "Where nodes are drawn (x, y): neighbours attract and all others repel each other; the value is the "

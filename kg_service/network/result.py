@@ -29,9 +29,12 @@ def written(job: dict[str, Any], network: Network, outcome: Outcome, names: Name
         return "text/csv", _csv(rows)
     measure = MEASURES[job["measure"]]
     limit = job["limit"]
+    also = None
+    if outcome.rows is not None and outcome.columns:  # a number for each node, and rows besides
+        also = [_plain(_named(dict(row), names, job["language"])) for row in outcome.rows[:limit]]
     document = {
         "data": rows[:limit],
-        **({"rows": list(outcome.rows[:limit])} if outcome.rows is not None and outcome.columns else {}),
+        **({"rows": also} if also is not None else {}),
         "values": _plain(dict(outcome.values)),
         "meta": _meta(job, network, outcome, measure) | {"count": len(rows), "truncated": len(rows) > limit},
     }
@@ -56,10 +59,28 @@ def _rows(job: dict[str, Any], network: Network, outcome: Outcome, names: Names)
 
 def _named(row: dict[str, Any], names: Names, language: str) -> dict[str, Any]:
     """A row with names beside its IRIs."""
-    for key in ("source", "target"):
-        if key in row:
+    for key in ("source", "target", "from", "to"):
+        if isinstance(row.get(key), str) and ":" in row[key]:
             row[f"{key}_label"] = names.name(row[key], language)
+    if "reasons" in row:
+        row["reasons"] = [_reason(reason, names, language) for reason in row["reasons"]]
+    if "nodes" in row and isinstance(row["nodes"], list):
+        row["labels"] = [names.name(node, language) for node in row["nodes"]]
+    if "steps" in row:
+        row["steps"] = [_named(dict(step), names, language) for step in row["steps"]]
     return row
+
+
+#: Things that a reason names; of more it says how many they are.
+_NAMED = 5
+
+
+def _reason(reason: dict[str, Any], names: Names, language: str) -> dict[str, Any]:
+    """A reason in words, beside the things that it speaks of."""
+    things = reason["things"]
+    told = ", ".join(names.name(thing, language) for thing in things[:_NAMED])
+    more = f" and {len(things) - _NAMED} more" if len(things) > _NAMED else ""
+    return {"words": f"{len(things)} {reason['kind']}: {told}{more}"} | reason
 
 
 def _plain(value: Any) -> Any:

@@ -108,16 +108,18 @@ def beginning_of(name: str, projection: Projection) -> str:
     return ONTOLOGY if kind == "ontology" else f"{ENTITY}{kind}/"
 
 
-def window(from_: str | None, to: str | None, at: str | None, undated: str | None) -> Window:
+def window(
+    from_: str | None, to: str | None, at: str | None, undated: str | None, names: tuple[str, str] = ("from", "to")
+) -> Window:
     """The window that parameters ask for; WrongParameter when a date is none, or the end is before the start."""
     if undated not in (None, "keep", "leave"):
         raise wrong_parameter("undated", undated, "allowed are keep and leave")
     if at is not None and (from_ is not None or to is not None):
         raise wrong_parameter("at", at, "it is a window by itself; leave from and to out")
-    first = None if (from_ if at is None else at) is None else _day("at" if at else "from", at or from_ or "", 0)
-    last = None if (to if at is None else at) is None else _day("at" if at else "to", at or to or "", 1)
+    first = None if (from_ if at is None else at) is None else _day("at" if at else names[0], at or from_ or "", 0)
+    last = None if (to if at is None else at) is None else _day("at" if at else names[1], at or to or "", 1)
     if first and last and last < first:
-        raise wrong_parameter("to", to, f"the window must not end before it begins, at {from_}")
+        raise wrong_parameter(names[1], to, f"the window must not end before it begins, at {from_}")
     return Window(first, last, undated == "keep")
 
 

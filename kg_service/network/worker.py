@@ -27,23 +27,24 @@ from kg_service.network.projection import Projection
 from kg_service.store.frames import begin, limit_memory, receive, refuse, send, send_data
 
 #: Networks that are kept.
-_KEPT = 3
+_KEPT = 6
 
 
 class _Reading:
     """What was read from files, by their names: the last few networks, and the names and attributes of nodes."""
 
     def __init__(self) -> None:
-        self._networks: OrderedDict[tuple[str, str], Network] = OrderedDict()
+        self._networks: OrderedDict[tuple[str, str, str], Network] = OrderedDict()
         self._names: tuple[str, Names] = ("", Names({}))
         self._attributes: tuple[str, Any] = ("", {})
 
-    def network(self, job: dict[str, Any], path: str) -> Network:
-        key = (path, job["weighting"])
+    def network(self, told: dict[str, Any]) -> Network:
+        path, weighting = told["file"], told["weighting"]
+        key = (path, weighting, told["projection"]["name"])
         if key not in self._networks:
             while len(self._networks) >= _KEPT:
                 self._networks.popitem(last=False)
-            self._networks[key] = read(Path(path), _projection(job), weighting=job["weighting"])
+            self._networks[key] = read(Path(path), _projection(told), weighting=weighting)
         self._networks.move_to_end(key)
         return self._networks[key]
 
@@ -58,8 +59,8 @@ class _Reading:
         return self._attributes[1] if path else {}
 
 
-def _projection(job: dict[str, Any]) -> Projection:
-    return Projection(**{**job["projection"], "modes": tuple(job["projection"]["modes"])})
+def _projection(told: dict[str, Any]) -> Projection:
+    return Projection(**{**told["projection"], "modes": tuple(told["projection"]["modes"])})
 
 
 def measured(job: dict[str, Any], network: Network, context: Context) -> Outcome:
@@ -72,7 +73,7 @@ def measured(job: dict[str, Any], network: Network, context: Context) -> Outcome
 def _done(job: dict[str, Any], reading: _Reading, progress: Any) -> tuple[str, bytes]:
     """The media type of the answer, and the answer."""
     progress(0.0, "reading")
-    network, *others = [reading.network(job, path) for path in job["files"]]
+    network, *others = [reading.network(told) for told in (job, *job["others"])]
     names = reading.names(job.get("names"))
     attributes = reading.attributes(job.get("attributes"))
     kept = Kept(Path(job["positions"]), str(job["generation"])) if "positions" in job else None

@@ -1,0 +1,218 @@
+"""What is asked of a network, and the files and words with which a process can answer it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from kg_service import queries, resources
+from kg_service.errors import wrong_parameter
+from kg_service.network import measures, projection, selection
+from kg_service.network.jobs import Jobs
+from kg_service.network.measures import Measure
+from kg_service.network.projection import Projection
+from kg_service.network.selection import FILTERS, Selection
+from kg_service.network.spool import Spool
+from kg_service.rdf import NamedNode
+from kg_service.settings import Settings
+from kg_service.store import Query, Reads
+
+#: What actors may have in common beside partners.
+_SHARED = ("actor-theme", "actor-place", "actor-recommendation")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A network, or a measure of it, as somebody asks for it; `url` is where others find the same."""
+
+    projection: Projection
+    selection: Selection
+    measure: Measure | None
+    parameters: Mapping[str, Any]
+    format: str
+    url: str
+    limit: int = 1000
+    weighting: str = "count"
+    language: str = "en"
+    undated: str | None = None
+
+    def key(self, state: str) -> str:
+        """What tells this question, of this state of the store, from all others."""
+        measure = self.measure.name if self.measure else None
+        how = (self.format, self.url, self.limit, self.weighting, self.language)
+        told = (state, self.projection.name, self.selection.told(), measure, dict(self.parameters), how)
+        return blake2b(repr(told).encode()).hexdigest()
+
+    def what(self) -> str:
+        """The question in words."""
+        return f"{self.measure.name if self.measure else self.format} of {self.projection.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks the store: through which spool, how long a query may take, and on whose account."""
+
+    spool: Spool
+    reads: Reads
+    folder: Path
+    seconds: float
+    client: str = ""
+
+    async def selected(self, chosen: Projection, given: Mapping[str, Any]) -> Selection:
+        """The ties that parameters select; WrongParameter where a value is nothing that the graph knows."""
+        filters = {name: selection.terms(name, given[name], chosen) for name in FILTERS if given.get(name)}
+        dates = (given.get("from"), given.get("to"), given.get("at"), given.get("undated"))
+        window = selection.window(*dates)
+        wanted = [term for terms in filters.values() for term in terms]
+        if wanted:
+            unknown = set(await self._column(selection.unknown_query(wanted)))
+            for name, terms in filters.items():
+                for term in terms:
+                    if term.value in unknown:
+                        await self._refuse(name, term, chosen)
+        return Selection(filters, window)
+
+    async def _refuse(self, name: str, term: NamedNode, chosen: Projection) -> None:
+        beginning = selection.beginning_of(name, chosen)
+        known = [iri.removeprefix(beginning) for iri in await self._column(selection.known_query(beginning))]
+        listed = f"some that it knows: {', '.join(known)}" if known else f"the IRIs of such begin with {beginning}"
+        raise wrong_parameter(name, term.value, f"the graph knows no such thing; {listed}")
+
+    async def _column(self, text: str) -> list[str]:
+        asked = Query(text, table="csv", seconds=self.seconds, client=self.client)
+        answer = await (await self.reads.answer(asked)).content()
+        return [row[0] for row in list(csv.reader(io.StringIO(answer.decode(), newline="")))[1:] if row]
+
+    async def _file(self, text: str) -> tuple[str, int]:
+        path, generation = await self.spool.file(Query(text, table="csv", seconds=self.seconds, client=self.client))
+        return str(path), generation
+
+    async def _ties(self, asked: Asked, which: Projection, chosen: Selection) -> tuple[dict[str, Any], int]:
+        needs = asked.measure.needs if asked.measure else frozenset({"details"})
+        columns = projection.COLUMNS if "details" in needs else projection.bare_columns(which)
+        path, generation = await self._file(selection.ties_query(which, chosen, columns))
+        return {"file": path, "projection": asdict(which), "weighting": asked.weighting}, generation
+
+    async def prepared(self, asked: Asked, known: Mapping[str, Projection]) -> tuple[int, dict[str, Any]]:
+        """The generation, and what a process is told, with the files that it reads."""
+        needs = asked.measure.needs if asked.measure else frozenset({"details"})
+        told, generation = await self._ties(asked, asked.projection, asked.selection)
+        others = []
+        if "second" in needs:
+            given = [asked.parameters[name] for name in ("against_from", "against_to")]
+            dates = [None if date == "any" else date for date in given]
+            names = ("against_from", "against_to")
+            window = selection.window(dates[0], dates[1], None, asked.undated, names)
+            others.append((asked.projection, Selection(asked.selection.filters, window)))
+        if "shared" in needs and asked.parameters["shared"]:
+            others += [(known[name], Selection()) for name in _SHARED if name in known]
+        told |= {
+            "others": [(await self._ties(asked, which, chosen))[0] for which, chosen in others],
+            "measure": asked.measure.name if asked.measure else None,
+            "parameters": dict(asked.parameters),
+            "format": asked.format,
+            "limit": asked.limit,
+            "language": asked.language,
+            "generation": generation,
+            "selection": asked.selection.told(),
+            "url": asked.url,
+            "names": (await self._file(_nodes_query("names")))[0],
+        }
+        if "attributes" in needs:
+            told["attributes"] = (await self._file(_nodes_query("attributes")))[0]
+        if asked.measure is None or asked.measure.name == "layout":
+            told["positions"] = str(self._positions(asked))
+        return generation, told
+
+    def _positions(self, asked: Asked) -> Path:
+        """Where the positions of this network are kept from one generation to the next."""
+        which = repr((asked.projection.name, asked.selection.told(), asked.weighting)).encode()
+        folder = self.folder / "layouts"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{blake2b(which, digest_size=16).hexdigest()}.csv"
+
+
+def _nodes_query(name: str) -> str:
+    text = queries.read(resources.folder("queries"), f"nodes/{name}").text
+    return text.rpartition("ORDER BY")[0] if name == "names" else text
+
+
+#: How a network can be written, and how a measure of one can.
+FORMATS = ("json", "graphml", "gexf", "pajek", "csv-nodes", "csv-edges", "cytoscape", "json-ld")
+RESULTS = ("json", "csv")
+_WINDOW = ("from", "to", "at", "undated")
+_CHOICES = {"weighting": ("count", "newman", "jaccard"), "lang": ("en", "es", "fr")}
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A question as a command line puts it, looked over as far as that goes without the store."""
+
+    projection: Projection
+    measure: Measure | None
+    parameters: Mapping[str, Any]
+    given: Mapping[str, Any]
+    format: str
+    limit: int
+    url: str
+
+
+def asked_for(name: str, measure: str | None, chosen: Sequence[str], how: str | None, limit: int) -> Words:
+    """What words ask for; NotFound and WrongParameter say what is known and what is allowed."""
+    which = projection.named(name, projection.every(resources.folder("queries")))
+    what = measures.named(measure) if measure else None
+    formats = RESULTS if what else FORMATS
+    if how is not None and how not in formats:
+        raise wrong_parameter("format", how, f"allowed are {', '.join(formats)}")
+    known = [*FILTERS, *_WINDOW, *_CHOICES, *((each.name for each in what.parameters) if what else ())]
+    written: dict[str, str] = {}
+    for pair in chosen:
+        key, is_pair, value = pair.partition("=")
+        if not is_pair or key not in known:
+            raise wrong_parameter("set", pair, f"it must be NAME=VALUE with one of the names {', '.join(known)}")
+        written[key] = value
+    for key, allowed in _CHOICES.items():
+        if written.get(key, allowed[0]) not in allowed:
+            raise wrong_parameter(key, written[key], f"allowed are {', '.join(allowed)}")
+    own = {each.name: written.pop(each.name) for each in what.parameters if each.name in written} if what else {}
+    given = {key: value.split(",") if key in FILTERS else value for key, value in written.items()}
+    line = " ".join(["kg network", name, *([measure] if measure else []), *(f"--set {pair}" for pair in chosen)])
+    return Words(which, what, what.read(own) if what else {}, given, how or "json", limit, f"`{line}`")
+
+
+async def answered(
+    settings: Settings, reads: Reads, words: Words, progress: Callable[[str, float, float], None]
+) -> bytes:
+    """The answer to words, from a process that ends with it."""
+    spool = Spool(settings.own_folder, reads)
+    running = Jobs(size=1, memory=settings.network_memory, seconds=86_400, keep=0)
+    asker = Asker(spool, reads, settings.own_folder, 86_400)
+    try:
+        asked = Asked(
+            words.projection,
+            await asker.selected(words.projection, words.given),
+            words.measure,
+            words.parameters,
+            words.format,
+            words.url,
+            words.limit,
+            words.given.get("weighting", "count"),
+            words.given.get("lang", "en"),
+            words.given.get("undated"),
+        )
+        known = projection.every(resources.folder("queries"))
+        job = running.start("", asked.what(), asked.url, lambda: asker.prepared(asked, known))
+        while not await running.wait(job, 0.2):
+            progress(job.doing, job.part, 1.0)
+        if job.problem:
+            raise job.problem
+        assert job.finished
+        return job.finished.data
+    finally:
+        await running.close()
+        await spool.close()
