@@ -173,10 +173,24 @@ async def labels_of(asking: Asking, things: Iterable[NamedNode]) -> dict[str, tu
 async def _evidence(
     asking: Asking, thing: NamedNode, properties: Iterable[Property], claims: int | None, *, with_graphs: bool
 ) -> frozenset[Quad]:
-    """Claims about the statements shown that begin at the thing, and the quotations behind them."""
+    """Claims about the statements shown that begin at the thing, and the quotations behind them.
+
+    Of a claim, the quotations that it rests on itself.
+    """
     shown = {(each.iri, value.term) for each in properties if each.direction is Direction.OUT for value in each.values}
-    if claims == 0 or not shown:
-        return frozenset()
+    own = _bindable(value for property, value in shown if property == EVIDENCE)
+    told = _quads(await asking.rows(questions.said(own, with_graphs=with_graphs))) if own else set()
+    if claims != 0 and shown:
+        told |= await _claims(asking, thing, shown, claims, with_graphs=with_graphs)
+    if documents := _bindable(quad.object for quad in told if quad.predicate == _QUOTED_FROM):
+        told |= _quads(await asking.rows(questions.of_documents(documents)))
+    return frozenset(told)
+
+
+async def _claims(
+    asking: Asking, thing: NamedNode, shown: set[tuple[NamedNode, Term]], claims: int | None, *, with_graphs: bool
+) -> set[Quad]:
+    """The claims about some statements of the thing, with their quotations."""
     values = None if claims is not None and claims <= _CLAIMS else _bindable(value for _, value in shown)
     told = _quads(await asking.rows(questions.claims(thing, values, with_graphs=with_graphs)))
     predicates = {quad.subject: quad.object for quad in told if quad.predicate == PREDICATE}
@@ -187,9 +201,7 @@ async def _evidence(
     if used:
         quotations = _quads(await asking.rows(questions.quotations(thing, values, with_graphs=with_graphs)))
         told |= {quad for quad in quotations if quad.subject in used}
-        documents = {quad.object for quad in told if quad.predicate == _QUOTED_FROM}
-        told |= _quads(await asking.rows(questions.of_documents(_bindable(documents))))
-    return frozenset(told)
+    return told
 
 
 def _bindable(values: Iterable[Term]) -> list[Term]:

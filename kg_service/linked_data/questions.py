@@ -87,6 +87,11 @@ def _said(found: str, *, with_graphs: bool) -> str:
     return f"SELECT DISTINCT ?node ?property ?value {{ {found} {pattern} }}"
 
 
+def said(nodes: Iterable[Term], *, with_graphs: bool) -> str:
+    """What is said of some things: ?node ?property ?value, with ?graph where it is asked for."""
+    return _said(_values("?node", nodes), with_graphs=with_graphs)
+
+
 def of_documents(documents: Iterable[Term]) -> str:
     """The language and the file of source documents: ?node ?property ?value."""
     branches = " UNION ".join(

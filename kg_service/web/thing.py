@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ from kg_service.web.rendering import Catalogue, href
 
 _SSE, _OA, _DCTERMS, _XSD = (PREFIXES[name] for name in ("sse", "oa", "dcterms", "xsd"))
 _QUIET = {_XSD + name for name in ("string", "integer", "decimal", "date", "gYear", "gYearMonth", "boolean", "time")}
+
+
+#: Characters of a quotation in a title.
+_WORDS = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,8 @@ class Statement:
     value: Shown
     claims: tuple[Claim, ...]
     graphs: tuple[Shown, ...]
+    #: The quotation that the value is, where it is one.
+    quotation: Quotation | None = None
 
     @property
     def certainties(self) -> tuple[Shown, ...]:
@@ -107,7 +114,11 @@ class Page:
                     if isinstance(claim, NamedNode):
                         self._claims[predicate, value].append(claim)
         self.iri = description.iri.value
-        self.title = self.shown(description.iri)
+        self.title = self._title()
+        #: Whether anything said of it has a claim; where nothing has, that a statement has none tells nothing.
+        self.has_claims = bool(self._claims)
+        graphs = {g for each in description.properties for value in each.values for g in value.graphs}
+        self.graphs = tuple(self._graph(each) for each in sorted(graphs, key=str))
         self.types = tuple(self.shown(each) for each in description.types)
         self.outgoing = tuple(self._group(p) for p in description.properties if p.direction is Direction.OUT)
         self.incoming = tuple(self._group(p) for p in description.properties if p.direction is Direction.IN)
@@ -123,16 +134,32 @@ class Page:
         iri, label = term.value, self._label(term.value)
         # Not to be run by a click: an IRI such as javascript: is words, wherever the graph has it.
         address = self._addresses.page(iri) if href(iri) or iri.startswith("urn:") else None
-        text, language = label or (self.compact(iri), None)
+        text, language = label or (self._word(iri) or self.compact(iri), None)
         return Shown(text, language, address, iri)
 
     def property(self, iri: str) -> Shown:
         """A property in words."""
-        key = f"term.{self.compact(iri)}"
-        text = self._ontology.label(iri, self._catalogue.language) or self._catalogue.entries.get(key)
+        text = self._ontology.label(iri, self._catalogue.language) or self._word(iri)
         label = None if text else self._label(iri)
         address = self._addresses.page(iri) if iri in self._ontology.terms else href(iri)
         return Shown(text or (label[0] if label else self.compact(iri)), label[1] if label else None, address, iri)
+
+    def _word(self, iri: str) -> str | None:
+        """What a term of another vocabulary is called here."""
+        return self._catalogue.entries.get(f"term.{self.compact(iri)}")
+
+    def _title(self) -> Shown:
+        """The name; of a claim what it says, of a quotation its first words."""
+        about = self._about
+        if self._label(about.iri.value) is None:
+            parts = [about.values(each) for each in (SUBJECT, PREDICATE, OBJECT)]
+            if all(parts):
+                words = [self.shown(values[0].term).text for values in parts]
+                return Shown(" · ".join(words), iri=self.iri)
+            for value in about.values(NamedNode(_OA + "exact")):
+                if isinstance(value.term, Literal):
+                    return Shown(f"“{textwrap.shorten(value.term.value, _WORDS, placeholder=' …')}”", iri=self.iri)
+        return self.shown(about.iri)
 
     def _label(self, iri: str) -> tuple[str, str | None] | None:
         """The name of a thing in the reader's language, else in English, else any, with its language."""
@@ -165,9 +192,17 @@ class Page:
         )
 
     def _statement(self, of: Property, value: Value, *, with_claims: bool) -> Statement:
-        claims = self._claims[of.iri, value.term] if with_claims else []
-        graphs = tuple(Shown(self.compact(g.value), address=self._addresses.page(g.value)) for g in value.graphs)
-        return Statement(self.shown(value.term), tuple(self._claim(each) for each in claims), graphs)
+        claims = self._claims[of.iri, value.term] if (of.iri, value.term) in self._claims and with_claims else []
+        quoted = of.iri == EVIDENCE and with_claims and isinstance(value.term, NamedNode) and value.term in self._said
+        return Statement(
+            self.shown(value.term),
+            tuple(self._claim(each) for each in claims),
+            tuple(map(self._graph, value.graphs)),
+            self._quotation(value.term) if quoted and isinstance(value.term, NamedNode) else None,
+        )
+
+    def _graph(self, graph: NamedNode) -> Shown:
+        return Shown(self.compact(graph.value), address=self._addresses.page(graph.value))
 
     def _claim(self, claim: NamedNode) -> Claim:
         said = self._said[claim]

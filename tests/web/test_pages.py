@@ -1,0 +1,189 @@
+"""The pages as readers get them: in their language, valid, with the evidence, and nothing from elsewhere."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from kg_service import resources
+from kg_service.ingest import bulk
+from kg_service.settings import Settings
+from kg_service.shacl import Shapes
+from kg_service.store.embedded import EmbeddedStore
+from kg_service.web.rendering import LANGUAGES
+from tests.serving import running
+from tests.web import html
+
+PEOPLE = {"accept": "text/html"}
+SEOUL = "event/gsef-policy-dialogue-seoul-2019"
+PATHS = [
+    f"/page/{SEOUL}",
+    f"/page/{SEOUL}?property=http%3A%2F%2Fwww.w3.org%2F1999%2F02%2F22-rdf-syntax-ns%23subject&direction=in",
+    "/page/document/mont-blanc-roadmap-2022",
+    "/page/claim/gsef-policy-dialogue-lac-2019-91cb8c37af41",
+    "/page/quotation/gsef-policy-dialogue-lac-2019-771-865",
+    "/page/graph/inferred",
+    "/page/certainty/derived",
+    "/describe?iri=http://metadata.un.org/sdg/5",
+    "/describe?iri=http://www.w3.org/2004/02/skos/core%23Concept",
+    f"/data/{SEOUL}?_profile=alt",
+    "/ontology",
+    "/shapes",
+    "/profile/schema",
+    "/page/event/nobody",
+    "/page/event/nobody?lang=klingon",
+]
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, shapes: Shapes) -> Iterator[httpx.Client]:
+    """A client of a running service over the project's own data."""
+    root = tmp_path_factory.mktemp("pages") / "store"
+    with EmbeddedStore(root) as store:
+        bulk.load(store, [resources.folder("ontology"), resources.folder("data")], shapes)
+    with running(Settings(store=root)) as url, httpx.Client(base_url=url, timeout=60, headers=PEOPLE) as client:
+        yield client
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("path", PATHS)
+def test_a_page_is_whole(service: httpx.Client, path: str, language: str) -> None:
+    if "lang=" not in path:
+        path += f"{'&' if '?' in path else '?'}lang={language}"
+    answer = service.get(path, headers={"accept-language": language})
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    page = html.read(answer.text)
+    assert not page.problems
+    assert page.all("html")[0].attributes["lang"] == answer.headers["content-language"] == language
+    headings = [int(each.tag[1]) for each in page.elements if re.fullmatch("h[1-6]", each.tag)]
+    assert headings.count(1) == 1
+    assert headings[0] == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(headings))
+    assert len(page.all("main")) == 1
+    assert page.all("a")[0].attributes["href"] == "#content"
+    assert page.all("title")[0].text.strip()
+    assert all(each.attributes.get("aria-label") or each.attributes.get("aria-labelledby") for each in page.all("nav"))
+    assert not page.all("script") + page.all("style") + page.all("iframe")
+    assert all(each.attributes.get("scope") for each in page.all("th"))
+    assert all(each.text.strip() for each in (*page.all("a"), *page.all("summary"), *page.all("dt")))
+    root = str(service.base_url).rstrip("/")
+    loaded = [each.attributes["href"] for each in page.all("link") if each.attributes["rel"] in ("stylesheet", "icon")]
+    assert all(each.startswith(f"{root}/static/") for each in loaded)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "language"),
+    [
+        ("fr", "fr"),
+        ("es-MX,es;q=0.9,en;q=0.8", "es"),
+        ("de,fr;q=0.3", "fr"),
+        ("de", "en"),
+        ("en;q=0.1, fr;q=0.2", "fr"),
+        ("*", "en"),
+        ("es;q=0, *", "en"),
+        ("en;q=0, *;q=0.5", "es"),
+        ("", "en"),
+        (";;;,,,q=,fr;q=x", "en"),
+        ("fr" * 3000, "en"),
+    ],
+)
+def test_a_page_is_in_the_language_that_the_reader_prefers(service: httpx.Client, wanted: str, language: str) -> None:
+    answer = service.get(f"/page/{SEOUL}", headers={"accept-language": wanted})
+    assert answer.headers["content-language"] == language
+    assert "Accept-Language" in answer.headers["vary"]
+
+
+def test_every_name_says_its_language(service: httpx.Client) -> None:
+    page = html.read(service.get(f"/page/{SEOUL}?lang=es").text)
+    texts = {
+        each.text.strip(): each.attributes.get("lang") for each in page.elements if each.tag in ("h1", "span", "a")
+    }
+    assert texts["Dialogue politique du GSEF en Asie (Séoul)"] == "fr"
+    assert texts["GSEF policy dialogue in Asia (Seoul)"] == "en"
+    assert texts["Diálogo de política del GSEF en Asia (Seúl)"] == "es"
+    assert texts["evento"] == "es"
+    quotes = page.all("blockquote")
+    assert quotes
+    assert {each.attributes.get("lang") for each in quotes} == {"en"}
+
+
+def test_a_statement_leads_to_the_words_that_it_rests_on(service: httpx.Client) -> None:
+    text = service.get(f"/page/{SEOUL}?lang=en").text
+    page = html.read(text)
+    words = {each.text.strip() for each in page.all("mark")}
+    assert "in Asia (Seoul, October)" in words
+    (place,) = (each for each in page.all("figcaption") if "characters 841 to 865" in each.text)
+    assert "001_d05d51390e70f270.txt" in place.text
+    summaries = [each.text for each in page.all("summary")]
+    assert "1 source · derived" in summaries
+    assert "no source quoted" in summaries
+    assert "“This year” is the year of the dialogue announced" in text
+
+
+def test_a_claim_shows_its_quotation_and_is_called_as_what_it_says(service: httpx.Client) -> None:
+    page = html.read(service.get("/page/claim/gsef-policy-dialogue-lac-2019-91cb8c37af41?lang=fr").text)
+    assert page.all("h1")[0].text == "Dialogue politique du GSEF en Asie (Séoul) · début · 2019-10"
+    assert "will be held on December 9, 2019" in {" ".join(each.text.split()) for each in page.all("mark")}
+
+
+def test_the_queries_that_a_page_shows_run(service: httpx.Client) -> None:
+    page = html.read(service.get(f"/page/{SEOUL}?lang=en").text)
+    links = [each.attributes["href"] for each in page.all("a") if "/sparql?" in each.attributes["href"]]
+    assert len(links) == 3
+    for link in links:
+        answer = httpx.get(link)
+        assert answer.json()["results"]["bindings"], link
+
+
+def test_every_link_of_a_page_within_the_service_leads_somewhere(service: httpx.Client) -> None:
+    page = html.read(service.get(f"/page/{SEOUL}?lang=en").text)
+    root = str(service.base_url).rstrip("/")
+    links = {each.attributes["href"].partition("#")[0] for each in page.all("a")}
+    own = {each for each in links if each.startswith(root) and "/sparql?" not in each}
+    assert len(own) > 30
+    wrong = {each for each in own if httpx.get(each, headers=PEOPLE, follow_redirects=True).status_code != 200}
+    assert not wrong
+
+
+def test_the_ontology_page_tells_every_term_with_its_use(service: httpx.Client) -> None:
+    answer = service.get("/ontology?lang=en")
+    page = html.read(answer.text)
+    ids = {each.attributes["id"] for each in page.elements if "id" in each.attributes}
+    listed = service.get("/ontology.nt").text
+    terms = set(
+        re.findall(r"^<https://w3id.org/sse-kg/ontology#(\w+)> \S+ <\S+owl#(?:Class|\w+Property)> \.$", listed, re.M)
+    )
+    assert len(terms) == 155
+    assert terms <= ids
+    (event,) = (each for each in page.elements if each.attributes.get("id") == "Event")
+    for words in ("A gathering of actors", "schema:Event", "26 things", "takes place in"):
+        assert words in event.text
+    (order,) = (each for each in page.elements if each.attributes.get("id") == "contributesTo")
+    assert "in 183 statements" in order.text
+    assert "list-certainty" in ids
+    assert "KG-Generation" in answer.headers
+
+
+def test_the_shapes_page_tells_what_is_asked(service: httpx.Client) -> None:
+    page = html.read(service.get("/shapes?lang=es").text)
+    (event,) = (each for each in page.elements if each.attributes.get("id") == "Event")
+    assert "Elija uno de la lista" in event.text
+    assert "obligatorio" in event.text
+    everything = service.get("/shapes", headers={"accept": "*/*"})
+    assert everything.headers["content-type"].startswith("text/turtle")
+    assert service.get("/shapes?colour=red").status_code == 422
+
+
+def test_static_files_stay_as_long_as_their_address(service: httpx.Client) -> None:
+    page = html.read(service.get("/ontology").text)
+    (style,) = (each.attributes["href"] for each in page.all("link") if each.attributes["rel"] == "stylesheet")
+    answer = httpx.get(style)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/css; charset=utf-8")
+    assert "immutable" in answer.headers["cache-control"]
+    assert "immutable" not in httpx.get(style.partition("?")[0]).headers.get("cache-control", "")
+    assert not re.search(r"url\(|@import|https?:", answer.text)
+    assert "prefers-color-scheme: dark" in answer.text
