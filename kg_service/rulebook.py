@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from kg_service.rdf import PREFIXES, RDF_TYPE, Literal, NamedNode, Quad, Term
+from kg_service.rdf import PREFIXES, RDF_TYPE, SHAPE, Literal, NamedNode, Quad, Term
 
 _SH, _RDF, _RDFS, _OWL = (PREFIXES[name] for name in ("sh", "rdf", "rdfs", "owl"))
 _TARGETS = ("targetClass", "targetNode", "targetSubjectsOf", "targetObjectsOf")
@@ -50,8 +52,8 @@ class ShapeText:
 
     @property
     def name(self) -> str:
-        """The end of its IRI."""
-        return self.iri.rpartition("#")[2]
+        """What follows the project's own beginning, else the whole IRI."""
+        return self.iri.removeprefix(SHAPE)
 
 
 class Rulebook:
@@ -94,11 +96,14 @@ class Rulebook:
         if own.asks or own.has_query or own.messages:
             yield own
         properties = self._said[node][_SH + "property"]
-        yield from sorted((self._rule(each) for each in properties), key=lambda rule: (self._order(rule), rule.iri))
+        yield from map(self._rule, sorted(properties, key=lambda each: (self._order(each), str(each))))
 
-    def _order(self, rule: Rule) -> float:
-        orders = self._said[NamedNode(rule.iri)][_SH + "order"] if ":" in rule.iri else []
-        return next((float(v.value) for v in orders if isinstance(v, Literal)), 1e9)
+    def _order(self, node: Term) -> float:
+        """The place of a property shape among others; those that name none, or no number, come last."""
+        for order in self._said[node][_SH + "order"]:
+            with contextlib.suppress(ValueError):
+                return float(order.value) if isinstance(order, Literal) else math.inf
+        return math.inf
 
     def _rule(self, node: Term) -> Rule:
         said = self._said[node]

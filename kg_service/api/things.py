@@ -223,6 +223,9 @@ async def _made(request: Request, thing: NamedNode, chosen: Representation, want
     headers = _headers(addresses, thing, chosen)
     if chosen.format is HTML:
         return _page(request, description, generation, headers, addresses)
+    if wanted["property"] is None:
+        token = {} if chosen.profile is FULL else {"_profile": chosen.profile.token}
+        headers["Content-Location"] = addresses.data(thing.value, chosen.format.endings[0], **token)
     body = documents.text(quads, chosen, thing)
     return Document(body, headers | _tagged(generation, body, chosen), chosen.media_type)
 

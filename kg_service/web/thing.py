@@ -20,8 +20,8 @@ _SSE, _OA, _DCTERMS, _XSD = (PREFIXES[name] for name in ("sse", "oa", "dcterms",
 _QUIET = {_XSD + name for name in ("string", "integer", "decimal", "date", "gYear", "gYearMonth", "boolean", "time")}
 
 
-#: Characters of a quotation in a title.
-_WORDS = 90
+#: Characters of a quotation in a title, and of the longest text that is shown whole.
+_WORDS, _LONGEST = 90, 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,10 @@ class Page:
         if isinstance(term, Literal):
             datatype = term.datatype.value
             shown = None if term.language or datatype in _QUIET else self.compact(datatype)
-            return Shown(term.value, term.language, datatype=shown)
+            if len(term.value) <= _LONGEST:
+                return Shown(term.value, term.language, datatype=shown)
+            cut = self._catalogue.words("text.cut", n=len(term.value))
+            return Shown(f"{term.value[:_LONGEST]}…", term.language, datatype=cut)
         if not isinstance(term, NamedNode):
             return Shown(str(term))
         iri, label = term.value, self._label(term.value)

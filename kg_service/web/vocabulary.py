@@ -175,7 +175,7 @@ class ShapeSection:
     """A shape, ready to be shown; `targets` are pairs of the key of a kind and a term."""
 
     name: str
-    iri: str
+    compact: str
     label: Shown
     description: Shown | None
     targets: tuple[tuple[str, Shown], ...]
@@ -194,7 +194,7 @@ class ShapesPage:
         words = self._words
         return ShapeSection(
             shape.name,
-            shape.iri,
+            compact(shape.iri),
             words.text(shape.labels) or Shown(shape.name),
             words.text(shape.descriptions),
             tuple((kind, words.iri(iri)) for kind, iri in shape.targets),
