@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from hashlib import blake2b
 from typing import Any
 from urllib.parse import urlencode
 
+from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -95,7 +95,7 @@ def _answer(request: Request, question: Question, answer: Found) -> Response:
         },
         "links": _links(request, question, found["total"]),
     }
-    body = json.dumps(content, ensure_ascii=False).encode()
+    body = to_json(content)
     etag = f'"{answer.generation}-s{blake2b(body, digest_size=12).hexdigest()}"'
     headers = {
         "KG-Generation": str(answer.generation),

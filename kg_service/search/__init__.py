@@ -12,7 +12,7 @@ from dataclasses import dataclass
 #: Characters of the longest question.
 LONGEST_QUESTION = 1_000
 #: Things that one page may hold, and those that can be paged through.
-LARGEST_PAGE, DEEPEST = 100, 500
+LARGEST_PAGE, DEEPEST = 100, 400
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pydantic_core import from_json
 
 from kg_service.errors import Busy, KgError, QueryStopped, StoreError, TooMany, TooSlow, from_problem
 from kg_service.search import Question, building
@@ -227,7 +228,7 @@ class Search:
 
 def _told(frame: tuple[bytes, bytes]) -> dict[str, Any]:
     kind, payload = frame
-    said: dict[str, Any] = json.loads(payload)
+    said: dict[str, Any] = from_json(payload)
     if kind == b"X":
         raise from_problem(said)
     return said

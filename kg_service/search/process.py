@@ -30,6 +30,8 @@ class _Searcher:
     def __init__(self, folder: Path) -> None:
         self._folder, self._signature = folder, ""
         self._rows: sqlite3.Connection | None = None
+        self._state = ""
+        self._classes: dict[int, ranking.Names] = {}
 
     def answer(self, job: dict[str, Any]) -> dict[str, Any]:
         """What was found, with the generation that it was found in; without an index that can be used, why."""
@@ -41,7 +43,9 @@ class _Searcher:
                     state = index.state_of(rows)
                     if job["published"] not in (None, state.published):
                         return {"generation": state.generation, "is_behind": True}
-                    found = ranking.find(rows, Question(**job["question"])) if job["question"] else {}
+                    if self._state != state.published:
+                        self._state, self._classes = state.published, {}
+                    found = ranking.find(rows, Question(**job["question"]), self._classes)
                     return {"generation": state.generation, "found": found}
                 finally:
                     rows.execute("ROLLBACK")
@@ -57,7 +61,7 @@ class _Searcher:
             path, self._signature = building.path_of(self._folder), signature
             if path is None:
                 raise Unusable("there is none")
-            self._rows = index.connect(path)
+            self._rows, self._state = index.connect(path), ""
         return self._rows
 
     def _close(self) -> None:

@@ -18,7 +18,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from kg_service.errors import wrong_parameter
 from kg_service.rdf import ONTOLOGY
@@ -29,7 +29,7 @@ from kg_service.search.words import allowed_typos, asked, distance, grams, is_ce
 #: Words of a question that count.
 MOST_WORDS = 32
 #: Texts that one stage reads; what is beyond is counted as "at least".
-READ = 600
+READ = 500
 #: The same for texts that lead to other things, of which each may lead to many.
 READ_LEADING = 150
 #: Fewer things than this, and for a word that is nowhere one is looked for that may have been meant.
@@ -37,7 +37,7 @@ FEW = 5
 #: What a match of each kind counts for.
 KINDS = {"exact": 1.0, "prefix": 0.85, "typo": 0.7}
 #: Words that a mistyped one may stand for, and those that are compared with it letter by letter.
-_MEANT, _COMPARED = 8, 60
+_MEANT, _COMPARED = 8, 40
 _SNIPPET = 240
 
 
@@ -51,20 +51,26 @@ class _Match:
     coverage: float = 1.0
 
 
-def find(rows: sqlite3.Connection, question: Question) -> dict[str, Any]:
-    """The page of things that was asked for, facets, and how many there are; within one transaction of the caller."""
-    return _Search(rows, question).page()
+#: The names of a node: texts by language.
+Names: TypeAlias = dict[str, str]
+
+
+def find(rows: sqlite3.Connection, question: Question, classes: dict[int, Names] | None = None) -> dict[str, Any]:
+    """The page of things that was asked for, facets, and how many there are; within one transaction of the caller.
+
+    `classes` may be kept from one question to the next of the same state: it takes up the names of classes.
+    """
+    return _Search(rows, question, {} if classes is None else classes).page()
 
 
 class _Search:
-    def __init__(self, rows: sqlite3.Connection, question: Question) -> None:
-        self._rows, self._question = rows, question
+    def __init__(self, rows: sqlite3.Connection, question: Question, classes: dict[int, Names]) -> None:
+        self._rows, self._question, self._classes = rows, question, classes
         every = asked(question.text)
         self._words, self._ignored = every[:MOST_WORDS], every[MOST_WORDS:]
         self._found: dict[int, _Match] = {}
         self._is_all = True
         self._meant: dict[str, list[str]] = {}
-        self._labels: dict[int, tuple[str | None, str | None]] = {}
         self._types = [self._class(iri) for iri in question.types]
 
     def _class(self, iri: str) -> int:
@@ -78,12 +84,11 @@ class _Search:
     def page(self) -> dict[str, Any]:
         if self._words:
             self._look()
-        ranked = sorted(self._found.items(), key=lambda each: (-each[1].score, each[1].text, each[0]))
+        ranked = sorted((-match.score, match.text, thing) for thing, match in self._found.items())
         offset, limit = self._question.offset, self._question.limit
-        chosen = ranked[offset : offset + limit]
-        hits = [self._hit(thing, match) for thing, match in chosen]
+        chosen = [thing for _, _, thing in ranked[offset : offset + limit]]
         return {
-            "data": hits,
+            "data": self._hits(chosen),
             "total": len(ranked),
             "is_exact": self._is_all,
             "facets": self._facets(list(self._found)),
@@ -95,15 +100,20 @@ class _Search:
     # the stages
 
     def _look(self) -> None:
-        exact = [_quoted(word) for word in self._words]
-        if not is_cell(self._words[-1]):  # one character of Chinese, say, is the beginning of what has it
+        asked_for, last = self._words, self._words[-1]
+        exact = [_quoted(word) for word in asked_for]
+        if not is_cell(last):  # one character of Chinese, say, is the beginning of what has it
             self._stage([[each] for each in exact], "exact")
-        if self._is_all and (not self._question.is_complete or is_cell(self._words[-1])):
+        if self._is_all and (not self._question.is_complete or is_cell(last)):
             self._stage([*([each] for each in exact[:-1]), [exact[-1] + "*"]], "prefix")
-        if not self._found or (len(self._found) < FEW and not all(map(self._is_known, self._words))):
-            self._stage([self._readings(word, is_last=word == self._words[-1]) for word in self._words], "typo")
+        if len(self._found) < FEW:
+            doubtful = [word for word in asked_for if not self._is_known(word)]
+            if not self._found and not doubtful:
+                doubtful = asked_for
+            if doubtful:
+                self._stage([self._readings(word, is_doubtful=word in doubtful) for word in asked_for], "typo")
         is_lacking = len(self._found) < self._question.limit if self._question.is_of_names else not self._found
-        if is_lacking and len(self._words) > 1:
+        if is_lacking and len(asked_for) > 1:
             self._some()
 
     def _is_known(self, word: str) -> bool:
@@ -111,18 +121,14 @@ class _Search:
 
     def _stage(self, alternatives: Sequence[Sequence[str]], kind: str) -> None:
         """Takes in the texts with one alternative of each word, unless their things were found better."""
-        if not all(alternatives):
-            return
-        factor, found = KINDS[kind], self._found
+        factor, found, bucket, score = KINDS[kind], self._found, -1, 0.0
         for number, thing in self._matches(" AND ".join(f"({' OR '.join(each)})" for each in alternatives)):
-            score = self._score(number, factor)
+            if index.bucket_of(number) != bucket:  # they come in order
+                bucket = index.bucket_of(number)
+                score = factor * _worth(bucket, len(self._words))
             known = found.get(thing)
             if known is None or known.score < score:
                 found[thing] = _Match(score, number, kind)
-
-    def _score(self, number: int, factor: float) -> float:
-        """What a match in that text counts for, if it has all the words."""
-        return factor * _worth(index.bucket_of(number), len(self._words))
 
     def _matches(self, expression: str, most: int = READ) -> list[tuple[int, int]]:
         """The texts that match and the things that they lead to, in order; not more than so many texts."""
@@ -147,28 +153,31 @@ class _Search:
             self._is_all = False
         return found
 
-    def _readings(self, word: str, *, is_last: bool) -> list[str]:
-        """The word, as it is and as a beginning, and the words that may have been meant by it."""
-        meant = self._meant[word] = meant_by(self._rows, word)
-        readings = [_quoted(word), *map(_quoted, meant)]
-        if is_last and not self._question.is_complete:
+    def _readings(self, word: str, *, is_doubtful: bool) -> list[str]:
+        """The word, as it is and as a beginning, and the words that may have been meant by a doubtful one."""
+        readings = [_quoted(word)]
+        if is_doubtful:
+            meant = self._meant[word] = meant_by(self._rows, word)
+            readings += map(_quoted, meant)
+        if word == self._words[-1] and not self._question.is_complete:
             readings.append(_quoted(word) + "*")
         return readings
 
     def _some(self) -> None:
         """Things with some of the words in any of their texts, by the rarest words."""
-        readings = {word: " OR ".join(self._readings(word, is_last=False)) for word in self._words}
+        readings = {word: " OR ".join(map(_quoted, [word, *self._meant.get(word, ())])) for word in self._words}
         counts = {word: self._count(expression) for word, expression in readings.items()}
         rare = sorted((word for word in self._words if counts[word]), key=lambda word: counts[word])[:2]
         total = sum(self._weight(counts[word]) for word in self._words)
         for word in rare:
-            for number, thing in self._matches(readings[word], 60):
+            for number, thing in self._matches(readings[word], 40):
                 if thing in self._found:
                     continue
                 has = self._words_of(thing, number)
                 there = [w for w in self._words if w in has or any(m in has for m in self._meant.get(w, ()))]
                 coverage = sum(self._weight(counts[w]) for w in there) / total
-                score = self._score(number, KINDS["typo" if word not in has else "exact"]) * coverage
+                kind = KINDS["exact" if word in has else "typo"]
+                score = kind * coverage * _worth(index.bucket_of(number), len(self._words))
                 self._found[thing] = _Match(score, number, "some words", coverage)
         self._is_all = False
 
@@ -184,17 +193,43 @@ class _Search:
         return math.log(2 * READ / max(1, count))
 
     def _words_of(self, thing: int, number: int) -> set[str]:
-        found = self._rows.execute("SELECT value FROM text WHERE id = ? OR node = ? LIMIT 50", (number, thing))
-        return {word.folded for (value,) in found for word in words(value[:2000])}
+        """The words of the text that was found and of some others of its thing, which are names for the most part."""
+        found = self._rows.execute(
+            "SELECT value FROM text WHERE id = ? UNION ALL SELECT value FROM (SELECT value FROM text WHERE node = ? "
+            "ORDER BY id LIMIT 12)",
+            (number, thing),
+        ).fetchall()
+        return {word.folded for (value,) in found for word in words(value[:400])}
 
     # what is shown
 
-    def _hit(self, thing: int, match: _Match) -> dict[str, Any]:
-        iri, property_, language, value, source = self._rows.execute(_TEXT, (thing, match.text)).fetchone()
+    def _hits(self, things: list[int]) -> list[dict[str, Any]]:
+        texts_of = {
+            row[0]: row[1:] for row in self._rows.execute(_TEXTS, (_listed(self._found[t].text for t in things),))
+        }
+        iris = dict(self._rows.execute(_IRIS, (_listed(things),)).fetchall())
+        names, types = self._names(things), dict[int, list[tuple[int, str]]]()
+        for thing, number, iri in self._rows.execute(_TYPES, (_listed(things),)).fetchall():
+            types.setdefault(thing, []).append((number, iri))
+        self._know_classes({number for found in types.values() for number, _ in found})
+        return [
+            self._hit(iris[thing], self._found[thing], texts_of, names.get(thing, {}), types.get(thing, []))
+            for thing in things
+        ]
+
+    def _hit(
+        self,
+        iri: str,
+        match: _Match,
+        texts_of: dict[int, tuple[str, str, str, str]],
+        names: Names,
+        types: list[tuple[int, str]],
+    ) -> dict[str, Any]:
+        property_, language, value, source = texts_of[match.text]
         tier, length = index.tier_and_length_of(index.bucket_of(match.text))
         pieces, found = self._snippet(value)
         field, boost = texts.TIERS[tier]
-        label, label_language = self._label(thing)
+        label, label_language = self._chosen(names)
         reason = {
             "field": field,
             "property": property_,
@@ -210,33 +245,36 @@ class _Search:
             "iri": iri,
             "label": label,
             "language": label_language,
-            "types": [
-                {"iri": type_, "label": self._label(number)[0]}
-                for number, type_ in self._rows.execute(_TYPES, (thing,)).fetchall()
-            ],
+            "types": [{"iri": type_, "label": self._chosen(self._classes[number])[0]} for number, type_ in types],
             "score": round(100 * match.score, 2),
             "snippet": pieces,
             "reason": reason,
         }
 
-    def _label(self, node: int) -> tuple[str | None, str | None]:
-        """The name of a thing in the first of the languages that it has one in, and that language."""
-        if node not in self._labels:
-            self._labels[node] = self._chosen_label(node)
-        return self._labels[node]
+    def _names(self, nodes: Iterable[int]) -> dict[int, Names]:
+        """The names of nodes; of several in one language, the first in the alphabet."""
+        found: dict[int, Names] = {}
+        for node, language, value in self._rows.execute(_LABELS, (_listed(nodes), *texts.LABELS)).fetchall():
+            names = found.setdefault(node, {})
+            if language not in names or value < names[language]:
+                names[language] = value
+        return found
 
-    def _chosen_label(self, node: int) -> tuple[str | None, str | None]:
-        names = self._rows.execute(_LABELS, (node, *texts.LABELS)).fetchall()
-        if not names:
-            return None, None
-        languages = (*self._question.languages, "en")
+    def _know_classes(self, numbers: set[int]) -> None:
+        new = [number for number in numbers if number not in self._classes]
+        if new:
+            self._classes.update({number: {} for number in new} | self._names(new))
 
-        def rank(name: tuple[str, str]) -> tuple[int, str, str]:
-            fits = (n for n, each in enumerate(languages) if name[0] == each or name[0].startswith(each + "-"))
-            return next(fits, len(languages)), *name
-
-        language, label = min(names, key=rank)
-        return label, language or None
+    def _chosen(self, names: Names) -> tuple[str | None, str | None]:
+        """The name in the first of the languages that there is one in, and that language."""
+        for wanted in (*self._question.languages, "en"):
+            if wanted in names:
+                return names[wanted], wanted
+            for language in names:
+                if language.startswith(f"{wanted}-"):
+                    return names[language], language
+        any_language = min(names, default=None)
+        return (None, None) if any_language is None else (names[any_language], any_language or None)
 
     def _snippet(self, value: str) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
         """The part of a text around the matches in pieces, and which words of it matched which."""
@@ -263,8 +301,16 @@ class _Search:
         return "prefix" if (is_last or is_cell(asked_for)) and word.startswith(asked_for) else None
 
     def _facets(self, things: list[int]) -> list[dict[str, Any]]:
-        counted = self._rows.execute(_FACETS, (json.dumps(things),)).fetchall()
-        return [{"iri": iri, "label": self._label(number)[0], "count": count} for number, iri, count in counted]
+        counted = self._rows.execute(_FACETS, (_listed(things),)).fetchall()
+        self._know_classes({number for number, _, _ in counted})
+        return [
+            {"iri": iri, "label": self._chosen(self._classes[number])[0], "count": count}
+            for number, iri, count in counted
+        ]
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return f"[{','.join(map(str, numbers))}]"
 
 
 def meant_by(rows: sqlite3.Connection, word: str) -> list[str]:
@@ -344,18 +390,21 @@ WITH found AS MATERIALIZED (SELECT rowid AS id FROM words WHERE words MATCH :wor
 SELECT DISTINCT id, thing FROM reached WHERE :types IS NULL
   OR EXISTS (SELECT 1 FROM kind WHERE kind.node = thing AND kind.type IN (SELECT value FROM json_each(:types)))
 """
-_TEXT = """
-SELECT thing.iri, property.iri, text.language, text.value, source.iri
-FROM text JOIN node AS thing ON thing.id = ? JOIN node AS property ON property.id = text.property
+_TEXTS = """
+SELECT text.id, property.iri, text.language, text.value, source.iri FROM json_each(?) AS wanted
+  JOIN text ON text.id = wanted.value JOIN node AS property ON property.id = text.property
   JOIN node AS source ON source.id = text.node
-WHERE text.id = ?
 """
+_IRIS = "SELECT node.id, node.iri FROM json_each(?) AS wanted JOIN node ON node.id = wanted.value"
 _CLASS = "SELECT id FROM node WHERE iri = ? AND EXISTS (SELECT 1 FROM kind WHERE type = node.id)"
 _CLASSES = "SELECT DISTINCT iri FROM kind JOIN node ON node.id = kind.type"
-_TYPES = "SELECT node.id, node.iri FROM kind JOIN node ON node.id = kind.type WHERE kind.node = ? ORDER BY iri"
+_TYPES = """
+SELECT kind.node, node.id, node.iri FROM json_each(?) AS wanted JOIN kind ON kind.node = wanted.value
+  JOIN node ON node.id = kind.type ORDER BY node.iri
+"""
 _LABELS = f"""
-SELECT language, value FROM text WHERE node = ? AND property IN (
-  SELECT id FROM node WHERE iri IN ({", ".join("?" * len(texts.LABELS))})) LIMIT 100
+SELECT text.node, text.language, text.value FROM json_each(?) AS wanted JOIN text ON text.node = wanted.value
+WHERE text.property IN (SELECT id FROM node WHERE iri IN ({", ".join("?" * len(texts.LABELS))})) LIMIT 5000
 """
 _FACETS = """
 SELECT node.id, node.iri, count(*) FROM json_each(?) JOIN kind ON kind.node = value JOIN node ON node.id = kind.type
