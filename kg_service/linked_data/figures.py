@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kg_service.linked_data.asking import Asking
-from kg_service.rdf import ENTITY, GRAPH, NamedNode, Term
+from kg_service.rdf import ENTITY, GRAPH, NamedNode, Term, entity
 
 _TRIPLES = "SELECT (COUNT(*) AS ?triples) (COUNT(DISTINCT ?s) AS ?subjects) { ?s ?p ?o }"
 _OBJECTS = "SELECT (COUNT(DISTINCT ?o) AS ?objects) { ?s ?p ?o }"
@@ -18,22 +19,19 @@ _CLASSES = (
 )
 _ENTITIES = f'SELECT (COUNT(DISTINCT ?s) AS ?entities) {{ ?s a ?class FILTER(STRSTARTS(STR(?s), "{ENTITY}")) }}'
 _GRAPHS = "SELECT ?graph (COUNT(*) AS ?triples) { GRAPH ?graph { ?s ?p ?o } } GROUP BY ?graph ORDER BY ?graph"
-#: Links are what mappings and references say, not classes, which are counted as such.
-_LINKS = f"""SELECT ?property ?space (COUNT(*) AS ?triples) {{
-  ?s ?property ?o . FILTER(isIRI(?o) && STRSTARTS(STR(?s), "{ENTITY}"))
-  FILTER(!STRSTARTS(STR(?o), "https://w3id.org/sse-kg/"))
+#: Links are what is said of things, not classes, which are counted as such, nor what claims are about.
+_LINKS = """SELECT ?property ?space (COUNT(*) AS ?triples) {
+  ?s ?property ?o . FILTER(isIRI(?o))
   FILTER(?property != <http://www.w3.org/1999/02/22-rdf-syntax-ns#type>)
   FILTER(?property != <http://www.w3.org/1999/02/22-rdf-syntax-ns#predicate>)
+  FILTER(!STRSTARTS(STR(?o), "https://w3id.org/sse-kg/"))
   BIND(REPLACE(STR(?o), "^([a-zA-Z]+://[^/]+/).*$", "$1", "s") AS ?space)
-}} GROUP BY ?property ?space ORDER BY ?property ?space"""
-_DOCUMENTS = """SELECT ?document ?property ?value {
-  ?document a <https://w3id.org/sse-kg/ontology#Document> ; ?property ?value .
-  VALUES ?property {
-    <http://www.w3.org/2004/02/skos/core#prefLabel> <http://purl.org/dc/terms/issued>
-    <http://purl.org/dc/terms/language> <https://w3id.org/sse-kg/ontology#sourceFile>
-    <https://w3id.org/sse-kg/ontology#sha256> <https://w3id.org/sse-kg/ontology#author>
-  }
-} ORDER BY ?document ?property ?value"""
+} GROUP BY ?property ?space ORDER BY ?property ?space"""
+_ABOUT = (
+    "<http://www.w3.org/2004/02/skos/core#prefLabel> <http://purl.org/dc/terms/issued> "
+    "<http://purl.org/dc/terms/language> <https://w3id.org/sse-kg/ontology#sourceFile> "
+    "<https://w3id.org/sse-kg/ontology#sha256> <https://w3id.org/sse-kg/ontology#author>"
+)
 _VOCABULARY = re.compile(r"^(.*[#/])[^#/]*$", re.DOTALL)
 
 
@@ -48,7 +46,7 @@ class Class:
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Statements with one property that lead from our things into another web space."""
+    """Statements with one property that lead into another web space."""
 
     property: NamedNode
     space: str
@@ -87,7 +85,7 @@ async def counted(asking: Asking) -> Figures:
     graphs = [row for row in await asking.rows(_GRAPHS) if isinstance(row.get("graph"), NamedNode)]
     links = [row for row in await asking.rows(_LINKS) if "space" in row]
     documents: dict[str, list[tuple[NamedNode, Term]]] = {}
-    for row in await asking.rows(_DOCUMENTS):
+    for row in await asking.rows(_documents(row["graph"] for row in graphs)):
         name = row["document"].value.removeprefix(f"{ENTITY}document/")
         documents.setdefault(GRAPH + name, []).append((row["property"], row["value"]))
     return Figures(
@@ -100,6 +98,17 @@ async def counted(asking: Asking) -> Figures:
         graphs=tuple((row["graph"], _number(row["triples"])) for row in graphs),
         links=tuple(Links(row["property"], row["space"].value, _number(row["triples"])) for row in links),
         documents={graph: tuple(said) for graph, said in documents.items()},
+    )
+
+
+def _documents(graphs: Iterable[NamedNode]) -> str:
+    """The query for what is said of the documents that the graphs were made of."""
+    names = (graph.value.removeprefix(GRAPH) for graph in graphs if graph.value.startswith(GRAPH))
+    documents = " ".join(str(entity("document", name)) for name in names)
+    return (
+        f"SELECT ?document ?property ?value {{ VALUES ?document {{ {documents} }} VALUES ?property {{ {_ABOUT} }} "
+        "?document a <https://w3id.org/sse-kg/ontology#Document> ; ?property ?value } "
+        "ORDER BY ?document ?property ?value"
     )
 
 

@@ -17,6 +17,8 @@ FORM_TYPE = "application/x-www-form-urlencoded"
 
 
 _MOST_FIELDS = 1000
+#: Names of formats that clients send and that ours are read as: Turtle is N3.
+_OTHER_NAMES = {"n3": "turtle"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,8 @@ def asked(method: str, query_string: bytes, headers: Mapping[str, str], body: by
         raise Malformed(f"exactly one query is needed, {len(texts)} were sent")
     parameters = dict(pairs)
     accept = headers.get("accept", "*/*")
-    table, boolean, graph = _formats(parameters.get("format"), accept)
+    wanted = parameters.get("format")
+    table, boolean, graph = _formats(_OTHER_NAMES.get(wanted or "", wanted), accept)
     if table is boolean is graph is None:
         known = dict.fromkeys(f.media_types[0] for f in (*TABLE_FORMATS, *GRAPH_FORMATS))
         raise NotAcceptable(f'no answer can be written as "{accept}"; known: {", ".join(known)}')
