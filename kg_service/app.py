@@ -118,7 +118,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     described = {"/sparql": sparql.OPENAPI, "/update": update.OPENAPI, "/store": graph_store.OPENAPI}
     described |= {"/api/validate": validate.OPENAPI, "/shapes": shapes.OPENAPI, "/api/search": search.OPENAPI}
-    described |= ontology.OPENAPI | things_asked.OPENAPI
+    described |= ontology.OPENAPI | things_asked.OPENAPI | reconcile.OPENAPI
     texts = queries.every(resources.folder("queries"))
     questions = asked.Questions(texts)
     documentation.install(app, described | questions.openapi())

@@ -538,6 +538,51 @@ def _short(term: dict[str, str]) -> str:
 
 
 @app.command()
+def search(
+    text: Annotated[str, typer.Argument(help="Words in any language; mistyped ones are forgiven.")],
+    kind: Annotated[
+        list[str] | None, typer.Option("--type", help="Only things of this class, such as Event; may be repeated.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="Things to show.")] = 10,
+    store: StorePath = None,
+    language: Language = "en",
+    as_json: AsJson = False,
+) -> None:
+    """Find things by words: their names, their texts, and the quotations that they rest on; exit code 1 for none."""
+    from kg_service.rdf import ONTOLOGY
+    from kg_service.search import Question
+    from kg_service.search.engine import description
+    from kg_service.search.process import find_here
+
+    settings = _settings(store=store)
+    if not settings.is_remote:
+        _seeded(settings)
+    types = tuple(name if ":" in name else ONTOLOGY + name for name in kind or ())
+    question = Question(text, types, languages=(language,), limit=limit, is_complete=True)
+    generation, found = find_here(description(settings), question)
+    hits = found["data"]
+    if as_json:
+        print(json.dumps({"generation": generation, **found}, ensure_ascii=False, indent=2))
+    else:
+        for hit in hits:
+            _print_hit(hit)
+    if not hits:
+        _say("nothing was found")
+        raise typer.Exit(1)
+
+
+def _print_hit(hit: dict[str, Any]) -> None:
+    from kg_service.rdf import ENTITY
+
+    said = " ".join("".join(piece["text"] for piece in hit["snippet"]).split())
+    name, reason = hit["label"] or hit["iri"], hit["reason"]
+    print(f"{hit['score']:6.2f}  {name}  {hit['iri'].removeprefix(ENTITY)}")
+    if said != name:
+        how = f", {reason['match']}" if reason["match"] != "exact" else ""
+        print(f"        {reason['field']}{how}: {said}")
+
+
+@app.command()
 def export(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write [default: standard output].")

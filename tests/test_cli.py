@@ -468,3 +468,14 @@ def test_a_network_is_measured_from_the_command_line(kg: Kg) -> None:
     assert wrong.returncode == 2
     assert "betweenness" in wrong.stderr
     assert kg("network", "alliances", "--set", "colour=red").returncode == 2
+
+
+def test_words_find_things_from_the_command_line(kg: Kg) -> None:
+    done = kg("search", "tejedroas")
+    assert done.returncode == 0, done.stderr
+    assert "Weavers’ Network  organisation/weavers" in done.stdout
+    assert "label, typo: Red de tejedoras" in done.stdout
+    found = json.loads(kg("search", "bakers and council", "--type", "Alliance", "--json").stdout)
+    assert [hit["iri"] for hit in found["data"]] == ["https://w3id.org/sse-kg/id/alliance/oven"]
+    assert kg("search", "xylophone").returncode == 1
+    assert "Nonsense" in kg("search", "bread", "--type", "Nonsense").stderr

@@ -23,6 +23,8 @@ from kg_service.api.addresses import public_url
 from kg_service.api.clients import client_of
 from kg_service.api.languages import accepted_languages
 from kg_service.api.parameters import Parameter
+from kg_service.api.reconcile_parameters import CURSOR, ID, LIMIT, OFFSET, PREFIX, TYPE
+from kg_service.api.reconcile_parameters import OPENAPI as OPENAPI
 from kg_service.api.writing import body_of
 from kg_service.errors import Malformed, NotFound, UnsupportedFormat, wrong_parameter
 from kg_service.linked_data import Asking, of_one_generation
@@ -41,7 +43,7 @@ from kg_service.linked_data.reconciliation import (
 )
 from kg_service.linked_data.reconciliation.vocabulary import Named, Vocabulary, expanded, is_iri, offered
 from kg_service.rdf import ONTOLOGY, PREFIXES
-from kg_service.search import DEEPEST, LARGEST_PAGE, LONGEST_QUESTION, Question
+from kg_service.search import LONGEST_QUESTION, Question
 
 T = TypeVar("T")
 #: Paths where POST only asks.
@@ -51,12 +53,6 @@ _LARGEST = 2 * 2**20
 _FORM, _JSON = "application/x-www-form-urlencoded", "application/json"
 _FRAMED = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors *"}
 _ALTERNATIVE, _ACRONYM = PREFIXES["skos"] + "altLabel", ONTOLOGY + "acronym"
-_PREFIX = Parameter(name="prefix", description="What was typed; an identifier leads to the thing that it names.")
-_LIMIT = Parameter(name="limit", description="Suggestions.", kind="integer", least=1, most=LARGEST_PAGE, default=20)
-_OFFSET = Parameter(name="offset", description="Suggestions to skip.", kind="integer", least=0, most=DEEPEST, default=0)
-_CURSOR = Parameter(name="cursor", description="The same, in version 0.2.", kind="integer", least=0, most=DEEPEST)
-_TYPE = Parameter(name="type", description="A class: its IRI, or its name in the ontology.")
-_ID = Parameter(name="id", description="The identifier of a thing, a class or a property.", is_required=True)
 
 
 def install(app: FastAPI) -> None:
@@ -115,7 +111,7 @@ async def extend(request: Request) -> Response:
 
 async def suggest_entity(request: Request) -> Response:
     """Things whose names begin with what was typed."""
-    sent = _read(request, (_PREFIX, _LIMIT, _OFFSET, _CURSOR, _TYPE))
+    sent = _read(request, (PREFIX, LIMIT, OFFSET, CURSOR, TYPE))
     vocabulary, languages = _vocabulary(request), _languages(request)
     prefix = (sent["prefix"] or "").strip()
     named = expanded(prefix)
@@ -156,13 +152,13 @@ def _suggestion(iri: str, about: Facts, vocabulary: Vocabulary, languages: tuple
 async def suggest_type(request: Request) -> Response:
     """Classes by name."""
     vocabulary = _vocabulary(request)
-    found = _page(_read(request, (_PREFIX, _LIMIT, _OFFSET, _CURSOR)), vocabulary.types(_languages(request)))
+    found = _page(_read(request, (PREFIX, LIMIT, OFFSET, CURSOR)), vocabulary.types(_languages(request)))
     return _answer(writing.suggested(found, vocabulary), None)
 
 
 async def suggest_property(request: Request) -> Response:
     """Properties by name."""
-    sent = _read(request, (_PREFIX, _LIMIT, _OFFSET, _CURSOR))
+    sent = _read(request, (PREFIX, LIMIT, OFFSET, CURSOR))
     found = _page(sent, _vocabulary(request).properties(_languages(request)))
     return _answer(writing.suggested(found), None)
 
@@ -174,7 +170,7 @@ def _page(sent: Mapping[str, Any], among: Iterable[Named]) -> list[Named]:
 
 async def propose(request: Request) -> Response:
     """Properties that can be fetched for things of a class."""
-    sent = _read(request, (_TYPE, _LIMIT))
+    sent = _read(request, (TYPE, LIMIT))
     vocabulary = _vocabulary(request)
     iri = vocabulary.class_iri(sent["type"] or "") or ""
     found = vocabulary.proposed(iri, _languages(request))
@@ -212,7 +208,7 @@ def _place_names(about: Facts) -> list[str]:
 async def flyout(request: Request) -> Response:
     """Version 0.2: a few words about a thing, a class or a property, as HTML in JSON."""
     kind, vocabulary, languages = request.path_params["kind"], _vocabulary(request), _languages(request)
-    identifier = _read(request, (_ID,))["id"]
+    identifier = _read(request, (ID,))["id"]
     if kind == "entity":
         iri, about, generation = await _one(request)
         name, text = scoring.chosen_name(about, languages)[0] or iri, matching.described(about, vocabulary, languages)
@@ -278,7 +274,7 @@ async def _facts(request: Request, iris: list[str]) -> tuple[int, dict[str, Fact
 
 async def _one(request: Request) -> tuple[str, Facts, int]:
     """The thing that `id` names; NotFound when the graph does not know it."""
-    identifier = _read(request, (_ID,))["id"]
+    identifier = _read(request, (ID,))["id"]
     iri = expanded(identifier)
     generation, known = await _facts(request, [iri]) if "://" in iri and is_iri(iri) else (0, {})
     if iri not in known:

@@ -13,12 +13,14 @@ import json
 import os
 import sqlite3
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from kg_service.errors import KgError, StoreError
+from kg_service.errors import KgError, StoreDamaged, StoreError
 from kg_service.search import Question, building, index, ranking
 from kg_service.search.index import Unusable
+from kg_service.search.showing import Names
 from kg_service.search.sources import described
 from kg_service.store.children import birth
 from kg_service.store.frames import begin, begin_with_sockets, end_with_parent, receive, refuse, send
@@ -31,7 +33,7 @@ class _Searcher:
         self._folder, self._signature = folder, ""
         self._rows: sqlite3.Connection | None = None
         self._state = ""
-        self._classes: dict[int, ranking.Names] = {}
+        self._classes: dict[int, Names] = {}
 
     def answer(self, job: dict[str, Any]) -> dict[str, Any]:
         """What was found, with the generation that it was found in; without an index that can be used, why."""
@@ -69,6 +71,18 @@ class _Searcher:
             with contextlib.suppress(sqlite3.Error):
                 self._rows.close()
         self._rows = None
+
+
+def find_here(about: dict[str, Any], question: Question) -> tuple[int, dict[str, Any]]:
+    """The generation published now and what is found in it, by this process alone, however long the index takes."""
+    folder, source, unusable = Path(about["folder"]), described(about), None
+    for _ in range(2):
+        building.bring_up(folder, source, unusable=unusable)
+        answer = _Searcher(folder).answer({"published": None, "question": asdict(question)})
+        if "found" in answer:
+            return answer["generation"], answer["found"]
+        unusable = answer["unusable"]
+    raise StoreDamaged(f"the search index in {folder / 'search'} cannot be read: {answer['why']}")
 
 
 def main() -> None:

@@ -15,15 +15,15 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any
 
 from kg_service.errors import wrong_parameter
 from kg_service.rdf import ONTOLOGY
 from kg_service.search import DEEPEST, Question, index, texts
 from kg_service.search.index import first_of, language_mark, type_mark
+from kg_service.search.showing import Match, Names, Shown
 from kg_service.search.words import allowed_typos, asked, distance, grams, is_cell, words
 
 #: Words of a question that count.
@@ -38,21 +38,6 @@ FEW = 5
 KINDS = {"exact": 1.0, "prefix": 0.85, "typo": 0.7}
 #: Words that a mistyped one may stand for, and those that are compared with it letter by letter.
 _MEANT, _COMPARED = 8, 40
-_SNIPPET = 240
-
-
-@dataclass(frozen=True, slots=True)
-class _Match:
-    """The best match of a thing: its score, the text, how it was found, and the share of the words that it has."""
-
-    score: float
-    text: int
-    kind: str
-    coverage: float = 1.0
-
-
-#: The names of a node: texts by language.
-Names: TypeAlias = dict[str, str]
 
 
 def find(rows: sqlite3.Connection, question: Question, classes: dict[int, Names] | None = None) -> dict[str, Any]:
@@ -68,7 +53,7 @@ class _Search:
         self._rows, self._question, self._classes = rows, question, classes
         every = asked(question.text)
         self._words, self._ignored = every[:MOST_WORDS], every[MOST_WORDS:]
-        self._found: dict[int, _Match] = {}
+        self._found: dict[int, Match] = {}
         self._is_all = True
         self._meant: dict[str, list[str]] = {}
         self._types = [self._class(iri) for iri in question.types]
@@ -87,11 +72,12 @@ class _Search:
         ranked = sorted((-match.score, match.text, thing) for thing, match in self._found.items())
         offset, limit = self._question.offset, self._question.limit
         chosen = [thing for _, _, thing in ranked[offset : offset + limit]]
+        shown = Shown(self._rows, self._question, self._words, self._meant, self._classes)
         return {
-            "data": self._hits(chosen),
+            "data": shown.hits(chosen, self._found),
             "total": len(ranked),
             "is_exact": self._is_all,
-            "facets": self._facets(list(self._found)),
+            "facets": shown.facets(list(self._found)),
             "words": self._words,
             "ignored": self._ignored,
             "meant": {word: meant for word, meant in self._meant.items() if meant},
@@ -128,7 +114,7 @@ class _Search:
                 score = factor * _worth(bucket, len(self._words))
             known = found.get(thing)
             if known is None or known.score < score:
-                found[thing] = _Match(score, number, kind)
+                found[thing] = Match(score, number, kind)
 
     def _matches(self, expression: str, most: int = READ) -> list[tuple[int, int]]:
         """The texts that match and the things that they lead to, in order; not more than so many texts."""
@@ -178,7 +164,7 @@ class _Search:
                 coverage = sum(self._weight(counts[w]) for w in there) / total
                 kind = KINDS["exact" if word in has else "typo"]
                 score = kind * coverage * _worth(index.bucket_of(number), len(self._words))
-                self._found[thing] = _Match(score, number, "some words", coverage)
+                self._found[thing] = Match(score, number, "some words", coverage)
         self._is_all = False
 
     def _count(self, expression: str) -> int:
@@ -200,117 +186,6 @@ class _Search:
             (number, thing),
         ).fetchall()
         return {word.folded for (value,) in found for word in words(value[:400])}
-
-    # what is shown
-
-    def _hits(self, things: list[int]) -> list[dict[str, Any]]:
-        texts_of = {
-            row[0]: row[1:] for row in self._rows.execute(_TEXTS, (_listed(self._found[t].text for t in things),))
-        }
-        iris = dict(self._rows.execute(_IRIS, (_listed(things),)).fetchall())
-        names, types = self._names(things), dict[int, list[tuple[int, str]]]()
-        for thing, number, iri in self._rows.execute(_TYPES, (_listed(things),)).fetchall():
-            types.setdefault(thing, []).append((number, iri))
-        self._know_classes({number for found in types.values() for number, _ in found})
-        return [
-            self._hit(iris[thing], self._found[thing], texts_of, names.get(thing, {}), types.get(thing, []))
-            for thing in things
-        ]
-
-    def _hit(
-        self,
-        iri: str,
-        match: _Match,
-        texts_of: dict[int, tuple[str, str, str, str]],
-        names: Names,
-        types: list[tuple[int, str]],
-    ) -> dict[str, Any]:
-        property_, language, value, source = texts_of[match.text]
-        tier, length = index.tier_and_length_of(index.bucket_of(match.text))
-        pieces, found = self._snippet(value)
-        field, boost = texts.TIERS[tier]
-        label, label_language = self._chosen(names)
-        reason = {
-            "field": field,
-            "property": property_,
-            "language": language or None,
-            "match": match.kind,
-            "words": found,
-            "boost": boost,
-            "coverage": round(match.coverage, 3),
-            "length": length,
-            "source": source if tier >= texts.LEADING else None,
-        }
-        return {
-            "iri": iri,
-            "label": label,
-            "language": label_language,
-            "types": [{"iri": type_, "label": self._chosen(self._classes[number])[0]} for number, type_ in types],
-            "score": round(100 * match.score, 2),
-            "snippet": pieces,
-            "reason": reason,
-        }
-
-    def _names(self, nodes: Iterable[int]) -> dict[int, Names]:
-        """The names of nodes; of several in one language, the first in the alphabet."""
-        found: dict[int, Names] = {}
-        for node, language, value in self._rows.execute(_LABELS, (_listed(nodes), *texts.LABELS)).fetchall():
-            names = found.setdefault(node, {})
-            if language not in names or value < names[language]:
-                names[language] = value
-        return found
-
-    def _know_classes(self, numbers: set[int]) -> None:
-        new = [number for number in numbers if number not in self._classes]
-        if new:
-            self._classes.update({number: {} for number in new} | self._names(new))
-
-    def _chosen(self, names: Names) -> tuple[str | None, str | None]:
-        """The name in the first of the languages that there is one in, and that language."""
-        for wanted in (*self._question.languages, "en"):
-            if wanted in names:
-                return names[wanted], wanted
-            for language in names:
-                if language.startswith(f"{wanted}-"):
-                    return names[language], language
-        any_language = min(names, default=None)
-        return (None, None) if any_language is None else (names[any_language], any_language or None)
-
-    def _snippet(self, value: str) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
-        """The part of a text around the matches in pieces, and which words of it matched which."""
-        spans: list[tuple[int, int]] = []
-        found: dict[tuple[str, str], str] = {}
-        for word in words(value):
-            for asked_for in self._words:
-                kind = self._kind(word.folded, asked_for)
-                if kind:
-                    spans.append((word.start, word.end))
-                    found.setdefault((asked_for, value[word.start : word.end]), kind)
-                    break
-        start, end = _window(value, spans)
-        return list(_pieces(value, spans, start, end)), [
-            {"asked": one, "found": other, "match": kind} for (one, other), kind in list(found.items())[:20]
-        ]
-
-    def _kind(self, word: str, asked_for: str) -> str | None:
-        if word == asked_for:
-            return "exact"
-        if word in self._meant.get(asked_for, ()):
-            return "typo"
-        is_last = asked_for == self._words[-1] and not self._question.is_complete
-        return "prefix" if (is_last or is_cell(asked_for)) and word.startswith(asked_for) else None
-
-    def _facets(self, things: list[int]) -> list[dict[str, Any]]:
-        counted = self._rows.execute(_FACETS, (_listed(things),)).fetchall()
-        self._know_classes({number for number, _, _ in counted})
-        return [
-            {"iri": iri, "label": self._chosen(self._classes[number])[0], "count": count}
-            for number, iri, count in counted
-        ]
-
-
-def _listed(numbers: Iterable[int]) -> str:
-    return f"[{','.join(map(str, numbers))}]"
 
 
 def meant_by(rows: sqlite3.Connection, word: str) -> list[str]:
@@ -342,38 +217,6 @@ def _quoted(word: str) -> str:
     return f'"{word}"'
 
 
-def _window(value: str, spans: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """The part of a long text that shows the first matches, cut between words."""
-    if len(value) <= _SNIPPET:
-        return 0, len(value)
-    first = spans[0][0] if spans else 0
-    start = max(0, min(first - _SNIPPET // 4, len(value) - _SNIPPET))
-    end = min(len(value), start + _SNIPPET)
-    if start:
-        start = value.find(" ", start, max(start, first)) + 1 or start
-    if end < len(value):
-        cut = value.rfind(" ", max(start, *(stop for _, stop in spans if stop <= end), 0) if spans else start, end)
-        end = cut if cut > start else end
-    return start, end
-
-
-def _pieces(value: str, spans: Iterable[tuple[int, int]], start: int, end: int) -> Iterable[dict[str, Any]]:
-    if start:
-        yield {"text": "… ", "is_match": False}
-    at = start
-    for first, last in spans:
-        if first < at or last > end:
-            continue
-        if first > at:
-            yield {"text": value[at:first], "is_match": False}
-        yield {"text": value[first:last], "is_match": True}
-        at = last
-    if at < end:
-        yield {"text": value[at:end], "is_match": False}
-    if end < len(value):
-        yield {"text": " …", "is_match": False}
-
-
 _OWN = """
 SELECT id, node FROM (SELECT rowid AS number FROM words WHERE words MATCH ? AND rowid < ? LIMIT ?)
 JOIN text ON text.id = number
@@ -390,24 +233,6 @@ WITH found AS MATERIALIZED (SELECT rowid AS id FROM words WHERE words MATCH :wor
 SELECT DISTINCT id, thing FROM reached WHERE :types IS NULL
   OR EXISTS (SELECT 1 FROM kind WHERE kind.node = thing AND kind.type IN (SELECT value FROM json_each(:types)))
 """
-_TEXTS = """
-SELECT text.id, property.iri, text.language, text.value, source.iri FROM json_each(?) AS wanted
-  JOIN text ON text.id = wanted.value JOIN node AS property ON property.id = text.property
-  JOIN node AS source ON source.id = text.node
-"""
-_IRIS = "SELECT node.id, node.iri FROM json_each(?) AS wanted JOIN node ON node.id = wanted.value"
 _CLASS = "SELECT id FROM node WHERE iri = ? AND EXISTS (SELECT 1 FROM kind WHERE type = node.id)"
 _CLASSES = "SELECT DISTINCT iri FROM kind JOIN node ON node.id = kind.type"
-_TYPES = """
-SELECT kind.node, node.id, node.iri FROM json_each(?) AS wanted JOIN kind ON kind.node = wanted.value
-  JOIN node ON node.id = kind.type ORDER BY node.iri
-"""
-_LABELS = f"""
-SELECT text.node, text.language, text.value FROM json_each(?) AS wanted JOIN text ON text.node = wanted.value
-WHERE text.property IN (SELECT id FROM node WHERE iri IN ({", ".join("?" * len(texts.LABELS))})) LIMIT 5000
-"""
-_FACETS = """
-SELECT node.id, node.iri, count(*) FROM json_each(?) JOIN kind ON kind.node = value JOIN node ON node.id = kind.type
-GROUP BY node.id ORDER BY count(*) DESC, iri LIMIT 50
-"""
 assert READ >= DEEPEST

@@ -445,3 +445,16 @@ def test_the_village_of_another_engine_is_matched_too(tmp_path: Path) -> None:
             query = {"query": "Cooperativa de panaderas", "properties": [{"pid": "place", "v": "Valley"}]}
             (found,) = ask(c, q=query).values()
             assert (found[0]["id"], found[0]["match"]) == (f"{ID}organisation/bakers", True)
+
+
+def test_every_door_is_described(client: httpx.Client) -> None:
+    described = client.get("/openapi.json").json()["paths"]
+    ours = {path: item for path, item in described.items() if path.startswith("/reconcile")}
+    assert {"/reconcile", "/reconcile/1.0-draft", "/reconcile/1.0-draft/match", "/reconcile/suggest/entity"} <= set(
+        ours
+    )
+    for path, item in ours.items():
+        for method, operation in item.items():
+            answer = client.request(method, path.replace("{kind}", "type"), params={"id": f"{ID}theme/bread"})
+            told = {int(status) for status in operation["responses"]}
+            assert answer.status_code in told, (method, path, answer.status_code)
