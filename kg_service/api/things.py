@@ -208,7 +208,7 @@ async def _made(request: Request, thing: NamedNode, chosen: Representation, want
     async def make(asking: Asking) -> tuple[Description, set[Quad]]:
         description = await _description(asking, thing, chosen, wanted, addresses)
         if chosen.profile is SCHEMA:
-            return description, await documents.in_schema_org(asking, thing)
+            return description, await documents.in_schema_org(asking, thing, addresses)
         if chosen.profile is MINIMAL:
             return description, documents.minimal(description)
         return description, set() if chosen.format is HTML else documents.about(description, addresses)

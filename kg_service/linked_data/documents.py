@@ -35,6 +35,8 @@ _FOAF, _RDFS, _DCTERMS = PREFIXES["foaf"], PREFIXES["rdfs"], PREFIXES["dcterms"]
 _HYDRA, _VOID = "http://www.w3.org/ns/hydra/core#", "http://rdfs.org/ns/void#"
 _MORE_PREFIXES = {"hydra": _HYDRA, "void": _VOID}
 _PREFIX = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
+#: Statements of a document in the words of schema.org.
+_MOST = 1000
 _LICENCE = NamedNode("https://creativecommons.org/licenses/by/4.0/")
 
 
@@ -50,9 +52,15 @@ def minimal(description: Description) -> set[Quad]:
     return names | {Quad(description.iri, RDF_TYPE, each) for each in description.types}
 
 
-async def in_schema_org(asking: Asking, thing: NamedNode) -> set[Quad]:
-    """The profile of schema.org: what its words can say, with the names of what is pointed to."""
+async def in_schema_org(asking: Asking, thing: NamedNode, addresses: Addresses) -> set[Quad]:
+    """The profile of schema.org: what its words can say, with the names of what is pointed to.
+
+    Where there is more than one document should hold, it says where everything is (schema:subjectOf).
+    """
     found = await asking.graph(schema_org(thing), lambda text: list(parse_bytes(text, N_TRIPLES)))
+    if len(found) >= _MOST:
+        whole = NamedNode(addresses.data(thing.value))
+        found.append(Quad(thing, NamedNode(PREFIXES["schema"] + "subjectOf"), whole))
     others = {q.object for q in found if isinstance(q.object, NamedNode) and q.predicate != RDF_TYPE} - {thing}
     names = await labels_of(asking, (each for each in others if isinstance(each, NamedNode)))
     return {*found} | {
@@ -69,7 +77,7 @@ def _mapping() -> str:
 
 def schema_org(thing: NamedNode) -> str:
     """The query that says a thing in the words of schema.org."""
-    return _mapping().replace("VALUES ?thing { UNDEF }", f"VALUES ?thing {{ {thing} }}", 1)
+    return _mapping().replace("VALUES ?thing { UNDEF }", f"VALUES ?thing {{ {thing} }}") + f"LIMIT {_MOST}"
 
 
 def _of_itself(description: Description, addresses: Addresses) -> set[Quad]:

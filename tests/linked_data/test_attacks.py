@@ -42,6 +42,7 @@ def quads() -> Iterator[Quad]:
         bakery = entity("organisation", f"bakery-{number}")
         yield said(bakery, THEME, HUB)
         yield said(HUB, SEE_ALSO, bakery)
+        yield said(HUB, NamedNode(PREFIXES["sse"] + "activeIn"), bakery)
     yield said(HUB, PREF_LABEL, Literal("Hub", language="en"))
     evil = entity("theme", "evil")
     yield said(evil, PREF_LABEL, Literal(HOSTILE, language="en"))
@@ -94,7 +95,7 @@ def test_what_has_very_many_links_is_paged_in_both_directions(service: httpx.Cli
     assert len(set(graph.objects(hub, rdflib.RDFS.seeAlso))) == 100
     totals = {int(str(total)) for total in graph.objects(None, hydra.totalItems)}
     assert totals == {LINKS}
-    assert len(set(graph.subjects(rdflib.RDF.type, hydra.Collection))) == 2
+    assert len(set(graph.subjects(rdflib.RDF.type, hydra.Collection))) == 3
 
 
 @pytest.mark.parametrize(("direction", "property"), [("in", THEME), ("out", SEE_ALSO)])
@@ -128,9 +129,16 @@ def test_the_page_of_very_many_links_tells_how_many(service: httpx.Client) -> No
     assert not page.problems
     assert "20,500" in answer.text
     links = [each.attributes["href"] for each in page.all("a") if each.attributes.get("rel") == "next"]
-    assert len(links) == 2
+    assert len(links) == 3
     for link in links:
         assert not html.read(httpx.get(link, headers=PEOPLE).text).problems
+
+
+def test_what_schema_org_would_say_too_much_of_is_cut_and_says_where_the_rest_is(service: httpx.Client) -> None:
+    graph = graph_of(service.get("/data/theme/hub.ttl?_profile=schema"))
+    assert len(graph) < 1_100
+    (whole,) = graph.objects(rdflib.URIRef(HUB.value), rdflib.URIRef("https://schema.org/subjectOf"))
+    assert httpx.get(str(whole)).status_code == 200
 
 
 # hostile words and IRIs

@@ -168,6 +168,7 @@ def test_profiles_say_less_or_otherwise(client: httpx.Client) -> None:
     assert (thing(FAIR), rdflib.RDF.type, schema.Event) in other
     assert other.value(thing(FAIR), schema.location) == thing("place/valley")
     assert other.value(thing(FAIR), schema.organizer) == thing("organisation/weavers")
+    assert str(other.value(thing(FAIR), schema.identifier)) == ENTITY + FAIR
     assert rdflib.Literal("Vallée", lang="fr") in set(other.objects(thing("place/valley"), schema.name))
     assert {str(each).partition("#")[0] for each in other.predicates() if not str(each).startswith(schema)} == {
         "http://www.w3.org/1999/02/22-rdf-syntax-ns"
