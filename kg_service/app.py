@@ -35,6 +35,7 @@ from kg_service.api import (
     problems,
     reconcile,
     running,
+    sdgs,
     search,
     shapes,
     sparql,
@@ -130,6 +131,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(running.router)
     app.include_router(changes.router)
     app.include_router(networks.router)
+    app.include_router(sdgs.router)
     app.include_router(patches.router)
     app.include_router(dumps.router)
     app.include_router(feed.router)

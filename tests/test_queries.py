@@ -84,6 +84,7 @@ def test_there_are_questions_on_all_subjects() -> None:
         "provenance",
         "quality",
         "recommendations",
+        "sdgs",
         "statistics",
         "themes",
     }

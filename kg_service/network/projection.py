@@ -3,7 +3,8 @@
 A row says ?source, ?target, ?weight, ?kind, ?start, ?end, ?evidence (the thing that ties them), ?certainty and
 ?document. The file's first lines say the rest: `# modes: actor, event` (one word when both ends are of the same mode),
 `# directed: yes`, `# one-mode: co-participation` (the name of the network in which sources that share a target are
-tied), and `# kinds: role` (of which type the kinds are). A new file is a new projection.
+tied), and `# kinds: role` (of which type the kinds are). What follows a line `# details` only tells more of a tie: it
+adds none and takes none away, and is left out where a network is but measured. A new file is a new projection.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ FOLDER = "network"
 COLUMNS = ("source", "target", "weight", "kind", "start", "end", "evidence", "certainty", "document")
 
 _HEADER = re.compile(r"^#\s*(?P<key>[a-z-]+):\s*(?P<value>.*\S)\s*$", re.MULTILINE)
+_DETAILS = "\n  # details\n"
 _SELECT = re.compile(r"^SELECT\b", re.MULTILINE)
 
 
@@ -40,6 +42,12 @@ class Projection:
     kinds: str
     prologue: str
     select: str
+
+    @property
+    def bare(self) -> str:
+        """The query without its details."""
+        body, is_marked, _ = self.select.partition(_DETAILS)
+        return f"{body}\n}}" if is_marked else self.select
 
     @property
     def is_two_mode(self) -> bool:

@@ -27,6 +27,7 @@ _PATHS = {
 }
 #: The filters on a tie itself, by the column that must have the value.
 _COLUMNS = {"kinds": "kind", "certainty": "certainty", "source": "document"}
+_OF_DETAILS = {"kind", "start", "end", "certainty", "document"}
 #: What a short name of a value stands for: the type in its IRI.
 _TYPES = {
     "territory": "place",
@@ -149,7 +150,9 @@ def ties_query(projection: Projection, selection: Selection, columns: Sequence[s
     if not selection.window.is_open:
         conditions.append(_within(selection.window))
     wanted = " ".join(f"?{name}" for name in columns)
-    inner = "\n  ".join([f"{{ {projection.select} }}", *conditions])
+    looks_closer = set(selection.filters) & set(_COLUMNS) or not selection.window.is_open
+    select = projection.select if looks_closer or set(columns) & _OF_DETAILS else projection.bare
+    inner = "\n  ".join([f"{{ {select} }}", *conditions])
     return f"{projection.prologue}\nSELECT {wanted} {{\n  {inner}\n}}"
 
 

@@ -87,6 +87,18 @@ def test_actors_are_tied_by_shared_alliances(
     assert ties(network(store, tmp_path, "alliances", weighting=weighting)) == expected
 
 
+@pytest.mark.parametrize("name", sorted(KNOWN))
+def test_a_network_without_details_has_the_same_ties(store: Store, tmp_path: Path, name: str) -> None:
+    whole = network(store, tmp_path, name)
+    text = selection.ties_query(KNOWN[name], Selection(), projection.bare_columns(KNOWN[name]))
+    assert "dcterms:source ?document .\n" not in text
+    rows = store.query(text)
+    assert isinstance(rows, QuerySolutions)
+    path = tmp_path / "bare.csv"
+    path.write_bytes(rows.serialize(format=QueryResultsFormat.CSV) or b"")
+    assert ties(graph.read(path, KNOWN[name])) == ties(whole)
+
+
 def test_a_tie_that_two_documents_claim_is_one_tie(store: Store, tmp_path: Path) -> None:
     found = network(store, tmp_path, "actor-alliance")
     assert set(ties(found).values()) == {1}
