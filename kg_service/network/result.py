@@ -80,7 +80,8 @@ def _reason(reason: dict[str, Any], names: Names, language: str) -> dict[str, An
     things = reason["things"]
     told = ", ".join(names.name(thing, language) for thing in things[:_NAMED])
     more = f" and {len(things) - _NAMED} more" if len(things) > _NAMED else ""
-    return {"words": f"{len(things)} {reason['kind']}: {told}{more}"} | reason
+    kind = reason["kind"] if len(things) > 1 else reason["kind"].removesuffix("s")
+    return {"words": f"{len(things)} {kind}: {told}{more}"} | reason
 
 
 def _plain(value: Any) -> Any:
