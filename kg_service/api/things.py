@@ -221,6 +221,9 @@ async def _made(request: Request, thing: NamedNode, chosen: Representation, want
         if isinstance(ended, Deleted) or not description.properties:
             raise ended
     headers = _headers(addresses, thing, chosen)
+    if wanted["property"] is not None:
+        (paged,) = description.properties
+        headers["Link"] += documents.page_links(addresses, thing, paged)
     if chosen.format is HTML:
         return _page(request, description, generation, headers, addresses)
     if wanted["property"] is None:
@@ -231,9 +234,10 @@ async def _made(request: Request, thing: NamedNode, chosen: Representation, want
 
 
 def _headers(addresses: Addresses, thing: NamedNode, chosen: Representation) -> dict[str, str]:
+    relation = "describedby" if chosen.format is HTML else "describes"
     return {
         "Vary": f"{_VARY}, Accept-Language" if chosen.format is HTML else _VARY,
-        "Link": profiles.links(addresses, thing.value, chosen.profile),
+        "Link": profiles.links(addresses, thing.value, chosen.profile, relation),
         "Content-Profile": f"<{chosen.profile.iri}>",
     }
 

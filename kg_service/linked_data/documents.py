@@ -121,6 +121,15 @@ def neighbours(of: Property) -> dict[str, int]:
     return {name: number for name, number in found.items() if 1 <= number <= of.pages}
 
 
+def page_links(addresses: Addresses, thing: NamedNode, of: Property) -> str:
+    """The pages around one, as the end of a Link header."""
+    names = {"previous": "prev"}
+    return "".join(
+        f', <{page_address(addresses, thing, of.iri, of.direction, number)}>; rel="{names.get(name, name)}"'
+        for name, number in neighbours(of).items()
+    )
+
+
 def page_address(
     addresses: Addresses, thing: NamedNode, property: NamedNode, direction: Direction, page: int, ending: str = ""
 ) -> str:

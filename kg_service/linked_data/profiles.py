@@ -181,7 +181,7 @@ def alternates(addresses: Addresses, iri: str) -> Iterator[tuple[Representation,
 def links(addresses: Addresses, iri: str, profile: Profile, relation: str = "describes") -> str:
     """The Link header of a representation: its profile, the other representations, and the tokens of profiles.
 
-    A document `describes` its thing; a thing, where it is what answers, is `describedby` its data.
+    A document `describes` its thing; a thing that answers itself, and a page, are `describedby` the data.
     """
     other = iri if relation == "describes" else addresses.data(iri)
     parts = [f'<{profile.iri}>; rel="profile"', f'<{_ascii(other)}>; rel="{relation}"']

@@ -106,7 +106,9 @@ def test_the_pages_hold_every_link_once(service: httpx.Client, direction: str, p
     pages = -(-LINKS // 100)
     for number in (*range(1, pages, 10), pages):
         parameters = {"property": property.value, "direction": direction, "page": number}
-        graph = graph_of(service.get("/data/theme/hub.ttl", params=parameters))
+        answer = service.get("/data/theme/hub.ttl", params=parameters)
+        assert ('rel="next"' in answer.headers["link"]) == (number < pages)
+        graph = graph_of(answer)
         predicate = rdflib.URIRef(property.value)
         found = set(graph.subjects(predicate, hub) if direction == "in" else graph.objects(hub, predicate))
         assert len(found) == 100

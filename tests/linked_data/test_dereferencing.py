@@ -272,7 +272,8 @@ def test_the_link_header_leads_to_every_representation(client: httpx.Client) -> 
     tokens = {part.partition('token="')[2].partition('"')[0] for part in found if 'rel="type"' in part}
     assert tokens == set(PROFILES)
     assert f'<{ENTITY}{FAIR}>; rel="describes"' in answer.headers["link"]
-    assert 'rel="describedby"' in client.get(f"/id/{FAIR}").headers["link"]
+    for path in (f"/id/{FAIR}", f"/page/{FAIR}"):
+        assert f'/data/{FAIR}>; rel="describedby"' in client.get(path).headers["link"]
 
 
 def test_the_list_of_representations_is_a_page_and_rdf(client: httpx.Client) -> None:
