@@ -20,7 +20,8 @@ class Question:
     """What is searched for: words in any language, in things of some types (IRIs), in texts of some languages.
 
     `languages` are those in which names are shown, the best first. `is_complete` says that the last word is not one
-    that is still being typed. With `is_of_names` only names count, and things with some of the words as well.
+    that is still being typed. With `is_of_names` only names count, things with some of the words as well,
+    and just the IRIs of things are told.
     """
 
     text: str

@@ -73,11 +73,12 @@ class _Search:
         offset, limit = self._question.offset, self._question.limit
         chosen = [thing for _, _, thing in ranked[offset : offset + limit]]
         shown = Shown(self._rows, self._question, self._words, self._meant, self._classes)
+        is_brief = self._question.is_of_names  # who compares names itself needs no more than where they lead
         return {
-            "data": shown.hits(chosen, self._found),
+            "data": shown.iris(chosen) if is_brief else shown.hits(chosen, self._found),
             "total": len(ranked),
             "is_exact": self._is_all,
-            "facets": shown.facets(list(self._found)),
+            "facets": [] if is_brief else shown.facets(list(self._found)),
             "words": self._words,
             "ignored": self._ignored,
             "meant": {word: meant for word, meant in self._meant.items() if meant},
@@ -158,6 +159,11 @@ class _Search:
         for word in rare:
             for number, thing in self._matches(readings[word], 40):
                 if thing in self._found:
+                    continue
+                if self._question.is_of_names:
+                    share = self._weight(counts[word]) / total
+                    score = share * _worth(index.bucket_of(number), len(self._words))
+                    self._found[thing] = Match(score, number, "some words", share)
                     continue
                 has = self._words_of(thing, number)
                 there = [w for w in self._words if w in has or any(m in has for m in self._meant.get(w, ()))]

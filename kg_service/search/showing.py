@@ -39,6 +39,11 @@ class Shown:
     ) -> None:
         self._rows, self._question, self._words, self._meant, self._classes = rows, question, asked, meant, classes
 
+    def iris(self, things: list[int]) -> list[dict[str, Any]]:
+        """The things of a page by their IRIs alone."""
+        iris = dict(self._rows.execute(_IRIS, (_listed(things),)).fetchall())
+        return [{"iri": iris[thing]} for thing in things]
+
     def hits(self, things: list[int], matches: Mapping[int, Match]) -> list[dict[str, Any]]:
         """The things of a page with the texts that they were found by."""
         matched = _listed(matches[thing].text for thing in things)
@@ -117,6 +122,8 @@ class Shown:
         spans: list[tuple[int, int]] = []
         found: dict[tuple[str, str], str] = {}
         for word in words(value):
+            if spans and word.start > spans[0][0] + _SNIPPET:
+                break  # what comes now is not shown
             for asked_for in self._words:
                 kind = self._kind(word.folded, asked_for)
                 if kind:
@@ -193,7 +200,7 @@ SELECT kind.node, node.id, node.iri FROM json_each(?) AS wanted JOIN kind ON kin
   JOIN node ON node.id = kind.type ORDER BY node.iri
 """
 _LABELS = f"""
-SELECT text.node, text.language, text.value FROM json_each(?) AS wanted JOIN text ON text.node = wanted.value
+SELECT text.node, text.language, substr(text.value, 1, 500) FROM json_each(?) AS wanted JOIN text ON text.node = wanted.value
 WHERE text.property IN (SELECT id FROM node WHERE iri IN ({", ".join("?" * len(texts.LABELS))})) LIMIT 5000
 """
 _FACETS = """

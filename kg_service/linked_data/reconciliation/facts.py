@@ -17,30 +17,32 @@ NAMES = (*sorted(LABELS), _SKOS + "altLabel", ONTOLOGY + "acronym")
 TEXTS = (_SKOS + "definition", *(ONTOLOGY + name for name in ("description", "purpose", "text")))
 #: Rows of one answer; who has more values is known by some of them.
 _MOST = 50_000
+#: Things that are asked about together.
+_TOGETHER = 100
 
 
 def about(things: Iterable[NamedNode]) -> str:
     """The query for names, classes and texts: ?thing ?property ?value."""
+    properties = [RDF_TYPE.value, *NAMES, *TEXTS]
     return (
-        f"SELECT ?thing ?property ?value {{ VALUES ?thing {{ {_terms(things)} }} "
-        f"VALUES ?property {{ {RDF_TYPE} {_iris([*NAMES, *TEXTS])} }} ?thing ?property ?value }} LIMIT {_MOST}"
+        f"SELECT ?thing ?property ?value {{ {_each(things)} ?thing ?property ?value . "
+        f"{_one_of('?property', properties)} }} LIMIT {_MOST}"
     )
 
 
 def values(things: Iterable[NamedNode], properties: Iterable[str]) -> str:
     """The query for values with their names: ?thing ?property ?value ?name."""
     return (
-        f"SELECT ?thing ?property ?value ?name {{ VALUES ?thing {{ {_terms(things)} }} "
-        f"VALUES ?property {{ {_iris(properties)} }} ?thing ?property ?value . {_NAMED} }} LIMIT {_MOST}"
+        f"SELECT ?thing ?property ?value ?name {{ {_each(things)} ?thing ?property ?value . "
+        f"{_one_of('?property', properties)} {_NAMED} }} LIMIT {_MOST}"
     )
 
 
 def places(things: Iterable[NamedNode]) -> str:
     """The query for the places where things are, those around them included: ?thing ?property ?value ?name."""
     return (
-        f"SELECT DISTINCT ?thing ?property ?value ?name {{ VALUES ?thing {{ {_terms(things)} }} "
-        f"VALUES ?property {{ {_iris(PLACES)} }} ?thing ?property ?near . ?near <{WITHIN}>* ?value . {_NAMED} }} "
-        f"LIMIT {_MOST}"
+        f"SELECT DISTINCT ?thing ?property ?value ?name {{ {_each(things)} ?thing ?property ?near . "
+        f"{_one_of('?property', PLACES)} ?near <{WITHIN}>* ?value . {_NAMED} }} LIMIT {_MOST}"
     )
 
 
@@ -52,8 +54,13 @@ def holding(property_: str, value: NamedNode, most: int) -> str:
 async def facts_of(asking: Asking, things: Iterable[str], properties: Iterable[str]) -> dict[str, Facts]:
     """What is known of things, with the values of those properties; of what the graph does not know, nothing."""
     nodes = [NamedNode(iri) for iri in dict.fromkeys(things)]
-    if not nodes:
-        return {}
+    properties, found = tuple(properties), dict[str, Facts]()
+    for start in range(0, len(nodes), _TOGETHER):  # one answer is read at a time, and others come in between
+        found |= await _facts_of(asking, nodes[start : start + _TOGETHER], properties)
+    return found
+
+
+async def _facts_of(asking: Asking, nodes: list[NamedNode], properties: Iterable[str]) -> dict[str, Facts]:
     names: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
     types: dict[str, set[str]] = defaultdict(set)
     texts: dict[str, dict[str, dict[str, str]]] = defaultdict(lambda: defaultdict(dict))
@@ -107,13 +114,14 @@ def _given(value: Term, name: Term | None) -> Iterable[Given]:
         yield Given(value.value)
 
 
-def _terms(things: Iterable[NamedNode]) -> str:
-    return " ".join(map(str, things))
+def _each(things: Iterable[NamedNode]) -> str:
+    return f"VALUES ?thing {{ {' '.join(map(str, things))} }}"
 
 
-def _iris(iris: Iterable[str]) -> str:
-    return " ".join(str(NamedNode(iri)) for iri in iris)
+def _one_of(variable: str, iris: Iterable[str]) -> str:
+    """A filter, because engines join two tables of values by reading the whole graph."""
+    return f"FILTER({variable} IN ({', '.join(str(NamedNode(iri)) for iri in iris)}))"
 
 
-_NAMED = f"""OPTIONAL {{ VALUES ?named {{ {_iris([*NAMES, ONTOLOGY + "countryCode", _SKOS + "notation"])} }}
-  ?value ?named ?name }}"""
+_NAMED = f"""OPTIONAL {{ ?value ?named ?name
+  {_one_of("?named", [*NAMES, ONTOLOGY + "countryCode", _SKOS + "notation"])} }}"""

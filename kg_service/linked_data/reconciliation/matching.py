@@ -30,10 +30,14 @@ async def matched(
     near = [[*found, *await _holding(each, asking)] for each, found in zip(wanted, near, strict=True)]
     properties = {condition.property for each in wanted for condition in each.conditions}
     known = await facts.facts_of(asking, {iri for found in near for iri in found}, properties)
-    return [
-        _ranked(each, {iri: known[iri] for iri in found if iri in known}, vocabulary, languages)
-        for each, found in zip(wanted, near, strict=True)
-    ]
+
+    def ranked() -> list[list[Candidate]]:
+        return [
+            _ranked(each, {iri: known[iri] for iri in found if iri in known}, vocabulary, languages)
+            for each, found in zip(wanted, near, strict=True)
+        ]
+
+    return await asyncio.to_thread(ranked)  # the arithmetic of a large batch takes longer than others should wait
 
 
 async def _near(wanted: Wanted, find: Find, vocabulary: Vocabulary) -> list[str]:
