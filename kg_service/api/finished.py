@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import cached_property
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,13 +18,22 @@ from kg_service.store.cache import CachedReads
 _BESIDE = 4000
 
 
-@dataclass(frozen=True, slots=True)
+#: Bytes below which packing saves nothing worth the work.
+_WORTH_PACKING = 1400
+
+
+@dataclass(frozen=True)
 class Document:
     """A body with its headers, ETag among them, and its media type."""
 
     body: bytes
     headers: dict[str, str]
     media_type: str
+
+    @cached_property
+    def packed(self) -> bytes:
+        """The body as gzip, the same bytes each time."""
+        return gzip.compress(self.body, compresslevel=5, mtime=0)
 
 
 class Finished:
@@ -39,14 +50,19 @@ class Finished:
         return found
 
     def keep(self, key: Hashable, document: Document) -> None:
-        size = len(document.body) + _BESIDE
+        size = _size(document)
         if key in self._kept or size > self._max_bytes // 8:
             return
         self._kept[key] = document
         self._bytes += size
         while self._bytes > self._max_bytes:
             _, dropped = self._kept.popitem(last=False)
-            self._bytes -= len(dropped.body) + _BESIDE
+            self._bytes -= _size(dropped)
+
+
+def _size(document: Document) -> int:
+    """Bytes that a document may take in memory, packed as well."""
+    return len(document.body) * 3 // 2 + _BESIDE
 
 
 def state_of(reads: Reads) -> str | None:
@@ -55,9 +71,28 @@ def state_of(reads: Reads) -> str | None:
 
 
 def sent(request: Request, document: Document) -> Response:
-    """The document, or 304 when If-None-Match names it (RFC 9110, section 13.1.2; comparison is weak)."""
+    """The document, packed for those who can unpack it, or 304 when If-None-Match names what would be sent.
+
+    What is packed has an ETag of its own (RFC 9110, section 8.8.3.3); comparison is weak (section 13.1.2).
+    """
+    headers, body = dict(document.headers), document.body
+    if len(body) >= _WORTH_PACKING:
+        headers["Vary"] = ", ".join(filter(None, (headers.get("Vary"), "Accept-Encoding")))
+        if _unpacks(request):
+            body = document.packed
+            headers["Content-Encoding"] = "gzip"
+            headers["ETag"] = f'{headers["ETag"][:-1]}-gzip"'
     named = request.headers.get("if-none-match", "")
     known = {each.strip().removeprefix("W/") for each in named.split(",")}
-    if named and {document.headers.get("ETag"), "*"} & known:
-        return Response(status_code=304, headers=document.headers)
-    return Response(document.body, headers=document.headers, media_type=document.media_type)
+    if named and {headers["ETag"], "*"} & known:
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type=document.media_type)
+
+
+def _unpacks(request: Request) -> bool:
+    """Whether the client takes gzip (RFC 9110, section 12.5.3)."""
+    for part in request.headers.get("accept-encoding", "").lower().split(","):
+        coding, _, quality = part.partition(";")
+        if coding.strip() in ("gzip", "x-gzip"):
+            return quality.strip().replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False

@@ -339,3 +339,20 @@ def test_a_change_has_an_address_too(client: httpx.Client) -> None:
         .headers["location"]
         .endswith("/api/changes/1")
     )
+
+
+def test_what_is_packed_has_an_etag_of_its_own(client: httpx.Client) -> None:
+    path = f"/page/{FAIR}"
+    plain = client.get(path, headers={"accept-encoding": "identity"})
+    packed = client.get(path, headers={"accept-encoding": "br, gzip;q=0.5"})
+    refused = client.get(path, headers={"accept-encoding": "gzip;q=0"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in {*plain.headers, *refused.headers}
+    assert packed.content == plain.content == refused.content
+    assert int(packed.headers["content-length"]) < int(plain.headers["content-length"]) / 3
+    assert plain.headers["etag"] == refused.headers["etag"] != packed.headers["etag"]
+    assert "Accept-Encoding" in plain.headers["vary"]
+    for answer, encoding in ((plain, "identity"), (packed, "gzip")):
+        again = client.get(path, headers={"accept-encoding": encoding, "if-none-match": answer.headers["etag"]})
+        assert again.status_code == 304
+        assert again.headers["etag"] == answer.headers["etag"]
