@@ -185,7 +185,7 @@ def from_store(nodes: int = 200_000, edges: int = 1_000_000) -> None:
                 job = client.get(f"/api/networks/part-of/{path}", params={"wait": 0, "limit": 5}).json()
                 while client.get(f"/api/jobs/{job['id']}").json()["ended"] is None:
                     used.look()
-                    time.sleep(0.05)
+                    time.sleep(1)
                 meta = client.get(f"/api/jobs/{job['id']}/result").json()["meta"]
                 print(f"{path}: {meta['edges']:,} edges, {used.seconds():.1f} s of processor time", flush=True)
             workers = [

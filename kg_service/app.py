@@ -26,6 +26,7 @@ from kg_service.api import (
     entities,
     feed,
     graph_store,
+    guidelines,
     health,
     members,
     networks,
@@ -132,6 +133,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(changes.router)
     app.include_router(networks.router)
     app.include_router(sdgs.router)
+    app.include_router(guidelines.router)
     app.include_router(patches.router)
     app.include_router(dumps.router)
     app.include_router(feed.router)
