@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import json
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from kg_service import __version__, queries, resources
 from kg_service.api import (
@@ -48,9 +51,10 @@ from kg_service.api import (
 from kg_service.api import queries as asked
 from kg_service.api.asking import Questions, Repeated
 from kg_service.api.finished import Finished
+from kg_service.api.parameters import only_declared
 from kg_service.changes.remote import RemoteWriter
 from kg_service.changes.writer import Writer
-from kg_service.errors import KgError, TooLong
+from kg_service.errors import KgError, Malformed, TooLong
 from kg_service.lists import declared
 from kg_service.lists.columns import Tables
 from kg_service.network.spool import Spool
@@ -114,6 +118,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=__version__,
         description=DESCRIPTION,
         lifespan=lifespan,
+        dependencies=[Depends(only_declared)],
         docs_url=None,
         redoc_url=None,
     )
@@ -227,6 +232,26 @@ def _brief(record: logging.LogRecord) -> bool:
     return True
 
 
+class _Http(HttpToolsProtocol):
+    """HTTP whose own refusals are problems too: what is no request, and an address that no parser takes."""
+
+    _LONGEST = 65_535  # of an address, by the parser
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        if len(self.url) > self._LONGEST:
+            raise ValueError("too long")  # ends the parsing, and so this connection
+
+    def send_400_response(self, msg: str) -> None:
+        error: KgError = Malformed("this is not an HTTP request")
+        if len(getattr(self, "url", b"")) > self._LONGEST:
+            error = TooLong(f"the address is longer than {self._LONGEST} bytes; send what is long by POST")
+        body = json.dumps(error.problem()).encode()
+        head = f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\ncontent-type: {problems.MEDIA_TYPE}\r\n"
+        self.transport.write(f"{head}content-length: {len(body)}\r\nconnection: close\r\n\r\n".encode() + body)
+        self.transport.close()
+
+
 class Server(uvicorn.Server):
     """A server that ends running queries soon after it is told to stop, so that stopping never waits for them."""
 
@@ -237,6 +262,7 @@ class Server(uvicorn.Server):
         config = uvicorn.Config(
             cors.Cors(self._answer, read_by_post=["/sparql", "/api/validate", *reconcile.READ_BY_POST]),
             interface="asgi3",
+            http=_Http,
             log_level="warning",
             lifespan="on",
             server_header=False,

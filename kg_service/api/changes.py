@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.responses import JSONResponse
 
+from kg_service.api.problems import described
 from kg_service.api.writing import (
     ANSWERS,
     PARAMETERS,
@@ -61,14 +62,25 @@ _BODY = {
     }
 }
 Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most.")]
-Below = Annotated[int | None, Query(ge=1, description="Only numbers below this one: the next page.")]
+#: The largest number that the log can be asked for.
+_MOST = 2**62
+Below = Annotated[int | None, Query(ge=1, le=_MOST, description="Only numbers below this one: the next page.")]
+Number = Annotated[int, Path(ge=0, le=_MOST, description="Number of the change.")]
+_NOTHING_NEW: dict[int | str, dict[str, Any]] = {
+    "200": {"description": "It changed nothing, or was only judged.", "content": {"application/json": {}}}
+}
 
 
-@router.post("/changes", summary="Propose a change", responses=ANSWERS, openapi_extra=_BODY | _WRITING, status_code=201)
+@router.post(
+    "/changes",
+    summary="Propose a change",
+    responses=ANSWERS | _NOTHING_NEW,
+    openapi_extra=_BODY | _WRITING,
+    status_code=201,
+)
 async def propose(
     request: Request,
     graph: Annotated[str | None, Query(description="Graph for triples that name none.")] = None,
-    quarantine: Annotated[bool, Query(description="Keep it apart if it does not conform.")] = False,
 ) -> Response:
     """Adds and removes statements, judged by the shapes, whole or not at all.
 
@@ -195,11 +207,17 @@ async def from_log(request: Request, read: Callable[[ChangeLog], T]) -> T:
     return await asyncio.to_thread(work)
 
 
-@router.get("/changes/diff", summary="What changed between two generations")
+@router.get(
+    "/changes/diff",
+    summary="What changed between two generations",
+    responses=described({"404": "The log does not reach such a generation."}),
+)
 async def diff(
     request: Request,
-    first: Annotated[int, Query(alias="from", ge=0, description="Generation to start from.")],
-    last: Annotated[int | None, Query(alias="to", ge=0, description="Generation to end at; the last one.")] = None,
+    first: Annotated[int, Query(alias="from", ge=0, le=_MOST, description="Generation to start from.")],
+    last: Annotated[
+        int | None, Query(alias="to", ge=0, le=_MOST, description="Generation to end at; the last one.")
+    ] = None,
 ) -> Response:
     """The difference as one change: JSON, or all of it as RDF Patch by Accept. It can be sent to another store."""
 
@@ -221,7 +239,7 @@ async def refused(request: Request, limit: Limit = 50, below: Below = None) -> d
 
 
 @router.get("/changes/{number}", summary="One change", responses={"404": ANSWERS["400"]})
-async def shown(request: Request, number: int) -> Response:
+async def shown(request: Request, number: Number) -> Response:
     """Who, when, why, what the shapes said, and the statements: JSON, PROV as RDF, or RDF Patch, by Accept."""
 
     def read(log: ChangeLog) -> Any:
@@ -248,9 +266,13 @@ def _negotiated(
 
 
 @router.post(
-    "/changes/{number}/revert", summary="Undo one change", responses=ANSWERS, openapi_extra=_WRITING, status_code=201
+    "/changes/{number}/revert",
+    summary="Undo one change",
+    responses=ANSWERS | _NOTHING_NEW,
+    openapi_extra=_WRITING,
+    status_code=201,
 )
-async def revert(request: Request, number: int) -> Response:
+async def revert(request: Request, number: Number) -> Response:
     """Makes the exact inverse of a change, judged like any other. What later changes did is left as it is."""
     may_write(request)
 
@@ -264,7 +286,7 @@ async def revert(request: Request, number: int) -> Response:
     return await committed(request, _reverting(proposal(request, b"", make), number))
 
 
-def _reverting(wanted: Proposal, number: int) -> Proposal:
+def _reverting(wanted: Proposal, number: Number) -> Proposal:
     return replace(wanted, reverts=number, note=wanted.note or f"reverts change {number}")
 
 
@@ -277,14 +299,14 @@ async def quarantined(request: Request, limit: Limit = 50, below: Below = None) 
 
 
 @router.get("/quarantine/{number}", summary="One change in quarantine")
-async def in_quarantine(request: Request, number: int) -> Response:
+async def in_quarantine(request: Request, number: Number) -> Response:
     """The report and the statements, as JSON or RDF Patch by Accept. Needs the token."""
     may_write(request)
     kept, what = await from_log(request, lambda log: _kept(log, number))
     return _negotiated(request, lambda: history.refusal(kept) | history.statements(what.delta), what.delta, None)
 
 
-def _kept(log: ChangeLog, number: int) -> Any:
+def _kept(log: ChangeLog, number: Number) -> Any:
     found = log.in_quarantine(number)
     if found is None:
         raise NotFound(f"there is no change {number} in quarantine")
@@ -294,11 +316,11 @@ def _kept(log: ChangeLog, number: int) -> Any:
 @router.post(
     "/quarantine/{number}/submit",
     summary="Propose a change in quarantine again",
-    responses=ANSWERS,
+    responses=ANSWERS | _NOTHING_NEW,
     openapi_extra=_WRITING,
     status_code=201,
 )
-async def submit(request: Request, number: int) -> Response:
+async def submit(request: Request, number: Number) -> Response:
     """Once what it lacked is there, it passes the shapes, is made, and leaves quarantine."""
     may_write(request)
     response = await committed(request, proposal(request, b"", lambda store: _kept(store.log, number)[1].delta))
@@ -308,7 +330,7 @@ async def submit(request: Request, number: int) -> Response:
 
 
 @router.delete("/quarantine/{number}", summary="Delete a change from quarantine", status_code=204)
-async def delete(request: Request, number: int) -> Response:
+async def delete(request: Request, number: Number) -> Response:
     """It was never part of the data."""
     may_write(request)
     if not await _release(request, number):
@@ -316,6 +338,6 @@ async def delete(request: Request, number: int) -> Response:
     return Response(status_code=204)
 
 
-async def _release(request: Request, number: int) -> bool:
+async def _release(request: Request, number: Number) -> bool:
     writer: Writer = request.app.state.writer
     return await writer.between(lambda store: store.log.release(number))

@@ -49,7 +49,10 @@ def router(collections: Iterable[Collection]) -> APIRouter:
         )
         for how in FORMATS:
             path = f"/{collection.name}.{how.endings[0]}"
-            routes.add_api_route(path, _endpoint(collection, declared, how.name), include_in_schema=False)
+            described = {"parameters": [parameter.openapi() for parameter in declared]}
+            routes.add_api_route(
+                path, _endpoint(collection, declared, how.name), include_in_schema=False, openapi_extra=described
+            )
     return routes
 
 

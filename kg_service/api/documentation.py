@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from importlib.resources import files
 from typing import Any
 
@@ -15,6 +17,7 @@ from kg_service.api import problems
 #: What many answers have in common.
 SCHEMAS: dict[str, Any] = {
     "Problem": problems.SCHEMA,
+    "HTTPValidationError": problems.SCHEMA,
     "SparqlResults": {
         "type": "object",
         "required": ["head", "results"],
@@ -25,13 +28,52 @@ SCHEMAS: dict[str, Any] = {
 _ICON = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'/%3E"
 
 
+#: What every door may answer, whatever it does.
+_EVERYWHERE = problems.described(
+    {
+        "414": "The address is too long.",
+        "422": "A parameter is not known, or has a value that is not allowed; names it and what is allowed.",
+        "429": "You ask more than one client may; Retry-After says when you may again.",
+        "503": "The service is full or stopping, has no data yet, or its engine is away.",
+        "504": "It took too long.",
+    }
+)
+
+
+def complete(described: dict[str, Any]) -> None:
+    """Adds to each operation what holds for all: a name of its own, and problems as they are written."""
+    seen: set[str] = set()
+    for path, item in described["paths"].items():
+        for method, operation in item.items():
+            name = operation.get("operationId")
+            if not name or name in seen:
+                words = [word for word in re.split(r"[^A-Za-z0-9]+", path) if word]
+                name = operation["operationId"] = "_".join([method, *words])
+            seen.add(name)
+            answers = operation["responses"]
+            for status, problem in _EVERYWHERE.items():
+                answers.setdefault(status, problem)
+            if "{" in path:
+                answers.setdefault("404", problems.described({"404": "There is no such thing."})["404"])
+            for status, answer in answers.items():
+                if str(status) >= "400":
+                    answer = answers[status] = dict(answer)
+                    answer["content"] = _EVERYWHERE["414"]["content"]
+                    if method == "head":
+                        del answer["content"]
+            operation["responses"] = dict(sorted(answers.items(), key=lambda each: str(each[0])))
+
+
 def install(app: FastAPI, more_paths: dict[str, Any]) -> None:
     """Adds the page and its files; `more_paths` are the OpenAPI path items of routes that FastAPI does not describe."""
     described_by_fastapi = app.openapi
 
     def openapi() -> dict[str, Any]:
-        described = described_by_fastapi()
+        with warnings.catch_warnings():  # a route of several methods is named below
+            warnings.filterwarnings("ignore", "Duplicate Operation ID")
+            described = described_by_fastapi()
         described["paths"] |= more_paths
+        complete(described)
         described.setdefault("components", {}).setdefault("schemas", {}).update(SCHEMAS)
         return described
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Header, Request, Response
 from fastapi import Query as Parameter
 
 from kg_service import entities
+from kg_service.api import problems
 from kg_service.api.changes import committed, delta_of, graph_named, in_graph
 from kg_service.api.members import thing_of
 from kg_service.api.writing import ANSWERS, PARAMETERS, body_of, check_match, may_write, proposal
@@ -30,6 +31,11 @@ _BODY: dict[str, Any] = {
             "application/json": {"schema": {"type": "object"}, "example": {"type": "sse:Theme", "name": {"en": "Care"}}}
         },
     },
+}
+_MADE: dict[int | str, dict[str, Any]] = {
+    "201": {"description": "The change is made and logged.", "content": {"application/json": {}}},
+    "404": problems.described({"404": "Nothing is said of it."})["404"],
+    "409": problems.described({"409": "It is there already."})["409"],
 }
 Graph = Annotated[str | None, Parameter(description="IRI or short name of the graph.")]
 
@@ -70,7 +76,7 @@ def _add(routes: APIRouter, collection: Collection) -> None:
             methods=[method],
             summary=summary,
             name=f"{endpoint.__name__} {collection.name}",
-            responses=ANSWERS,
+            responses=ANSWERS | _MADE,
             openapi_extra=writes,
         )
 

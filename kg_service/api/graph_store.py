@@ -13,6 +13,7 @@ from starlette.responses import Response, StreamingResponse
 
 from kg_service.api import problems
 from kg_service.api.clients import client_of
+from kg_service.api.parameters import names, refuse_others
 from kg_service.api.writing import (
     ANSWERS,
     PARAMETERS,
@@ -58,7 +59,18 @@ def _writing(summary: str, answers: dict[Any, Any], body: dict[str, Any] | None 
 
 #: The path item of the OpenAPI description.
 OPENAPI = {
-    "get": _operation("Read a graph", {"200": {"description": "The graph."}, "404": {"description": "No such graph."}}),
+    "get": _operation(
+        "Read a graph",
+        {"200": {"description": "The graph.", "content": {f.media_types[0]: {} for f in _FORMATS}}}
+        | problems.described(
+            {
+                "400": "No graph is named, or not by an absolute IRI.",
+                "404": "No such graph.",
+                "406": "No known format is acceptable; lists them.",
+                "413": "The graph has more triples or bytes than allowed.",
+            }
+        ),
+    ),
     "put": _writing("Make a graph equal to the body", _DONE, _BODY),
     "post": _writing("Add the body to a graph, or make a new graph of it", _DONE, _BODY),
     "patch": _writing(
@@ -74,6 +86,7 @@ async def store(request: Request) -> Response:
     """One operation on one graph."""
     if request.method == "OPTIONS":
         return Response(status_code=204, headers={"Allow": ", ".join(METHODS), "Accept-Patch": ", ".join(_PATCHES)})
+    refuse_others(request, names([*_PARAMETERS, *PARAMETERS]), ("graph", "default"))
     where = graph_store.target(parse_qsl(request.url.query, keep_blank_values=True))
     if request.path_params.get("path"):  # section 4.1: the request's own IRI names the graph
         where = Target(str(request.url.replace(query="")))

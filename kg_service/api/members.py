@@ -66,7 +66,12 @@ def _parameters(collection: Collection) -> list[Parameter]:
             is_many=True,
         ),
         *others,
-        Parameter(name="graph", description="IRI or short name of a graph: only what it says.", example="inferred"),
+        Parameter(
+            name="graph",
+            description="IRI or short name of a graph: only what it says.",
+            kind="thing",
+            example="inferred",
+        ),
         Parameter(name="limit", description="Statements at once.", kind="integer", least=1, most=_MOST, default=_USUAL),
         Parameter(name="offset", description="Statements to pass over.", kind="integer", least=0, default=0),
         format_parameter(FORMATS),
@@ -128,7 +133,10 @@ async def _shown(
     request: Request, collection: Collection, slug: str, given: dict[str, Any], named: str | None
 ) -> Response:
     """What is said of a thing: JSON with the graph and the evidence of each statement, or RDF, by Accept."""
-    thing = thing_of(collection, slug)
+    try:
+        thing = thing_of(collection, slug)
+    except Malformed as error:
+        raise NotFound(error.detail) from None
     graph = None if given["graph"] is None else graph_named(given["graph"])
     how = chosen_format(request, FORMATS, named)
     answer = await answered(request, entities.statements(thing, graph))

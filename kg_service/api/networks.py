@@ -48,6 +48,12 @@ _MEASURED = (
     Parameter(name="format", description="How the result is written.", allowed=RESULTS, default="json"),
     Parameter(name="limit", description="Most rows.", kind="integer", least=1, most=1_000_000, default=1000),
 )
+#: What single measures take besides; `/api/networks` tells of which.
+_OF_MEASURES = {
+    own.name: Parameter(name=own.name, description=f"Of some measures: {own.description}")
+    for measure in measures.MEASURES.values()
+    for own in measure.parameters
+}.values()
 
 router = APIRouter(prefix="/api", tags=["networks"])
 
@@ -113,7 +119,7 @@ async def network(request: Request, name: str) -> Response:
 @router.get(
     "/networks/{name}/{measure}",
     summary="A measure of a network",
-    openapi_extra=_documented(*_SELECTING, *_MEASURED),
+    openapi_extra=_documented(*_SELECTING, *_MEASURED, *_OF_MEASURES),
 )
 async def measured(request: Request, name: str, measure: str) -> Response:
     """The measure with its definition, source, parameters, seed, error, versions and citation."""

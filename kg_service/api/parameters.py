@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
+from fastapi.routing import APIRoute
 from starlette.requests import Request
 
 from kg_service.errors import NotAcceptable, wrong_parameter
@@ -101,7 +102,7 @@ class Parameter:
             raise wrong_parameter(self.name, text, "a language tag, such as en, es or pt-BR")
         if self.kind == "iri" and not is_iri(text):
             raise wrong_parameter(self.name, text, "an absolute IRI")
-        if self.kind == "thing" and not (is_iri(text) or is_iri(f"urn:x:{text}")):
+        if self.kind == "thing" and not is_iri(text if ":" in text else f"urn:x:{text}"):
             raise wrong_parameter(self.name, text, "an absolute IRI, or the end of one")
         return text
 
@@ -160,6 +161,26 @@ def _refuse_others(pairs: Sequence[tuple[str, str]], known: Collection[str], rep
         if name in seen and name not in repeatable:
             raise wrong_parameter(name, text[:80], "it may be sent once")
         seen.add(name)
+
+
+def only_declared(request: Request) -> None:
+    """A dependency of every route: refuses parameters that its description does not name."""
+    route = request.scope.get("route")
+    if isinstance(route, APIRoute):
+        described = list((route.openapi_extra or {}).get("parameters", ()))
+        lists = [field.alias for field in route.dependant.query_params if "list[" in str(field.field_info.annotation)]
+        others = [field.alias for field in route.dependant.query_params if field.alias not in lists]
+        known = dict.fromkeys([*lists, *others, *names(described)])
+        refuse_others(request, known, [*lists, *(each["name"] for each in described if _is_list(each))])
+
+
+def names(described: Iterable[dict[str, Any]]) -> list[str]:
+    """The names of the parameters of a query string among those of an OpenAPI description."""
+    return [each["name"] for each in described if each["in"] == "query"]
+
+
+def _is_list(described: dict[str, Any]) -> bool:
+    return bool(described.get("schema", {}).get("type") == "array")
 
 
 def format_parameter(among: Sequence[Format]) -> Parameter:

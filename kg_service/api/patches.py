@@ -38,6 +38,7 @@ PARAMETERS = (
         default=1000,
     ),
 )
+_DESCRIBED = {"parameters": [parameter.openapi() for parameter in PARAMETERS]}
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"description": "The changes, one transaction each.", "content": {patch.MEDIA_TYPES[0]: {}}},
     304: {"description": "The client has them."},
@@ -47,13 +48,8 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.head("/patches", include_in_schema=False)
-@router.get(
-    "/patches",
-    summary="The changes since a generation",
-    responses=_ANSWERS,
-    openapi_extra={"parameters": [p.openapi() for p in PARAMETERS]},
-)
+@router.head("/patches", include_in_schema=False, openapi_extra=_DESCRIBED)
+@router.get("/patches", summary="The changes since a generation", responses=_ANSWERS, openapi_extra=_DESCRIBED)
 async def patched(request: Request) -> Response:
     """What makes of a copy of one generation a copy of a later one. `Link: …; rel="next"` names the rest.
 

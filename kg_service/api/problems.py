@@ -85,12 +85,16 @@ def install(app: FastAPI) -> None:
             {"where": ".".join(map(str, e["loc"])), "what": e["msg"], "value": repr(e.get("input"))}
             for e in error.errors()
         ]
+        first = error.errors()[0]
         detail = "; ".join(f"{item['where']}: {item['what']}" for item in wrong)
         content = {
             "type": PROBLEMS + "parameters",
             "title": "Wrong parameters",
             "status": 422,
             "detail": detail,
+            "parameter": str(first["loc"][-1]),
+            "value": first.get("input") if isinstance(first.get("input"), str) else None,
+            "allowed": first["msg"],
             "errors": wrong,
         }
         return JSONResponse(content, 422, media_type=MEDIA_TYPE)

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from kg_service.api import pages, problems
 from kg_service.api.addresses import public_url
-from kg_service.api.parameters import read
+from kg_service.api.parameters import chosen_format, names, read, refuse_others
 from kg_service.api.writing import ANSWERS, PARAMETERS, body_of, is_true, may_write, proposal
 from kg_service.changes import rules
 from kg_service.changes.writer import Writer
@@ -22,7 +22,6 @@ from kg_service.linked_data.profiles import HTML
 from kg_service.rdf import GRAPH_FORMATS, to_text
 from kg_service.rulebook import Rulebook
 from kg_service.settings import Settings
-from kg_service.sparql.protocol import negotiate
 from kg_service.sparql.sandbox import Sandbox, upload_format
 from kg_service.store import Delta
 from kg_service.web.vocabulary import ShapesPage
@@ -51,7 +50,7 @@ OPENAPI: dict[str, Any] = {
                 "content": {f.media_types[0]: {} for f in (*_FORMATS, HTML)},
             },
             "304": {"description": "If-None-Match names the page."},
-            **problems.described({"422": "A parameter is wrong; says which, and what it may be."}),
+            **problems.described({"406": "The shapes can be written in no acceptable format; lists them."}),
         },
     },
     "post": {
@@ -78,6 +77,7 @@ async def shapes(request: Request) -> Response:
     if request.method in ("GET", "HEAD"):
         return await _shown(request)
     may_write(request)
+    refuse_others(request, names([*PARAMETERS, _FORCE]))
     body = await body_of(request, settings.max_body_bytes)
     new = None
     if request.method == "POST":
@@ -106,11 +106,11 @@ def rulebook(settings: Settings) -> Rulebook:
 async def _shown(request: Request) -> Response:
     """The shapes in force: as RDF, or as a page for those who prefer HTML."""
     settings: Settings = request.app.state.settings
-    how = negotiate(request.headers.get("accept", "*/*"), (*_FORMATS, HTML)) or _FORMATS[0]
+    how = chosen_format(request, (*_FORMATS, HTML))
+    read(request, [pages.LANGUAGE])
     if how is not HTML:
         text = await asyncio.to_thread(lambda: to_text(rules.quads(settings.own_folder), how))
         return Response(text, media_type=how.media_type, headers={"Vary": "Accept"})
-    read(request, [pages.LANGUAGE])
 
     def values() -> dict[str, Any]:
         return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from kg_service.api.parameters import names, refuse_others
 from kg_service.api.writing import (
     ANSWERS,
     PARAMETERS,
@@ -53,6 +54,7 @@ OPENAPI = {
 async def update(request: Request) -> Response:
     """Evaluates an update request and commits the change that it makes, whole or not at all."""
     may_write(request)
+    refuse_others(request, names(PARAMETERS))
     settings: Settings = request.app.state.settings
     writer: Writer = request.app.state.writer
     sandbox: Sandbox = request.app.state.sandbox

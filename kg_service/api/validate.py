@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from kg_service.api.parameters import Parameter, chosen_format, read
 from kg_service.api.writing import body_of
 from kg_service.changes import rules
-from kg_service.errors import Malformed, NotAcceptable, Refused, UnsupportedFormat
+from kg_service.errors import Refused, UnsupportedFormat
 from kg_service.rdf import GRAPH_FORMATS, Format
 from kg_service.settings import Settings
 from kg_service.shacl.judges import Judgement, Judges
-from kg_service.sparql.protocol import negotiate
 
 METHODS = ["POST"]
 #: What goes into the log for a client that did not wait (nginx's number; nobody receives it).
@@ -63,8 +62,24 @@ _REPORT_EXAMPLE = {
 }
 
 
-def _parameter(name: str, what: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"name": name, "in": "query", "description": what, "schema": schema}
+_PARAMETERS = (
+    Parameter(
+        name="with",
+        description="`graph`: together with what the graph knows; results at the document's subjects, and those that "
+        "it brings elsewhere. `nothing`: the document alone.",
+        allowed=("graph", "nothing"),
+        default="graph",
+    ),
+    Parameter(name="lang", description="Language whose message comes first.", allowed=_LANGUAGES, default="en"),
+    Parameter(
+        name="limit",
+        description="Most results that are listed, Violations first; `truncated` says when there are more.",
+        kind="integer",
+        least=1,
+        most=_MOST_RESULTS,
+        default=1000,
+    ),
+)
 
 
 #: The path item of the OpenAPI description.
@@ -78,24 +93,7 @@ OPENAPI = {
             "judged as their merge."
         ),
         "operationId": "validate",
-        "parameters": [
-            _parameter(
-                "with",
-                "`graph`: together with what the graph knows; results at the document's subjects, and those that it "
-                "brings elsewhere. `nothing`: the document alone.",
-                {"type": "string", "enum": ["graph", "nothing"], "default": "graph"},
-            ),
-            _parameter(
-                "lang",
-                "Language whose message comes first.",
-                {"type": "string", "enum": list(_LANGUAGES), "default": "en"},
-            ),
-            _parameter(
-                "limit",
-                "Most results that are listed, Violations first; `truncated` says when there are more.",
-                {"type": "integer", "minimum": 1, "maximum": _MOST_RESULTS, "default": 1000},
-            ),
-        ],
+        "parameters": [each.openapi() for each in _PARAMETERS],
         "requestBody": {
             "required": True,
             "content": {
@@ -143,10 +141,7 @@ def judges(settings: Settings) -> Judges:
 async def validate(request: Request) -> Response:
     """Validates the body."""
     settings: Settings = request.app.state.settings
-    accept = request.headers.get("accept", "*/*")
-    answer = negotiate(accept, _ANSWERS)
-    if answer is None:
-        raise NotAcceptable(f"a report can be written as: {', '.join(f.media_types[0] for f in _ANSWERS)}")
+    answer = chosen_format(request, _ANSWERS)
     how = _judgement(request, answer)
     body = await body_of(request, settings.max_document_bytes)
     work = asyncio.ensure_future(request.app.state.judges.report(how, body))
@@ -168,27 +163,17 @@ async def validate(request: Request) -> Response:
 
 def _judgement(request: Request, answer: Format) -> Judgement:
     settings: Settings = request.app.state.settings
-    company = _choice(request, "with", ("graph", "nothing"))
-    if company == "graph" and settings.query_url:
+    given = read(request, _PARAMETERS)
+    if given["with"] == "graph" and settings.query_url:
         raise Refused("this service reads another engine's graph: a document can be judged alone, with ?with=nothing")
-    limit = request.query_params.get("limit", "1000")
-    if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit[:9]) <= _MOST_RESULTS:
-        raise Malformed(f'limit "{limit}" is not a number from 1 to {_MOST_RESULTS}')
     return Judgement(
         format=_upload_format(request.headers.get("content-type", "")).name,
         base=settings.base,
         answer=answer.name,
-        with_graph=company == "graph",
-        language=_choice(request, "lang", _LANGUAGES),
-        limit=int(limit),
+        with_graph=given["with"] == "graph",
+        language=given["lang"],
+        limit=given["limit"],
     )
-
-
-def _choice(request: Request, name: str, known: tuple[str, ...]) -> str:
-    given = request.query_params.get(name, known[0])
-    if given not in known:
-        raise Malformed(f'{name} "{given}" is not known; choose one of: {", ".join(known)}')
-    return given
 
 
 def _upload_format(content_type: str) -> Format:

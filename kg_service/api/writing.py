@@ -10,16 +10,16 @@ from urllib.parse import unquote
 
 from starlette.requests import Request
 
+from kg_service.api import problems
 from kg_service.api.clients import require_token
 from kg_service.changes import Committed, Present, Proposal
-from kg_service.errors import Forbidden, Malformed, PreconditionFailed, TooLarge
+from kg_service.errors import Forbidden, PreconditionFailed, TooLarge, wrong_parameter
 from kg_service.store import Delta
 from kg_service.store.log import OpenLog
 
 #: What every writing operation may answer, for the OpenAPI description.
-ANSWERS: dict[int | str, dict[str, Any]] = {
-    status: {"description": what, "content": {"application/problem+json": {}}}
-    for status, what in {
+ANSWERS = problems.described(
+    {
         "400": "The body or a parameter is malformed or not allowed; says line and column.",
         "401": "The token is missing or wrong.",
         "403": "Writing is off.",
@@ -29,13 +29,14 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
         "422": "The data break the shapes; nothing was written. Holds the report.",
         "503": "Another process is writing, or too many changes wait.",
         "504": "The request took too long; nothing was written.",
-    }.items()
-}
+    }
+)
 #: The parameters that every writing operation takes, for the OpenAPI description.
 PARAMETERS = [
     {"name": name, "in": where, "description": what, "schema": {"type": kind}}
     for name, where, kind, what in (
         ("dry_run", "query", "boolean", "Judge only: nothing is written, and nothing is logged."),
+        ("quarantine", "query", "boolean", "Keep the change apart if it does not conform."),
         ("author", "query", "string", "Who makes the change, for the log; or the header KG-Author."),
         ("note", "query", "string", "Why, for the log; or the header KG-Note."),
         ("lang", "query", "string", "Language of the messages: en or es."),
@@ -84,10 +85,10 @@ def _said(request: Request, name: str) -> str | None:
 
 
 def is_true(request: Request, name: str) -> bool:
-    """Whether a parameter says yes; Malformed for anything but true and false."""
+    """Whether a parameter says yes; WrongParameter for anything but true and false."""
     given = request.query_params.get(name, "false").lower()
     if given not in ("true", "false", "1", "0", ""):
-        raise Malformed(f'{name} is true or false, not "{given}"')
+        raise wrong_parameter(name, given, "one of: true, false")
     return given not in ("false", "0")
 
 

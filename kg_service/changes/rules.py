@@ -10,7 +10,7 @@ from pathlib import Path
 from pyoxigraph import Quad
 
 from kg_service import resources
-from kg_service.changes.commit import Proposal, noted
+from kg_service.changes.commit import Proposal, again, noted
 from kg_service.rdf import N_TRIPLES, parse_file, to_text
 from kg_service.shacl import Report, Shapes, load_shapes
 from kg_service.shacl.whole import validate_generation
@@ -57,8 +57,11 @@ def adopt(
     """Judges the whole graph by other shapes, or by the project's own (None), and puts these in force if it conforms.
 
     Returns the shapes if they are in force now, and the report. With `force` they are although the graph breaks them:
-    from then on changes may not make it worse. Raises ShapesError for shapes that cannot be used.
+    from then on changes may not make it worse. A request that was made before, by its key, is not made again. Raises
+    ShapesError for shapes that cannot be used.
     """
+    if proposal.key and (known := store.log.with_key(proposal.key)):
+        return None, again(known, proposal).report
     shapes = load_shapes(_packaged() if new is None else new)
     report = validate_generation(store.root, shapes, limit=_MOST, language=proposal.language)
     if proposal.dry_run or (report.blocks and not force):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import socket
 from typing import Any
 
 import httpx
@@ -116,3 +118,39 @@ def test_an_address_that_is_too_long_is_refused_at_every_door(client: httpx.Clie
     refused = client.get(path, params={"x": "y" * 32768})
     assert (refused.status_code, refused.headers["content-type"]) == (414, "application/problem+json")
     assert "32768 bytes" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize("size", [70_000, 5_000_000])
+def test_an_address_that_no_parser_takes_is_too_long_as_well(client: httpx.Client, size: int) -> None:
+    at = client.base_url
+    with socket.create_connection((at.host, at.port)) as connection:
+        with contextlib.suppress(OSError):  # it may be refused before it is all sent
+            connection.sendall(b"GET /api/events?q=" + b"x" * size + b" HTTP/1.1\r\nhost: x\r\n\r\n")
+        head = connection.recv(4096)
+    assert head.startswith(b"HTTP/1.1 414 ")
+    assert b"application/problem+json" in head
+
+
+def test_what_is_no_request_is_told_as_a_problem(client: httpx.Client) -> None:
+    at = client.base_url
+    with socket.create_connection((at.host, at.port)) as connection:
+        connection.sendall(b"BREAD /\r\n\r\n")
+        assert b"application/problem+json" in connection.recv(4096)
+
+
+def test_unknown_parameters_of_every_door_are_named(client: httpx.Client) -> None:
+    for path in (
+        "/api/changes",
+        "/shapes",
+        "/store?default",
+        "/health/live",
+        "/api/search?q=a",
+        "/api/queries",
+        "/feed",
+    ):
+        refused = client.get(path, params={"colour": "red"} | dict(httpx.URL(path).params))
+        assert (refused.status_code, refused.json().get("parameter")) == (422, "colour"), (path, refused.text)
+    validated = client.post("/api/validate?colour=red", content="", headers={"content-type": "text/turtle"})
+    assert (validated.status_code, validated.json()["parameter"]) == (422, "colour")
+    listed = client.get("/api/changes?limit=0")
+    assert (listed.status_code, listed.json()["parameter"], listed.json()["value"]) == (422, "limit", "0")

@@ -158,10 +158,10 @@ def test_a_document_that_does_not_parse_is_a_problem_with_its_place(client: http
         ("", {"content-type": "text/csv"}, 415),
         ("", {}, 415),
         ("", TURTLE | {"accept": "image/png"}, 406),
-        ("?with=everything", TURTLE, 400),
-        ("?lang=xx", TURTLE, 400),
-        ("?limit=0", TURTLE, 400),
-        ("?limit=many", TURTLE, 400),
+        ("?with=everything", TURTLE, 422),
+        ("?lang=xx", TURTLE, 422),
+        ("?limit=0", TURTLE, 422),
+        ("?limit=many", TURTLE, 422),
     ],
 )
 def test_wrong_use_is_told(client: httpx.Client, query: str, headers: dict[str, str], status: int) -> None:
