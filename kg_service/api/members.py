@@ -20,6 +20,7 @@ from kg_service.api.parameters import Parameter, chosen_format, format_parameter
 from kg_service.api.writing import last_tag, state_of, tags
 from kg_service.errors import Malformed, NotFound
 from kg_service.lists import details
+from kg_service.lists.columns import Table, value_of
 from kg_service.lists.declared import Collection
 from kg_service.rdf import GRAPH_FORMATS, Format, NamedNode
 
@@ -178,20 +179,35 @@ async def _told(
     fields = chosen_fields(collection, tuple(name for name in names if name != _STATEMENTS))
     if names and set(names) == {_STATEMENTS}:
         fields = (collection.field("label"),)
-    (data,) = await objects(request, fields, [thing.value], None, language)
+    known = _direct(thing, rows, collection) if given["graph"] is None else None
+    rows.sort(key=_place)
+    shown = rows[given["offset"] : given["offset"] + given["limit"]]
+    with_statements = not names or _STATEMENTS in names
+    (data,), statements = await asyncio.gather(
+        objects(request, fields, [thing.value], known, language),
+        _with_claims(request, thing, shown if with_statements else [], is_all=len(shown) == len(rows)),
+    )
     label = details.labels([{"iri": {"value": ""}, "v": row["value"]} for row in rows if _is_name(row)], language)
     told: dict[str, Any] = {"iri": thing.value, "label": label.get(""), "language": data.get("language"), "data": data}
     links = {"self": str(public_url(request)) + request.url.path, "collection": _address(request, collection)}
-    if not names or _STATEMENTS in names:
-        rows.sort(key=_place)
-        shown = rows[given["offset"] : given["offset"] + given["limit"]]
-        told[_STATEMENTS] = await _with_claims(request, thing, shown, is_all=len(shown) == len(rows))
+    if with_statements:
+        told[_STATEMENTS] = statements
         if given["offset"] + given["limit"] < len(rows):
             following = request.url.include_query_params(offset=given["offset"] + given["limit"]).query
             links["next"] = f"{links['self']}?{following}"
     if given["include"]:
         told["included"] = await included(request, collection, given["include"], [thing.value], language)
     return told | {"meta": {"generation": generation, "statements": len(rows), "language": language}, "links": links}
+
+
+def _direct(thing: NamedNode, rows: details.Rows, collection: Collection) -> Table:
+    """The fields that the statements of a thing tell by themselves."""
+    table = Table()
+    for field in collection.fields:
+        if field.is_direct and field.kind != "name":
+            said = (value_of(row["value"], field) for row in rows if row["property"]["value"] in field.predicates)
+            table.columns[field.name] = {thing.value: tuple(dict.fromkeys(each for each in said if each is not None))}
+    return table
 
 
 def _is_name(row: dict[str, dict[str, str]]) -> bool:
@@ -210,6 +226,8 @@ def _place(row: dict[str, dict[str, str]]) -> tuple[str, ...]:
 
 async def _with_claims(request: Request, thing: NamedNode, rows: details.Rows, *, is_all: bool) -> list[dict[str, Any]]:
     """The statements, each with the claims that its own graph makes of it."""
+    if not rows:
+        return []
     if is_all:
         text = details.claims_query([thing.value])
     else:
