@@ -200,7 +200,8 @@ SELECT kind.node, node.id, node.iri FROM json_each(?) AS wanted JOIN kind ON kin
   JOIN node ON node.id = kind.type ORDER BY node.iri
 """
 _LABELS = f"""
-SELECT text.node, text.language, substr(text.value, 1, 500) FROM json_each(?) AS wanted JOIN text ON text.node = wanted.value
+SELECT text.node, text.language, substr(text.value, 1, 500)
+FROM json_each(?) AS wanted JOIN text ON text.node = wanted.value
 WHERE text.property IN (SELECT id FROM node WHERE iri IN ({", ".join("?" * len(texts.LABELS))})) LIMIT 5000
 """
 _FACETS = """

@@ -423,7 +423,9 @@ def test_a_batch_over_its_limit_says_the_limit(client: httpx.Client) -> None:
     ['"', "a" * 1000, "the of and", "🍞", "\0\0x", "AC/DC", "<>{}|", "?x . ?y", "' } DELETE WHERE {", "連帯", "ﷺ", "*"],
 )
 def test_any_name_and_value_can_be_asked_for(client: httpx.Client, name: str) -> None:
-    conditions = [{"pid": pid, "v": [name, {"id": name}, 7, 1.5, True]} for pid in ("country", "acronym", name)]
+    conditions = [
+        {"pid": pid, "v": [name, {"id": name}, 7, 1.5, True]} for pid in ("country", "acronym", name, f"http://{name}")
+    ]
     ask(client, a={"query": name, "type": name, "properties": conditions}, b={"properties": conditions})
     sent = {"ids": [name], "properties": [{"id": name, "settings": {"limit": name}}]}
     assert client.post("/reconcile", data={"extend": json.dumps(sent)}).status_code == 200

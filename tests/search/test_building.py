@@ -13,12 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from pyoxigraph import Literal, NamedNode, Quad
+from pyoxigraph import DefaultGraph, Literal, NamedNode, Quad
 
 from kg_service.errors import StoreUnwritable
 from kg_service.rdf import PREF_LABEL, RDF_TYPE, entity, sse
 from kg_service.search import index
 from kg_service.search.building import path_of, signature
+from kg_service.search.sources import EmbeddedSource
 from kg_service.store import generations
 from kg_service.store.embedded import EmbeddedStore
 from tests.conftest import ROOT
@@ -180,6 +181,30 @@ def test_a_large_change_is_taken_in_beside(store: EmbeddedStore, monkeypatch: py
     brought_up(store.root)
     assert signature(store.root) != made
     assert len(found(store.root, "name", limit=100)) == 50
+
+
+def test_graphs_of_their_own_are_searched_all(tmp_path: Path) -> None:
+    """Where the default graph is one of its own, a text may be in it, in a named graph, or in several."""
+    root = tmp_path / "store"
+    source = EmbeddedSource(root, union=False, memory=2**30)
+    with EmbeddedStore(root, union=False) as store:
+        rye, own = named("theme", "rye", "Rye"), named("theme", "own", "Ownership")
+        twice = [Quad(q.subject, q.predicate, q.object, entity("graph", "other")) for q in rye]
+        change(store, [*rye, *twice, *(Quad(q.subject, q.predicate, q.object, DefaultGraph()) for q in own)])
+        brought_up(root, source)
+        assert (found(root, "rye"), found(root, "ownership")) == (["theme/rye"], ["theme/own"])
+        for gone in (rye, twice):
+            assert found(root, "rye") == ["theme/rye"]
+            change(store, removed=gone)
+            brought_up(root, source)
+        assert found(root, "rye") == []
+
+
+def test_a_text_of_any_length_is_found_by_its_beginning(store: EmbeddedStore) -> None:
+    long = "zweistein " + "word " * 200_000
+    change(store, [quad(entity("theme", "long"), sse("description"), Literal(long))])
+    brought_up(store.root)
+    assert found(store.root, "zweistein") == ["theme/long"]
 
 
 def test_an_empty_store_has_an_empty_index(tmp_path: Path) -> None:

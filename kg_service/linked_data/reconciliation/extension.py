@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from kg_service.linked_data.asking import Asking
 from kg_service.linked_data.reconciliation import facts
-from kg_service.linked_data.reconciliation.vocabulary import TOGETHER, Vocabulary, expanded, is_iri
+from kg_service.linked_data.reconciliation.vocabulary import TOGETHER, Vocabulary, expanded, is_iri, is_property
 from kg_service.linked_data.reconciliation.writing import language_members, value
 from kg_service.rdf import Literal, NamedNode, Term
 
@@ -29,7 +29,7 @@ async def extended(
     things = {id_: expanded(id_) for id_ in ids}
     nodes = [NamedNode(iri) for iri in dict.fromkeys(things.values()) if is_iri(iri) and "://" in iri]
     asked = {name: vocabulary.property_iri(name) for name, _ in properties}
-    single = {each for iri in asked.values() for each in TOGETHER.get(iri, (iri,)) if "://" in each and is_iri(each)}
+    single = {each for iri in asked.values() for each in TOGETHER.get(iri, (iri,)) if is_property(each)}
     rows = await asking.rows(facts.values(nodes, sorted(single))) if nodes and single else []
     found: dict[tuple[str, str], dict[Term, dict[str, str]]] = defaultdict(lambda: defaultdict(dict))
     for row in rows:

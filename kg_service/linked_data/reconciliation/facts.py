@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from kg_service.linked_data.asking import Asking
 from kg_service.linked_data.reconciliation import Facts, Given
-from kg_service.linked_data.reconciliation.vocabulary import PLACES, TOGETHER, WITHIN
+from kg_service.linked_data.reconciliation.vocabulary import PLACES, TOGETHER, WITHIN, is_property
 from kg_service.rdf import ONTOLOGY, PREFIXES, RDF_TYPE, Literal, NamedNode, Term
 from kg_service.search.texts import LABELS
 
@@ -90,7 +90,9 @@ async def _values(
 ) -> defaultdict[str, Mapping[str, tuple[Given, ...]]]:
     """The values of each thing by property; a place stands for those around it, and some properties for several."""
     wanted = set(properties)
-    plain = {each for name in wanted for each in TOGETHER.get(name, (name,)) if each not in PLACES and "://" in each}
+    plain = {
+        each for name in wanted for each in TOGETHER.get(name, (name,)) if each not in PLACES and is_property(each)
+    }
     found: dict[str, dict[str, set[Given]]] = defaultdict(lambda: defaultdict(set))
     rows = await asking.rows(values(nodes, sorted(plain))) if plain else []
     if any(each in PLACES for name in wanted for each in TOGETHER.get(name, (name,))):

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from kg_service.errors import WrongParameter
 from kg_service.linked_data.asking import Asking
 from kg_service.linked_data.reconciliation import Candidate, Facts, Wanted, facts, scoring
-from kg_service.linked_data.reconciliation.vocabulary import TOGETHER, Vocabulary, is_iri
+from kg_service.linked_data.reconciliation.vocabulary import TOGETHER, Vocabulary, is_iri, is_property
 from kg_service.rdf import ONTOLOGY, SHAPE, NamedNode
 from kg_service.search import LONGEST_QUESTION, Question
 from kg_service.search.door import Found
@@ -86,7 +86,7 @@ async def _holding(wanted: Wanted, asking: Asking) -> list[str]:
         for condition in wanted.conditions:
             for value in condition.values:
                 for property_ in TOGETHER.get(condition.property, (condition.property,)):
-                    if value.iri and is_iri(value.iri) and is_iri(property_) and "://" in property_:
+                    if value.iri and is_iri(value.iri) and is_property(property_):
                         rows = await asking.rows(facts.holding(property_, NamedNode(value.iri), _HOLDING))
                         found += [row["thing"].value for row in rows if isinstance(row["thing"], NamedNode)]
     return found

@@ -168,6 +168,11 @@ def is_iri(text: str) -> bool:
     return not any(c in '<>"{}|^`\\' or c.isspace() for c in text)
 
 
+def is_property(identifier: str) -> bool:
+    """Whether it can be a property in the graph: names that nobody knows are no IRIs."""
+    return "://" in identifier and is_iri(identifier)
+
+
 def _named(term: OntologyTerm, languages: Iterable[str]) -> Named:
     languages = tuple(languages)
     return Named(term.iri, _in(term.labels, languages) or term.name, _in(term.definitions, languages), term.above)
