@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import builtins
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partialmethod
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
-from kg_service.client import copies
+from kg_service.client import copies, networks
 from kg_service.client.copies import Changes
 from kg_service.client.results import Rows, Triples
 from kg_service.client.transport import Transport
 from kg_service.errors import Incomplete
+
+if TYPE_CHECKING:
+    import networkx
 
 _TABLE, _TRIPLES = "application/sparql-results+json", "application/n-triples"
 
@@ -113,6 +116,20 @@ class Client:
             if not following:
                 return
             page = self._transport.json("GET", following, headers=headers)
+
+    # networks
+
+    def network(self, projection: str, measures: Iterable[str] = (), **filters: Any) -> networkx.Graph:
+        """A network as a graph of networkx, with the measures asked for as attributes of its nodes.
+
+        graph.network("alliances", ["pagerank", "communities"], status=["existing", "planned"], from_="2019")
+        """
+        return networks.graph(self._transport, projection, measures, filters)
+
+    def measure(self, projection: str, measure: str, **parameters: Any) -> dict[str, Any]:
+        """A measure of a network, with all that others need to get the same; filters are parameters too."""
+        told: dict[str, Any] = networks.told(self._transport, f"{quote(projection)}/{quote(measure)}", parameters)
+        return told
 
     # changes
 

@@ -1,0 +1,54 @@
+"""Networks of a graph that another engine holds are those of the embedded store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from kg_service import resources
+from kg_service.ingest import bulk
+from kg_service.settings import Settings
+from kg_service.store import Delta
+from kg_service.store.remote import RemoteStore
+from tests.conftest import VILLAGE
+from tests.serving import running
+from tests.store.engines import oxigraph
+
+
+@pytest.fixture(scope="module")
+def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    with oxigraph(tmp_path_factory.mktemp("oxigraph")) as endpoint:
+        quads = [quad for path in bulk.files_in([resources.folder("ontology"), VILLAGE]) for quad in bulk.read(path)]
+        RemoteStore(endpoint).apply(Delta(added=frozenset(quads)))
+        own = tmp_path_factory.mktemp("own")
+        given = {"query_url": endpoint.query, "dialect": "oxigraph", "store": own / "none", "engine_folder": own}
+        with running(Settings.model_validate(given)) as url, httpx.Client(base_url=url, timeout=60) as client:
+            yield client
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "alliances/degree",
+        "actor-event/pagerank?from=2021",
+        "alliances/brokerage?level=local",
+        "actor-event/windows",
+        "alliances/candidates",
+        "organiser-event/degree?kinds=organiser",
+    ],
+)
+def test_measures_are_the_same(remote: httpx.Client, client: httpx.Client, path: str) -> None:
+    here, there = (each.get(f"/api/networks/{path}") for each in (client, remote))
+    assert there.status_code == 200, there.text
+    assert there.json()["data"] == here.json()["data"]
+    assert there.json()["values"] == here.json()["values"]
+
+
+def test_networks_and_coverage_are_the_same(remote: httpx.Client, client: httpx.Client) -> None:
+    here, there = (each.get("/api/networks/alliances").json() for each in (client, remote))
+    assert there["edges"] == here["edges"]
+    assert remote.get("/api/networks/alliances?level=lokal").status_code == 422
+    assert remote.get("/api/sdgs/coverage").json()["data"] == client.get("/api/sdgs/coverage").json()["data"]
+    assert remote.get("/api/guidelines").json()["data"] == []
