@@ -10,6 +10,7 @@ import dataclasses
 import json
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -118,18 +119,34 @@ def _seeded(settings: Settings) -> None:
     from kg_service.store import generations
 
     generations.check_format(settings.store)
-    files = bulk.seeds(settings.data, resources.folder("ontology"))
-    if bulk.is_seeded(settings.store, files):
-        return
-    from kg_service.store.embedded import EmbeddedStore
+    with tempfile.TemporaryDirectory() as made:
+        files = [*bulk.seeds(settings.data, resources.folder("ontology")), _questions(settings, Path(made))]
+        if bulk.is_seeded(settings.store, files):
+            return
+        from kg_service.store.embedded import EmbeddedStore
 
-    _say(f"loading {len(files)} files into {settings.store}")
-    with _patiently(lambda: EmbeddedStore(settings.store)) as store, _progress() as progress:
-        try:
-            bulk.seed(store, files, _shapes(settings.store), progress=progress)
-        except Violations as refused:
-            _say(refused.report.to_text())
-            raise
+        _say(f"loading {len(files)} files into {settings.store}")
+        with _patiently(lambda: EmbeddedStore(settings.store)) as store, _progress() as progress:
+            try:
+                bulk.seed(store, files, _shapes(settings.store), progress=progress)
+            except Violations as refused:
+                _say(refused.report.to_text())
+                raise
+
+
+def _questions(settings: Settings, folder: Path) -> Path:
+    """The ready-made questions as a file of the graph that SPARQL editors read examples from.
+
+    It is the same on every start, unless the questions or the public address change.
+    """
+    from kg_service import queries
+    from kg_service.linked_data import examples
+    from kg_service.rdf import TRIG, to_text
+
+    file = folder / "queries.trig"
+    address = f"{settings.public_url or settings.base.rstrip('/')}/sparql"
+    file.write_bytes(to_text(examples.described(queries.every(resources.folder("queries")), address), TRIG))
+    return file
 
 
 def _patiently(opened: Callable[[], Opened], seconds: float = 60) -> Opened:

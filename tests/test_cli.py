@@ -23,6 +23,7 @@ import psutil
 import pytest
 import rdflib
 
+from kg_service import resources
 from kg_service.rdf import TRIG, parse_bytes
 from kg_service.store import Delta
 from kg_service.store.embedded import EmbeddedStore
@@ -479,3 +480,14 @@ def test_words_find_things_from_the_command_line(kg: Kg) -> None:
     assert [hit["iri"] for hit in found["data"]] == ["https://w3id.org/sse-kg/id/alliance/oven"]
     assert kg("search", "xylophone").returncode == 1
     assert "Nonsense" in kg("search", "bread", "--type", "Nonsense").stderr
+
+
+def test_the_questions_are_in_a_graph_of_their_own(kg: Kg) -> None:
+    """In the form in which SPARQL editors ask an endpoint for its examples."""
+    asked = (
+        "PREFIX sh: <http://www.w3.org/ns/shacl#> SELECT (COUNT(DISTINCT ?example) AS ?n) { "
+        "GRAPH <https://w3id.org/sse-kg/graph/queries> { ?example a sh:SPARQLExecutable ; "
+        "<http://www.w3.org/2000/01/rdf-schema#comment> ?what ; sh:select|sh:ask|sh:construct ?text } }"
+    )
+    known = list(resources.folder("queries").rglob("*.rq"))
+    assert kg("query", asked, "-f", "csv").stdout.split() == ["n", str(len(known))]

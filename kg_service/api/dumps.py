@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 
 from kg_service.api.addresses import public_url
+from kg_service.api.parameters import refuse_others
 from kg_service.api.writing import tags
 from kg_service.errors import Busy, Deleted, NotFound
 from kg_service.linked_data import dumping, dumps
@@ -22,6 +23,7 @@ _PATIENCE = 10.0
 _PROBLEM: dict[str, Any] = {"content": {"application/problem+json": {}}}
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     304: {"description": "The client has it."},
+    422: {"description": "There are no parameters."} | _PROBLEM,
     503: {"description": "The files are being made (see Retry-After), or there is no space for them."} | _PROBLEM,
 }
 _FILE: dict[int | str, dict[str, Any]] = _ANSWERS | {
@@ -81,6 +83,7 @@ async def listed(request: Request) -> Response:
 
     While those of the published generation are being made, these are the ones of the generation before.
     """
+    refuse_others(request, ())
     index = await _latest(request)
     etag = f'"d{index.state.rpartition("/")[2]}"'
     about = {"ETag": etag, "KG-Generation": str(index.generation), "Cache-Control": "no-cache"}
@@ -113,6 +116,7 @@ async def listed(request: Request) -> Response:
 @router.get("/latest/{name}", summary="The latest file of a name", responses=_ANSWERS)
 async def latest(request: Request, name: str) -> Response:
     """Redirects to the file of the latest generation that has any."""
+    refuse_others(request, ())
     index = await _latest(request)
     _known(index, name)
     headers = {"Cache-Control": "no-cache", "KG-Generation": str(index.generation)}
@@ -123,6 +127,7 @@ async def latest(request: Request, name: str) -> Response:
 @router.get("/{generation}/{name}", summary="A file of a generation", responses=_FILE)
 async def file(request: Request, generation: int, name: str) -> Response:
     """A gzip file that never changes; ranges of it can be asked for. `SHA256SUMS` is for `sha256sum -c`."""
+    refuse_others(request, ())
     index = dumps.index(request.app.state.dumps.folder, generation) or await _instead(request, generation)
     if name == "SHA256SUMS":
         sums = "".join(f"{dump.sha256}  {dump.name}\n" for dump in index.dumps)

@@ -54,11 +54,13 @@ class Reading:
                     await from_log(request, lambda log: self._with(lambda index: index.catch_up(log)))
                     return
                 self._apart = asyncio.create_task(feed_index.catch_up_apart(self._settings))
-            done, _ = await asyncio.wait({self._apart}, timeout=_PATIENCE)
-            if not done:
-                raise Busy("the event stream is being made; come again", retry_after=10)
-            finished, self._apart = self._apart, None
-            finished.result()
+            work = self._apart
+        done, _ = await asyncio.wait({work}, timeout=_PATIENCE)
+        if not done:
+            raise Busy("the event stream is being made; come again", retry_after=10)
+        if self._apart is work:
+            self._apart = None
+        work.result()
 
     def _with(self, work: Callable[[FeedIndex], T]) -> T:
         with feed_index.opened(self._settings) as index:

@@ -3,6 +3,9 @@
 A version has an IRI of its own and, in the graphs that said it, everything that was said of the thing after a change;
 what the stream says of the version stands in the default graph. A thing of which nothing is said any more has a last
 version that says so. The root leads to groups, each group to its pages; full pages and groups never change.
+
+The stream is made of the log: of another engine's graph it knows what came through this service, and what others write
+there past it, now or before, is missing, or stands in versions that are earlier than it was.
 """
 
 from __future__ import annotations

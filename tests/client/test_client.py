@@ -157,6 +157,23 @@ def test_lists_are_read_to_their_end(graph: Client) -> None:
         list(graph.list("colours"))
 
 
+def test_ready_made_questions_take_values(graph: Client) -> None:
+    rows = list(graph.ask_ready("events/dialogues-in-order"))
+    assert list(graph.ask_ready("events/dialogues-in-order", year="1900")) == []
+    assert graph.ask_ready("events/dialogues-in-order").variables[0] == "event"
+    with pytest.raises(WrongParameter):
+        graph.ask_ready("events/dialogues-in-order", colour="red")
+    with pytest.raises(NotFound):
+        graph.ask_ready("events/none")
+    assert len(rows) == len(graph.ask_ready("events/dialogues-in-order", year="2019").to_pandas())
+
+
+def test_words_find_things(graph: Client) -> None:
+    (first, *_) = graph.search("fair")
+    assert first["iri"].startswith("https://w3id.org/sse-kg/")
+    assert list(graph.search("zzzzqqqq")) == []
+
+
 @pytest.mark.parametrize("with_length", [True, False])
 def test_a_cut_answer_is_never_a_short_one(client: httpx.Client, with_length: bool, tmp_path: Path) -> None:
     with between(str(client.base_url).rstrip("/"), cut(with_length)) as url, Client(url, retries=0) as graph:
