@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from benchmarks import generate, peers
+from benchmarks import engines, generate, peers
 from benchmarks.client import Connection, Reply, get, percentile, post_update
 from benchmarks.engines import Missing, Server
 
@@ -31,7 +31,9 @@ PREFIXES = """PREFIX sse: <https://w3id.org/sse-kg/ontology#> PREFIX skos: <http
 PREFIX rdf: <http://www.w3.org/1999/02/22-rdf-syntax-ns#> PREFIX oa: <http://www.w3.org/ns/oa#> """
 PAGE = 20
 #: Longest time that one kind of question may take at the peer.
-KIND_SECONDS = 60.0
+KIND_SECONDS = 30.0
+#: Longest time for which rdflib may read the data.
+LOAD_SECONDS = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +204,9 @@ def main() -> None:
             peers.export(folder / "store", folder / "all.nt")
             (folder / "peer").mkdir()
             try:
-                peer = stack.enter_context(peers.rdflib_endpoint(folder / "peer", folder / "all.nt"))
+                peer = stack.enter_context(
+                    engines.rdflib_endpoint(folder / "peer", folder / "all.nt", seconds=LOAD_SECONDS)
+                )
             except Missing as missing:
                 peers.say(f"without rdflib-endpoint: {missing}")
         server = stack.enter_context(peers.ours(folder, folder / "world.nt"))

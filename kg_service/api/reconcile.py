@@ -319,7 +319,7 @@ def _read(request: Request, parameters: Iterable[Parameter]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for parameter in parameters:
         text = request.query_params.get(parameter.name)
-        if text is None and parameter.is_required:
+        if not text and parameter.is_required:
             raise wrong_parameter(parameter.name, "", f"it is needed: {parameter.description}")
         found[parameter.name] = parameter.value(text) if text else parameter.default
     return found

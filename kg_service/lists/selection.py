@@ -201,7 +201,7 @@ class Page:
 def passing(table: Table, filters: Sequence[Filter]) -> set[str] | None:
     """The members that pass all filters; None without filters: all."""
     found: set[str] | None = None
-    for each in filters:
+    for each in sorted(filters, key=lambda each: each.field.kind == "text"):  # what costs most looks at the fewest
         if each.field.kind == "text":
             found = _named(table, each, table.members if found is None else found)
             continue
@@ -213,15 +213,22 @@ def passing(table: Table, filters: Sequence[Filter]) -> set[str] | None:
 
 def _named(table: Table, words: Filter, among: Iterable[str]) -> set[str]:
     """Those of whose names one holds all the words."""
-    folded: dict[str, tuple[str, ...]] | None = table.made.get(words.field)
+    folded: dict[str, str] | None = table.made.get(words.field)
     if folded is None:
         column = table.columns[words.field.name]
         folded = table.made[words.field] = {
-            iri: tuple({fold(value[1]) for value in values if isinstance(value, tuple)})
+            iri: "\n".join({fold(value[1]) for value in values if isinstance(value, tuple)})
             for iri, values in column.items()
         }
-    asked = fold(str(words.values[0])).split()
-    return {iri for iri in among if any(all(word in name for word in asked) for name in folded.get(iri, ()))}
+    first, *others = fold(str(words.values[0])).split() or [""]
+    found = {iri for iri in among if first in folded.get(iri, "")}
+    if not others:
+        return found
+    return {
+        iri
+        for iri in found
+        if any(first in name and all(word in name for word in others) for name in folded[iri].split("\n"))
+    }
 
 
 def page(table: Table, filters: Sequence[Filter], order: Order, after: tuple[Any, ...] | None, limit: int) -> Page:
