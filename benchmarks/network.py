@@ -60,15 +60,19 @@ def ours(which: str, network: Network, **given: Any) -> Callable[[], object]:
 
 
 def beside(nodes: int = 20_000, edges: int = 80_000) -> None:
-    """PageRank, Louvain and sampled betweenness in networkx, in networkit called directly, and here."""
+    """PageRank, Louvain and sampled betweenness in networkx, in networkit called directly, and here.
+
+    In all three the graph is made before: networks are kept in the form that was made of them first.
+    """
     network = random_network(nodes, edges)
     theirs = nx.Graph(zip(network.tails.tolist(), network.heads.tolist(), strict=True))
     ends = (network.tails.astype(np.uint64), network.heads.astype(np.uint64))
     nk.setNumberOfThreads(1)
 
+    made = nk.GraphFromCoo((np.ones(network.edges), ends), n=nodes, weighted=False, directed=False)
+
     def bare(make: Callable[[Any], Any]) -> Callable[[], object]:
         def run() -> object:
-            made = nk.GraphFromCoo((np.ones(network.edges), ends), n=nodes, weighted=False, directed=False)
             algorithm = make(made)
             algorithm.run()
             is_partition = hasattr(algorithm, "getPartition")

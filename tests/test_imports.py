@@ -96,3 +96,11 @@ def test_the_reader_process_starts_without_heavy_libraries() -> None:
     program = "import sys, kg_service.store.reader; print(sorted(set(m.split('.')[0] for m in sys.modules)))"
     loaded = ast.literal_eval(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout)
     assert not {"rdflib", "pyshacl", "fastapi", "pydantic", "typer", "rich", "networkx"} & set(loaded)
+
+
+def test_the_service_starts_without_what_measures_networks() -> None:
+    import subprocess
+
+    program = "import sys, kg_service.app, kg_service.cli; print(sorted(set(m.split('.')[0] for m in sys.modules)))"
+    loaded = ast.literal_eval(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout)
+    assert not {"networkit", "networkx", "numpy", "scipy", "pyarrow"} & set(loaded)

@@ -162,7 +162,7 @@ async def _answered(
     key = asked.key(state.spool.state())
     finished: Finished | None = state.jobs.kept(key)
     if finished is None:
-        job = state.jobs.start(key, asked.what(), asked.url, lambda: asker.prepared(asked, known))
+        job = state.jobs.start(key, asked.what(), asked.url, lambda: asker.prepared(asked, known), asker.client)
         if not await state.jobs.wait(job, WAIT if given["wait"] is None else given["wait"]):
             where = f"{public_url(request)}/api/jobs/{job.id}"
             return JSONResponse(_status(request, job), 202, headers={"Location": where, "Retry-After": "1"})

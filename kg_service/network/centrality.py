@@ -22,6 +22,13 @@ EXACT_UP_TO = 100_000_000
 
 def as_networkit(network: Network, *, is_weighted: bool = False, is_length: bool = False) -> nk.Graph:
     """The network as networkit's graph; as lengths, strong ties are short."""
+    key = ("networkit", is_weighted, is_length)
+    if key not in network.forms:
+        network.forms[key] = _made(network, is_weighted=is_weighted, is_length=is_length)
+    return network.forms[key]
+
+
+def _made(network: Network, *, is_weighted: bool, is_length: bool) -> nk.Graph:
     weights = network.weights if is_weighted else np.ones(network.edges)
     ends = (network.tails.astype(np.uint64), network.heads.astype(np.uint64))
     values = 1 / weights if is_length and is_weighted else weights

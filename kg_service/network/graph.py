@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ Floats = NDArray[np.float64]
 WEIGHTINGS = ("count", "newman", "jaccard")
 #: A one-mode network of more pairs than this is not made.
 MOST_PAIRS = 30_000_000
+#: Bytes that are read in one go; each such block has a dictionary of its own at first.
+_BLOCK = 16 * 2**20
 _DICTIONARY = pa.dictionary(pa.int32(), pa.string())
 
 
@@ -43,6 +45,8 @@ class Network:
     is_directed: bool
     projection: Projection
     rows: Rows
+    #: Forms that libraries want it in, each made when it is first needed.
+    forms: dict[object, Any] = field(default_factory=dict, repr=False)
 
     @property
     def size(self) -> int:
@@ -121,15 +125,16 @@ def _table(path: Path) -> pa.Table:
         columns = file.readline().decode().strip().split(",")
     types = {name: pa.float64() if name == "weight" else _DICTIONARY for name in columns}
     try:
-        table = pyarrow.csv.read_csv(
+        return pyarrow.csv.read_csv(
             pa.memory_map(str(path)),
-            read_options=pyarrow.csv.ReadOptions(use_threads=False, column_names=columns, skip_rows=1),
+            read_options=pyarrow.csv.ReadOptions(
+                use_threads=False, block_size=_BLOCK, column_names=columns, skip_rows=1
+            ),
             parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
             convert_options=pyarrow.csv.ConvertOptions(column_types=types, strings_can_be_null=True, null_values=[""]),
         )
     except pa.ArrowInvalid as error:
         raise Malformed(f"the rows of the projection cannot be read: {error}") from None
-    return table.unify_dictionaries()
 
 
 def _factorised(*columns: pa.ChunkedArray) -> tuple[list[str], list[Integers]]:
@@ -184,7 +189,9 @@ def _plain(projection: Projection, rows: Rows) -> Network:
 
 def _codes(table: pa.Table, name: str) -> Integers:
     """A column of texts as numbers, -1 where there is none."""
-    chunks = [chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False) for chunk in table[name].chunks]
+    chunks = [
+        chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False) for chunk in table[name].unify_dictionaries().chunks
+    ]
     return np.concatenate(chunks).astype(np.int64) if chunks else np.empty(0, np.int64)
 
 

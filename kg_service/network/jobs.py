@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from kg_service.errors import Busy, KgError, NotFound, QueryStopped, TooLarge, TooSlow, from_problem
+from kg_service.errors import Busy, KgError, NotFound, QueryStopped, TooLarge, TooMany, TooSlow, from_problem
 from kg_service.store.children import Child, Ended
 
 #: Jobs that may wait for a process, and jobs that are remembered when they are over.
@@ -41,6 +41,7 @@ class Job:
     key: str
     what: str
     address: str
+    client: str = ""
     id: str = field(default_factory=lambda: secrets.token_urlsafe(16))
     state: str = "waiting"
     part: float = 0.0
@@ -82,14 +83,19 @@ class Jobs:
             self._kept.move_to_end(key)
         return found
 
-    def start(self, key: str, what: str, address: str, prepare: Prepare) -> Job:
-        """The job of that key: the one that runs, else a new one. `address` is where its answer will be found."""
+    def start(self, key: str, what: str, address: str, prepare: Prepare, client: str = "") -> Job:
+        """The job of that key: the one that runs, else a new one. `address` is where its answer will be found.
+
+        Busy when too many wait, TooMany when half of them are this client's.
+        """
         running = self._running.get(key)
         if running:
             return running
         if len(self._running) >= _WAITING:
             raise Busy("too many networks wait to be measured; try again later", retry_after=5)
-        job = Job(key, what, address)
+        if client and sum(each.client == client for each in self._running.values()) >= _WAITING // 2:
+            raise TooMany("too many of your networks wait to be measured; try again later", retry_after=5)
+        job = Job(key, what, address, client)
         self._running[key] = self._jobs[job.id] = job
         over = [old for old in self._jobs.values() if old.is_over]
         for old in over[: max(0, len(self._jobs) - _REMEMBERED)]:
