@@ -294,17 +294,25 @@ def to_text(quads: Iterable[Quad], how: Format, prefixes: dict[str, str] | None 
     ordered = sorted(set(quads), key=_order)
     if not how.rdf.supports_datasets:
         text = serialize((q.triple for q in ordered), None, how.rdf, prefixes=prefixes or PREFIXES) or b""
-        return _well_formed(text) if how.rdf == RdfFormat.RDF_XML else text
+        WellFormed(how).check(text, is_last=True)
+        return text
     return serialize(ordered, None, how.rdf, prefixes=prefixes or PREFIXES) or b""
 
 
-def _well_formed(document: bytes) -> bytes:
-    """RDF/XML as it is; NotAcceptable where the engine wrote what is no XML, because RDF/XML cannot say it."""
-    try:
-        ParserCreate(namespace_separator=" ").Parse(document, True)
-    except ExpatError:
-        raise NotAcceptable(
-            "RDF/XML cannot say this: it needs properties whose IRIs end in a name, and text without control "
-            "characters; ask for another format, such as text/turtle"
-        ) from None
-    return document
+class WellFormed:
+    """Looks over what the engine writes: it writes what XML cannot say all the same, as no XML. Other formats pass."""
+
+    def __init__(self, how: Format) -> None:
+        self._parser = ParserCreate(namespace_separator=" ") if how in (RDF_XML, XML) else None
+
+    def check(self, part: bytes, *, is_last: bool = False) -> None:
+        """Raises NotAcceptable at the first part that makes it no XML."""
+        if self._parser is None:
+            return
+        try:
+            self._parser.Parse(part, is_last)
+        except ExpatError:
+            raise NotAcceptable(
+                "XML cannot say this: it needs properties whose IRIs end in a name, and text without control "
+                "characters; ask for another format, such as text/turtle or application/sparql-results+json"
+            ) from None

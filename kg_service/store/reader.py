@@ -32,6 +32,7 @@ from kg_service.rdf import (
     PREFIXES,
     TABLE_FORMATS,
     Format,
+    WellFormed,
     format_named,
     malformed,
 )
@@ -50,13 +51,13 @@ class _Frames:
     def __init__(self, out: BinaryIO, how: Format, *, max_bytes: int, max_rows: int) -> None:
         self._out, self._how, self._held, self._sent = out, how, bytearray(), 0
         self._max_bytes, self._max_rows = max_bytes, max_rows
-        self._count = counter(how)
-        self.stopped: TooLarge | None = None
+        self._count, self._form = counter(how), WellFormed(how)
+        self.stopped: KgError | None = None
 
     def write(self, data: bytes) -> int:
         self._held += data
         if self._sent + len(self._held) > self._max_bytes:
-            self._stop(f"the answer is larger than {self._max_bytes} bytes")
+            self._stop(_too_large(f"the answer is larger than {self._max_bytes} bytes"))
         if len(self._held) >= FRAME:
             if not self._sent:
                 send(self._out, b"H", json.dumps({"format": self._how.name}).encode())
@@ -68,25 +69,35 @@ class _Frames:
 
     def end(self) -> None:
         """Sends what is left; the answer is complete."""
-        if not self._sent:
-            send(self._out, b"A", self._how.name.encode() + b"\n" + self._counted())
+        last = self._counted()
+        self._form.check(b"", is_last=True)
+        if self._sent == len(last):
+            send(self._out, b"A", self._how.name.encode() + b"\n" + last)
             return
-        if self._held:
-            send(self._out, b"D", self._counted())
+        if last:
+            send(self._out, b"D", last)
         send(self._out, b"E", b"")
 
     def _counted(self) -> bytes:
         """What is held, now to be sent."""
         data = bytes(self._held)
+        try:
+            self._form.check(data)
+        except NotAcceptable as error:
+            self._stop(error)
         if self._count(data) > self._max_rows:
-            self._stop(f"the answer has more than {self._max_rows} rows")
+            self._stop(_too_large(f"the answer has more than {self._max_rows} rows"))
         self._sent += len(data)
         self._held.clear()
         return data
 
-    def _stop(self, what: str) -> NoReturn:
-        self.stopped = TooLarge(f"{what}; ask for less, or page with ORDER BY, LIMIT and OFFSET")
-        raise OSError("limit reached")
+    def _stop(self, error: KgError) -> NoReturn:
+        self.stopped = self.stopped or error  # the engine tries again to write what it holds
+        raise OSError("stopped")
+
+
+def _too_large(what: str) -> TooLarge:
+    return TooLarge(f"{what}; ask for less, or page with ORDER BY, LIMIT and OFFSET")
 
 
 class OpenGeneration:

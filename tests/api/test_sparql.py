@@ -219,6 +219,23 @@ def test_too_many_rows_are_a_problem_before_the_first_byte(village: Settings, ac
         assert ask(client, "SELECT * { ?s ?p ?o } LIMIT 50", accept).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("query", "accept", "other"),
+    [
+        ("CONSTRUCT { <a:s> <http://e/1> 1 } {}", "application/rdf+xml", "text/turtle"),
+        ('CONSTRUCT { <a:s> <a:p> "\\u0001" } {}', "application/rdf+xml", "text/turtle"),
+        ('SELECT ("\\u0001" AS ?x) {}', "application/sparql-results+xml", "text/csv"),
+    ],
+)
+def test_what_xml_cannot_say_is_not_sent_as_broken_xml(
+    client: httpx.Client, query: str, accept: str, other: str
+) -> None:
+    answer = ask(client, query, accept)
+    assert (answer.status_code, answer.headers["content-type"]) == (406, "application/problem+json")
+    assert "XML cannot say this" in answer.json()["detail"]
+    assert ask(client, query, other).status_code == 200
+
+
 def exchanged(client: httpx.Client, request: str) -> tuple[str, dict[str, str], bytes]:
     """Status line, headers and body of what a server sends on a connection until it closes it."""
     address = urlsplit(str(client.base_url))

@@ -13,7 +13,7 @@ from typing import Any, cast
 from pyoxigraph import QueryBoolean, QueryResultsFormat, parse_query_results, serialize
 
 from kg_service.errors import Busy, KgError, QueryStopped, StoreError, TooLarge
-from kg_service.rdf import GRAPH_FORMATS, PREFIXES, Format
+from kg_service.rdf import GRAPH_FORMATS, PREFIXES, Format, WellFormed
 from kg_service.store import Answer, Query, Running
 from kg_service.store.readers import WHOLE
 from kg_service.store.remote.endpoint import Endpoint, dataset, merging_refused
@@ -30,8 +30,9 @@ _MORE_TEXT = 8
 class _Pipe:
     """From a worker thread to the event loop: a file to serialise into, whose parts come out in order."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, exchange: Exchange, limit: int) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, exchange: Exchange, limit: int, how: Format) -> None:
         self._loop, self._exchange, self._limit = loop, exchange, limit
+        self._form = WellFormed(how)
         self._parts: asyncio.Queue[tuple[int, bytes] | KgError | None] = asyncio.Queue()
         self._room = threading.Semaphore(_PARTS_WAITING)
         self._held, self._sent = bytearray(), 0
@@ -48,9 +49,15 @@ class _Pipe:
 
     def flush(self) -> None:
         if self._held:
+            self._form.check(bytes(self._held))
             self._sent += len(self._held)
             self.put((0, bytes(self._held)))
             self._held.clear()
+
+    def finish(self) -> None:
+        """Hands over what is left of an answer that is complete."""
+        self.flush()
+        self._form.check(b"", is_last=True)
 
     def put(self, part: tuple[int, bytes]) -> None:
         """Hands a part over; waits while the client is slow, until the exchange is stopped."""
@@ -173,7 +180,7 @@ class RemoteReads:
     async def _frames(self, query: Query, text: Text, how: Format) -> AsyncGenerator[tuple[int, bytes], None]:
         """First (generation, nothing), then (0, data) until the end; gives the connection back in every case."""
         exchange = Exchange(self.endpoint, query.seconds)
-        pipe = _Pipe(asyncio.get_running_loop(), exchange, self._max_bytes)
+        pipe = _Pipe(asyncio.get_running_loop(), exchange, self._max_bytes, how)
         if self._closed:
             self._turns.release()
             raise QueryStopped("the service is stopping; try again later")
@@ -214,7 +221,7 @@ class RemoteReads:
                 body.limit = self._max_bytes * _MORE_TEXT
                 pipe.put((generation, b""))
                 _write(body, text.form, how, pipe)
-                pipe.flush()
+                pipe.finish()
             pipe.end(None)
         except KgError as error:
             # Without its traceback: that would carry the rows, which must end in the thread that made them.
