@@ -436,7 +436,7 @@ def network(
             help="json csv; of a network also graphml gexf pajek csv-nodes csv-edges cytoscape json-ld.",
         ),
     ] = None,
-    limit: Annotated[int, typer.Option(help="Most rows of a measure.", min=1)] = 20,
+    limit: Annotated[int, typer.Option(help="Most rows of a measure; CSV has all.", min=1)] = 20,
     store: StorePath = None,
     as_json: AsJson = False,
 ) -> None:

@@ -46,7 +46,9 @@ _SELECTING = (
 _FORMAT = Parameter(name="format", description="How the network is written.", allowed=FORMATS, default="json")
 _MEASURED = (
     Parameter(name="format", description="How the result is written.", allowed=RESULTS, default="json"),
-    Parameter(name="limit", description="Most rows.", kind="integer", least=1, most=1_000_000, default=1000),
+    Parameter(
+        name="limit", description="Most rows; CSV has all.", kind="integer", least=1, most=1_000_000, default=1000
+    ),
 )
 #: What single measures take besides; `/api/networks` tells of which.
 _OF_MEASURES = {
