@@ -303,7 +303,8 @@ class WellFormed:
     """Looks over what the engine writes: it writes what XML cannot say all the same, as no XML. Other formats pass."""
 
     def __init__(self, how: Format) -> None:
-        self._parser = ParserCreate(namespace_separator=" ") if how in (RDF_XML, XML) else None
+        is_xml = how.rdf == RdfFormat.RDF_XML or how.results == QueryResultsFormat.XML
+        self._parser = ParserCreate(namespace_separator=" ") if is_xml else None
 
     def check(self, part: bytes, *, is_last: bool = False) -> None:
         """Raises NotAcceptable at the first part that makes it no XML."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from kg_service.errors import NotAcceptable, wrong_parameter
 from kg_service.linked_data.addresses import Addresses
@@ -181,7 +181,8 @@ def alternates(addresses: Addresses, iri: str) -> Iterator[tuple[Representation,
 def links(addresses: Addresses, iri: str, profile: Profile, relation: str = "describes") -> str:
     """The Link header of a representation: its profile, the other representations, and the tokens of profiles.
 
-    A document `describes` its thing; a thing that answers itself, and a page, are `describedby` the data.
+    A document `describes` its thing; a thing that answers itself, and a page, are `describedby` the data. Servers in
+    front take headers of 4 KB at most: addresses are relative, and of the lesser profiles two formats are named.
     """
     other = iri if relation == "describes" else addresses.data(iri)
     parts = [f'<{profile.iri}>; rel="profile"', f'<{_ascii(other)}>; rel="{relation}"']
@@ -189,11 +190,21 @@ def links(addresses: Addresses, iri: str, profile: Profile, relation: str = "des
     for each, address in alternates(addresses, iri):
         if each.format in (JSON, N_QUADS):  # beside JSON-LD and TriG
             continue
-        parts.append(f'<{address}>; rel="{rel}"; type="{each.format.media_types[0]}"; formats="{each.profile.iri}"')
+        if each.profile is not FULL and each.format not in (TURTLE, _JSON_LD):
+            continue
+        parts.append(
+            f'<{_relative(address)}>; rel="{rel}"; type="{each.format.media_types[0]}"; formats="{each.profile.iri}"'
+        )
         rel = "alternate"
-    parts.append(f'<{addresses.data(iri, _profile=ALTERNATES.token)}>; rel="alternate"; formats="{ALTERNATES.iri}"')
+    every = _relative(addresses.data(iri, _profile=ALTERNATES.token))
+    parts.append(f'<{every}>; rel="alternate"; formats="{ALTERNATES.iri}"')
     parts += [f'<{_PROF}Profile>; rel="type"; token="{each.token}"; anchor=<{each.iri}>' for each in _KNOWN]
     return ", ".join(parts)
+
+
+def _relative(address: str) -> str:
+    """The address from its path on; on this server it leads to the same (RFC 3986, section 4.2)."""
+    return urlsplit(address)._replace(scheme="", netloc="").geturl()
 
 
 def listed(addresses: Addresses, iri: str) -> list[Quad]:
