@@ -14,7 +14,6 @@ from http import HTTPStatus
 
 import uvicorn
 from fastapi import Depends, FastAPI
-from fastapi.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -31,6 +30,7 @@ from kg_service.api import (
     graph_store,
     guidelines,
     health,
+    home,
     members,
     networks,
     ontology,
@@ -41,6 +41,7 @@ from kg_service.api import (
     running,
     sdgs,
     search,
+    search_page,
     shapes,
     sparql,
     things,
@@ -55,6 +56,7 @@ from kg_service.api.parameters import only_declared
 from kg_service.changes.remote import RemoteWriter
 from kg_service.changes.writer import Writer
 from kg_service.errors import KgError, Malformed, TooLong
+from kg_service.linked_data import figures, gaps
 from kg_service.lists import declared
 from kg_service.lists.columns import Tables
 from kg_service.network.spool import Spool
@@ -87,7 +89,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.questions, app.state.finished = Questions(), Finished(settings.cache_bytes // 2)
         app.state.dumps, app.state.feed = dumps.Making(settings), feed.Reading(settings)
         app.state.tables = Tables(settings.list_values)
-        app.state.counting = discovery.Counting(settings)
+        app.state.counting = discovery.Counting(settings, figures.counted)
+        app.state.gaps = discovery.Counting(settings, gaps.counted)
         app.state.federation = Federation(
             settings.services, max_bytes=settings.service_bytes, queue_seconds=settings.queue_seconds
         )
@@ -110,6 +113,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             await app.state.dumps.close()
             await app.state.feed.close()
             await app.state.counting.close()
+            await app.state.gaps.close()
             await app.state.jobs.close()
             await app.state.spool.close()
 
@@ -155,7 +159,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_route("/api/search", search.search)
     app.add_route("/api/validate", validate.validate, methods=validate.METHODS)
     app.add_route("/shapes", pages.for_people(shapes.shapes), methods=shapes.METHODS)
-    app.add_route("/", _home, include_in_schema=False)
+    app.add_route("/", pages.for_people(home.Home(texts, listed).shown), methods=home.METHODS, include_in_schema=False)
+    found = pages.for_people(search_page.shown)
+    app.add_route("/search", found, methods=search_page.METHODS, include_in_schema=False)
     return app
 
 
@@ -297,7 +303,3 @@ def run(settings: Settings, listening: socket.socket) -> None:
     """Serves on a bound socket until a signal says stop; then no process of ours is left."""
     with contextlib.suppress(KeyboardInterrupt):
         Server(settings).run(sockets=[listening])
-
-
-async def _home(_: object) -> RedirectResponse:
-    return RedirectResponse("/docs")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, TypeVar
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -15,14 +15,15 @@ from kg_service.api.changes import from_log
 from kg_service.api.parameters import chosen_format, refuse_others
 from kg_service.api.writing import tags
 from kg_service.errors import Busy
-from kg_service.linked_data import catalog, dumps, examples, feed, of_one_generation
+from kg_service.linked_data import Asking, catalog, dumps, examples, feed, of_one_generation
 from kg_service.linked_data.catalog import Facts
-from kg_service.linked_data.figures import Figures, counted
+from kg_service.linked_data.figures import Figures
 from kg_service.rdf import GRAPH_FORMATS, Quad, to_text
 from kg_service.settings import Settings
 from kg_service.store import Reads
 from kg_service.store.log import ChangeLog
 
+T = TypeVar("T")
 router = APIRouter(tags=["discovery"])
 #: Seconds that a request waits for figures that are being counted.
 _PATIENCE = 20.0
@@ -36,27 +37,28 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 
 
-class Counting:
-    """The figures of the published generation: counted once, when they are first asked for, beside all else."""
+class Counting(Generic[T]):
+    """What is counted of the published generation: once, when it is first asked for, beside all else."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._seconds = settings.query_seconds_with_token
-        self._known: tuple[int, Figures] | None = None
-        self._work: asyncio.Task[tuple[int, Figures]] | None = None
+    def __init__(self, settings: Settings, count: Callable[[Asking], Awaitable[T]]) -> None:
+        self._seconds, self._count = settings.query_seconds_with_token, count
+        #: What was counted last, with its generation.
+        self.latest: tuple[int, T] | None = None
+        self._work: asyncio.Task[tuple[int, T]] | None = None
 
-    async def figures(self, reads: Reads, *, patience: float = _PATIENCE) -> tuple[int, Figures]:
-        """The published generation and its figures; Busy while they are being counted."""
+    async def current(self, reads: Reads, *, patience: float = _PATIENCE) -> tuple[int, T]:
+        """The published generation and what is counted of it; Busy while that goes on."""
         while True:
-            if self._known and self._known[0] == reads.generation:
-                return self._known
+            if self.latest and self.latest[0] == reads.generation:
+                return self.latest
             if self._work is None or self._work.done():
-                self._work = asyncio.create_task(of_one_generation(reads, counted, seconds=self._seconds))
+                self._work = asyncio.create_task(of_one_generation(reads, self._count, seconds=self._seconds))
             done, _ = await asyncio.wait({self._work}, timeout=patience)
             if not done:
                 raise Busy("the figures of this generation are being counted; come again", retry_after=10)
-            self._known = self._work.result()
-            if self._known[0] >= reads.generation:
-                return self._known
+            self.latest = self._work.result()
+            if self.latest[0] >= reads.generation:
+                return self.latest
 
     async def close(self) -> None:
         if self._work:
@@ -66,8 +68,8 @@ class Counting:
 
 async def facts_of(request: Request, *, patience: float = _PATIENCE) -> Facts:
     """All that is told of the published generation."""
-    counting: Counting = request.app.state.counting
-    generation, figures = await counting.figures(request.app.state.readers, patience=patience)
+    counting: Counting[Figures] = request.app.state.counting
+    generation, figures = await counting.current(request.app.state.readers, patience=patience)
     times = await from_log(request, lambda log: _times(log, [graph.value for graph, _ in figures.graphs]))
     index = await asyncio.to_thread(dumps.index, request.app.state.dumps.folder, generation)
     return Facts(public_url(request), generation, figures, times, index)

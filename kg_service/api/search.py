@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any
 from urllib.parse import urlencode
@@ -55,19 +56,39 @@ PARAMETERS = (
 async def search(request: Request) -> Response:
     """A page of things, the best first, each with the text that matched and the reasons for its place."""
     asked = read(request, PARAMETERS)
-    if len(asked["q"]) > LONGEST_QUESTION:
-        raise wrong_parameter("q", asked["q"][:80], f"1 to {LONGEST_QUESTION} characters")
     languages = tuple(language.lower() for language in asked["lang"])
-    question = Question(
+    question = question_of(
         asked["q"],
-        types=tuple(class_named(name) for name in asked["type"]),
+        types=asked["type"],
         text_languages=languages,
         languages=(*languages, *accepted_languages(request)),
         offset=asked["offset"],
         limit=asked["limit"],
-        is_complete=asked["q"][-1:].isspace(),
     )
     return _answer(request, question, await request.app.state.search.find(question, client_of(request)))
+
+
+def question_of(
+    text: str,
+    *,
+    types: Iterable[str],
+    languages: tuple[str, ...],
+    offset: int,
+    limit: int,
+    text_languages: tuple[str, ...] = (),
+) -> Question:
+    """The question that somebody types; WrongParameter where it is too long, or a type none."""
+    if len(text) > LONGEST_QUESTION:
+        raise wrong_parameter("q", text[:80], f"1 to {LONGEST_QUESTION} characters")
+    return Question(
+        text,
+        types=tuple(class_named(name) for name in types),
+        text_languages=text_languages,
+        languages=languages,
+        offset=offset,
+        limit=limit,
+        is_complete=text[-1:].isspace(),
+    )
 
 
 def class_named(name: str) -> str:

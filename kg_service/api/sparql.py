@@ -281,7 +281,7 @@ async def _description(request: Request) -> Response:
     settings: Settings = request.app.state.settings
     figures: Figures | None = None
     with contextlib.suppress(KgError):  # what cannot be counted now is not told
-        _, figures = await request.app.state.counting.figures(request.app.state.readers, patience=_COUNTING)
+        _, figures = await request.app.state.counting.current(request.app.state.readers, patience=_COUNTING)
     text = service_description(
         str(request.url.replace(query="")),
         how,

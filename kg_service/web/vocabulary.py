@@ -54,7 +54,7 @@ class ListText:
     concepts: tuple[tuple[Shown, Shown | None], ...]
 
 
-class _Words:
+class Words:
     """Texts of several languages in the reader's."""
 
     def __init__(self, addresses: Addresses, ontology: Ontology, catalogue: Catalogue) -> None:
@@ -92,7 +92,7 @@ class OntologyPage:
         addresses: Addresses,
         catalogue: Catalogue,
     ) -> None:
-        self._words = _Words(addresses, ontology, catalogue)
+        self._words = Words(addresses, ontology, catalogue)
         self._ontology, self._rulebook, self._usage, self._addresses = ontology, rulebook, usage, addresses
         self._used_with: dict[str, list[str]] = defaultdict(list)
         for term in ontology.terms.values():
@@ -186,7 +186,7 @@ class ShapesPage:
     """The shapes in a language."""
 
     def __init__(self, rulebook: Rulebook, *, ontology: Ontology, addresses: Addresses, catalogue: Catalogue) -> None:
-        self._words = _Words(addresses, ontology, catalogue)
+        self._words = Words(addresses, ontology, catalogue)
         self.shapes = [self._shape(each) for each in rulebook.shapes]
         self.count = sum(len(each.rules) for each in self.shapes)
 

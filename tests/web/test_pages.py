@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from kg_service import resources
-from kg_service.ingest import bulk
-from kg_service.settings import Settings
-from kg_service.shacl import Shapes
-from kg_service.store.embedded import EmbeddedStore
 from kg_service.web.rendering import LANGUAGES
-from tests.serving import running
 from tests.web import html
+from tests.web.conftest import PEOPLE
 
-PEOPLE = {"accept": "text/html"}
 SEOUL = "event/gsef-policy-dialogue-seoul-2019"
 PATHS = [
     f"/page/{SEOUL}",
@@ -36,17 +29,15 @@ PATHS = [
     "/profile/schema",
     "/page/event/nobody",
     "/page/event/nobody?lang=klingon",
+    "/",
+    "/search",
+    "/search?q=cooperativas+de+viviend",
+    "/search?q=solidarity&type=Theme&page=2",
+    "/search?q=will+be+held",
+    "/search?q=solidarity&page=21",
+    "/search?q=zzzzzzzz",
+    "/search?q=a&page=0",
 ]
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, shapes: Shapes) -> Iterator[httpx.Client]:
-    """A client of a running service over the project's own data."""
-    root = tmp_path_factory.mktemp("pages") / "store"
-    with EmbeddedStore(root) as store:
-        bulk.load(store, [resources.folder("ontology"), resources.folder("data")], shapes)
-    with running(Settings(store=root)) as url, httpx.Client(base_url=url, timeout=60, headers=PEOPLE) as client:
-        yield client
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

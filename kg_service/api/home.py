@@ -1,0 +1,70 @@
+"""`/`: where people arrive. Machines are led to the catalog of the data sets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from kg_service.api import pages
+from kg_service.api.addresses import public_url
+from kg_service.api.discovery import Counting
+from kg_service.api.parameters import chosen_format, read
+from kg_service.errors import QueryStopped, StoreError
+from kg_service.linked_data.addresses import Addresses
+from kg_service.linked_data.profiles import HTML
+from kg_service.lists.declared import Collection
+from kg_service.queries import Question
+from kg_service.rdf import GRAPH_FORMATS
+from kg_service.web.home import HomePage
+
+METHODS = ["GET", "HEAD"]
+T = TypeVar("T")
+#: Seconds that a reader waits for figures that are being counted.
+_PATIENCE = 2.0
+
+
+class Home:
+    """The page with what there is, what can be asked, and what is missing."""
+
+    def __init__(self, questions: Sequence[Question], collections: Sequence[Collection]) -> None:
+        self._questions, self._collections = questions, collections
+
+    async def shown(self, request: Request) -> Response:
+        """The page for those who prefer HTML; else 303 to the catalog, which is written in every RDF format.
+
+        Figures are those counted last where the present ones take longer to count, and missing where there are none.
+        """
+        how = chosen_format(request, (*GRAPH_FORMATS, HTML))
+        read(request, [pages.LANGUAGE])
+        if how is not HTML:
+            return RedirectResponse(f"{public_url(request)}/catalog", 303, headers={"Vary": "Accept"})
+        state = request.app.state
+        figures, gaps = await asyncio.gather(_known(request, state.counting), _known(request, state.gaps))
+
+        def values() -> dict[str, Any]:
+            return {
+                "home": HomePage(
+                    figures,
+                    gaps,
+                    questions=self._questions,
+                    collections=self._collections,
+                    addresses=Addresses(public_url(request)),
+                    ontology=state.ontology,
+                    catalogue=state.pages.catalogues[pages.language_of(request)],
+                )
+            }
+
+        known = (figures and figures[0], gaps and gaps[0])
+        return await pages.long_page(request, "home.html", generation=known[0] or 0, state=known, values=values)
+
+
+async def _known(request: Request, counting: Counting[T]) -> tuple[int, T] | None:
+    """What is counted, with its generation; None while nothing is."""
+    try:
+        return await counting.current(request.app.state.readers, patience=_PATIENCE)
+    except (QueryStopped, StoreError):  # the rest of the page stands without figures
+        return counting.latest

@@ -1,0 +1,129 @@
+"""`/search`: what `/api/search` finds, as a page that needs no script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from kg_service.api import pages
+from kg_service.api.addresses import public_url
+from kg_service.api.clients import client_of
+from kg_service.api.collections import PLAIN
+from kg_service.api.languages import accepted_languages
+from kg_service.api.parameters import Parameter, chosen_format, values
+from kg_service.api.search import question_of
+from kg_service.errors import Busy, QueryStopped
+from kg_service.linked_data import of_one_generation
+from kg_service.linked_data.addresses import Addresses
+from kg_service.linked_data.profiles import HTML
+from kg_service.rdf import ONTOLOGY, PREF_LABEL, PREFIXES, NamedNode
+from kg_service.rulebook import compact
+from kg_service.search import DEEPEST, LONGEST_QUESTION
+from kg_service.web.found import SIZE, Results, Source
+from kg_service.web.thing import Shown
+
+METHODS = ["GET", "HEAD"]
+_LAST_PAGE = DEEPEST // SIZE + 1
+PARAMETERS = (
+    Parameter(name="q", description="What to look for."),
+    Parameter(name="type", description="Only things of this class: a name of the ontology, or an IRI."),
+    Parameter(name="page", description="The page.", kind="integer", least=1, most=_LAST_PAGE, default=1),
+    pages.LANGUAGE,
+)
+#: Searches to begin with, and their language.
+EXAMPLES = (("Iztapalapa", "es"), ("public procurement", "en"), ("économie solidaire", "fr"), ("vivienda", "es"))
+
+
+async def shown(request: Request) -> Response:
+    """What was found, or what to do; 503 while there is no index. Who wants JSON is led to `/api/search`."""
+    how = chosen_format(request, (HTML, PLAIN))
+    pairs = request.query_params.multi_items()
+    # A form sends empty fields too.
+    asked = values([each for each in pairs if each[1].strip() or each[0] not in ("q", "type")], PARAMETERS)
+    offset = (asked["page"] - 1) * SIZE
+    sent = {"q": asked["q"], "type": asked["type"], "limit": SIZE, "offset": offset or None}
+    data = f"{public_url(request)}/api/search?{urlencode({n: v for n, v in sent.items() if v is not None})}"
+    if how is not HTML:
+        return RedirectResponse(data, 303, headers={"Vary": "Accept"})
+    about: dict[str, Any] = {
+        "q": asked["q"] or "",
+        "type": asked["type"],
+        "examples": EXAMPLES,
+        "longest": LONGEST_QUESTION,
+        "data": data,
+    }
+    if asked["q"] is None:
+        return pages.page(request, "search.html", state="empty", results=None, **about)
+    language = pages.language_of(request)
+    question = question_of(
+        asked["q"],
+        types=[asked["type"]] if asked["type"] else [],
+        languages=(language, *accepted_languages(request)),
+        offset=offset,
+        limit=SIZE,
+    )
+    try:
+        answer = await request.app.state.search.find(question, client_of(request))
+    except Busy as error:
+        if not pages.prefers_html(request):
+            raise
+        wait = {"Retry-After": str(error.more.get("retry_after", 1))}
+        return pages.page(request, "search.html", status=503, headers=wait, state="busy", results=None, **about)
+    wanted = {each["reason"]["source"] for each in answer.found["data"]} - {None}
+    results = Results(
+        answer.found,
+        await _sources(request, sorted(wanted), language),
+        q=asked["q"],
+        type=asked["type"],
+        class_iri=next(iter(question.types), None),
+        page=asked["page"],
+        last_page=_LAST_PAGE,
+        addresses=Addresses(public_url(request)),
+        ontology=request.app.state.ontology,
+        catalogue=request.app.state.pages.catalogues[language],
+    )
+    about |= {"generation_of": answer.generation, "is_behind": answer.is_behind}
+    return pages.page(request, "search.html", generation=answer.generation, state="found", results=results, **about)
+
+
+async def _sources(request: Request, iris: list[str], language: str) -> dict[str, Source]:
+    """Where the quotations and claims of a page are from; nothing where that cannot be told in time."""
+    if not iris:
+        return {}
+    try:
+        _, rows = await of_one_generation(
+            request.app.state.readers,
+            lambda asking: asking.rows(sources_query(iris)),
+            seconds=request.app.state.settings.query_seconds,
+            client=client_of(request),
+        )
+    except QueryStopped:  # each still leads to its quotation
+        return {}
+    addresses, found = Addresses(public_url(request)), dict[str, Source]()
+    # The name in the reader's language comes last, the English one before it.
+    rows.sort(key=lambda row: _place(row["name"].language if "name" in row else None, language))
+    for row in rows:
+        document, name, spoken = row["document"].value, row.get("name"), row.get("language")
+        text, tongue = (name.value, name.language) if name else (compact(document), None)
+        shown = Shown(text, tongue, addresses.page(document), document)
+        found[row["source"].value] = Source(shown, spoken.value if spoken else None)
+    return found
+
+
+def _place(tag: str | None, wanted: str) -> tuple[bool, bool, str]:
+    return tag == wanted, tag == "en", tag or ""
+
+
+def sources_query(iris: Iterable[str]) -> str:
+    """The documents of some quotations and claims, with their names and languages."""
+    source, quoted = NamedNode(PREFIXES["dcterms"] + "source"), NamedNode(ONTOLOGY + "quotedFrom")
+    language = NamedNode(PREFIXES["dcterms"] + "language")
+    return (
+        f"SELECT ?source ?document ?language ?name {{ VALUES ?source {{ {' '.join(str(NamedNode(i)) for i in iris)} }} "
+        f"?source {quoted}|{source} ?document . FILTER(isIRI(?document)) "
+        f"OPTIONAL {{ ?document {language} ?language }} OPTIONAL {{ ?document {PREF_LABEL} ?name }} }}"
+    )
