@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
@@ -27,6 +28,8 @@ T = TypeVar("T")
 router = APIRouter(tags=["discovery"])
 #: Seconds that a request waits for figures that are being counted.
 _PATIENCE = 20.0
+#: Seconds for which figures are kept where nobody counts generations: others may write there unseen.
+_UNTOLD = 60.0
 _PROBLEM: dict[str, Any] = {"content": {"application/problem+json": {}}}
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"description": "The description.", "content": {f.media_types[0]: {} for f in GRAPH_FORMATS}},
@@ -44,19 +47,21 @@ class Counting(Generic[T]):
         self._seconds, self._count = settings.query_seconds_with_token, count
         #: What was counted last, with its generation.
         self.latest: tuple[int, T] | None = None
+        self._since = 0.0
         self._work: asyncio.Task[tuple[int, T]] | None = None
 
     async def current(self, reads: Reads, *, patience: float = _PATIENCE) -> tuple[int, T]:
         """The published generation and what is counted of it; Busy while that goes on."""
         while True:
-            if self.latest and self.latest[0] == reads.generation:
+            is_fresh = reads.generation or time.monotonic() - self._since < _UNTOLD
+            if self.latest and self.latest[0] == reads.generation and is_fresh:
                 return self.latest
             if self._work is None or self._work.done():
                 self._work = asyncio.create_task(of_one_generation(reads, self._count, seconds=self._seconds))
             done, _ = await asyncio.wait({self._work}, timeout=patience)
             if not done:
                 raise Busy("the figures of this generation are being counted; come again", retry_after=10)
-            self.latest = self._work.result()
+            self.latest, self._since = self._work.result(), time.monotonic()
             if self.latest[0] >= reads.generation:
                 return self.latest
 

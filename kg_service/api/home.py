@@ -58,8 +58,9 @@ class Home:
                 )
             }
 
-        known = (figures and figures[0], gaps and gaps[0])
-        return await pages.long_page(request, "home.html", generation=known[0] or 0, state=known, values=values)
+        if not (figures and gaps and figures[0] and gaps[0]):  # what no generation names is not kept
+            return pages.page(request, "home.html", **values())
+        return await pages.long_page(request, "home.html", generation=figures[0], state=gaps[0], values=values)
 
 
 async def _known(request: Request, counting: Counting[T]) -> tuple[int, T] | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,8 +15,9 @@ from pydantic import SecretStr
 from rdflib.compare import isomorphic
 
 from kg_service import resources
+from kg_service.api import discovery
 from kg_service.ingest import bulk
-from kg_service.rdf import ENTITY
+from kg_service.rdf import ENTITY, ONTOLOGY
 from kg_service.settings import Settings
 from kg_service.store import Delta
 from kg_service.store.remote import Endpoint, RemoteStore
@@ -104,3 +107,42 @@ def test_an_engine_that_is_away_is_503(tmp_path: Path) -> None:
         assert "No disponible" in page.text
         assert "retry-after" in page.headers
         assert httpx.get(f"{url}/ontology.ttl").status_code == 200  # which needs no engine
+
+
+def shown(client: httpx.Client, path: str, tag: str) -> list[str]:
+    """What elements of a page say, once it is neither counted nor indexed any more."""
+    until = time.monotonic() + 60
+    while True:
+        answer = client.get(path, headers={"accept": "text/html", "accept-language": "en"})
+        if answer.status_code == 200 and "are being counted" not in answer.text:
+            return [" ".join(each.text.split()) for each in html.read(answer.text).all(tag)]
+        assert time.monotonic() < until, f"not ready within 60 s: {answer.status_code}"
+        time.sleep(0.2)
+
+
+def test_the_first_page_and_the_search_say_the_same(remote: httpx.Client, client: httpx.Client) -> None:
+    counts = shown(remote, "/", "li")
+    assert counts == shown(client, "/", "li")
+    assert any(re.fullmatch(r"[1-9]\d* Events JSON CSV", each) for each in counts)
+    for path in ("/search?q=bread", "/search?q=bred+fair&type=Event"):
+        found = shown(remote, path, "p")
+        assert found == shown(client, path, "p")
+        assert any(each.startswith("In the name · English · ") for each in found), found
+
+
+def test_figures_of_a_graph_that_nobody_numbers_do_not_stay(
+    servers: Callable[[str], Endpoint], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint = servers("oxigraph")
+    empty(endpoint)
+    monkeypatch.setattr(discovery, "_UNTOLD", 0.0)
+
+    def add(name: str) -> None:
+        text = f"INSERT DATA {{ <{ENTITY}event/{name}> a <{ONTOLOGY}Event> }}"
+        httpx.post(str(endpoint.update), data={"update": text}).raise_for_status()
+
+    add("one")
+    with running(remote_settings(endpoint, tmp_path)) as url, httpx.Client(base_url=url, timeout=30) as opened:
+        assert "1 Events JSON CSV" in shown(opened, "/", "li")
+        add("two")
+        assert "2 Events JSON CSV" in shown(opened, "/", "li")
