@@ -78,8 +78,9 @@ class HomePage:
         self._addresses, self._ontology, self._catalogue = addresses, ontology, catalogue
         self.generation = figures[0] if figures else None
         self._figures = figures[1] if figures else None
-        self.gaps_generation = of_gaps[0] if of_gaps else None
-        self.gaps = of_gaps[1] if of_gaps else None
+        #: Told when the figures are counted as well: “of how many” is part of what they say.
+        self.gaps_generation = of_gaps[0] if of_gaps and figures else None
+        self.gaps = of_gaps[1] if of_gaps and figures else None
         self.triples = self._figures.triples if self._figures else None
         self._numbers = {each.iri.value: each.entities for each in self._figures.classes} if self._figures else {}
         places = {name: place for place, name in enumerate(_LISTS)}

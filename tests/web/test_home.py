@@ -9,14 +9,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from kg_service import queries, resources
+from kg_service import ontology, queries, resources
 from kg_service.ingest import bulk
+from kg_service.linked_data.addresses import Addresses
+from kg_service.linked_data.gaps import Gaps
 from kg_service.lists import declared
 from kg_service.rulebook import compact
 from kg_service.settings import Settings
 from kg_service.shacl import load_shapes
 from kg_service.store.embedded import EmbeddedStore
-from kg_service.web.home import ASKED
+from kg_service.web.home import ASKED, HomePage
 from kg_service.web.rendering import LANGUAGES, Catalogue
 from tests.serving import running
 from tests.web import html
@@ -46,6 +48,19 @@ def test_the_page_counts_what_there_is(service: httpx.Client, language: str) -> 
         whole = service.get(f"/api/{listed}", headers={"accept": "application/json"}).json()["meta"]["total"]
         assert f"{whole} {say[f'home.class.sse:{name}']} JSON CSV" in items
     assert answer.headers["KG-Generation"] in answer.text
+
+
+def test_gaps_are_not_told_before_the_figures_that_they_are_part_of() -> None:
+    page = HomePage(
+        None,
+        (1, Gaps({"es": 0}, without_addressee=60, contradictions=6, certainties={})),
+        questions=queries.every(resources.folder("queries")),
+        collections=[],
+        addresses=Addresses("http://127.0.0.1"),
+        ontology=ontology.read(resources.folder("ontology")),
+        catalogue=Catalogue("en"),
+    )
+    assert page.gaps is None
 
 
 def test_the_gaps_are_those_that_the_questions_list(service: httpx.Client) -> None:
