@@ -17,7 +17,7 @@ from kg_service.changes import history
 from kg_service.errors import StoreError
 from kg_service.linked_data import apart
 from kg_service.settings import Settings
-from kg_service.store.log import ChangeLog, Entry, log_of, rows
+from kg_service.store.log import ChangeLog, Entry, log_of, rows, transaction
 from kg_service.store.remote import remote_log
 
 #: Versions on a page, and statements on one that has more than one version.
@@ -116,7 +116,7 @@ class FeedIndex:
             packed = log.packed(entry.number)
             if packed is None:
                 raise StoreError(f"change {entry.number} is not in the log any more")
-            with self._transaction():
+            with transaction(self._rows):
                 self._count(packed)
                 self._append(entry, history.lineage(log))
 
@@ -128,7 +128,7 @@ class FeedIndex:
         lineage, number, logged = read
         entry = log.entry(number)
         if entry is None or entry.time != logged or lineage != history.lineage(log):
-            with self._transaction():
+            with transaction(self._rows):
                 for table in ("read", "change", "thing", "member"):
                     self._rows.execute(f"DELETE FROM {table}")
 
@@ -145,16 +145,6 @@ class FeedIndex:
             number = max(number, entries[-1].number)
             before, generation = generation, entries[-1].generation - 1
             limit = limit * 2 if generation <= before else limit
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._rows.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._rows.execute("ROLLBACK")
-            raise
-        self._rows.execute("COMMIT")
 
     def _count(self, packed: bytes) -> None:
         """Counts by how many statements each thing grows."""

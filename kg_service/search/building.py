@@ -26,7 +26,7 @@ from kg_service.search import Said, index, texts
 from kg_service.search.index import Nodes, State, Unusable, Writing
 from kg_service.search.sources import Graph, Source
 from kg_service.store.generations import Gone
-from kg_service.store.log import ChangeLog, Entry
+from kg_service.store.log import ChangeLog, Entry, transaction
 
 #: More touched subjects than this, and more than a tenth of all, are built anew.
 MANY = 20_000
@@ -125,20 +125,13 @@ def _follow(rows: sqlite3.Connection, source: Source, held: State, published: st
     if len(touched) > max(MANY, _size(rows) // 10):
         return None
     state = replace(held, generation=generation, published=published, anchor=anchor)
-    with source.at(generation) as graph:
-        rows.execute("BEGIN IMMEDIATE")
-        try:
-            writing = Writing(rows, held.next)
-            for subject, said in graph.about(sorted(touched)):
-                writing.replace(subject, said)
-            writing.finish()
-            state = replace(state, next=writing.sequence)
-            index.put_state(rows, state)
-            rows.execute("COMMIT")
-        except BaseException:
-            with contextlib.suppress(sqlite3.Error):
-                rows.execute("ROLLBACK")
-            raise
+    with source.at(generation) as graph, transaction(rows):
+        writing = Writing(rows, held.next)
+        for subject, said in graph.about(sorted(touched)):
+            writing.replace(subject, said)
+        writing.finish()
+        state = replace(state, next=writing.sequence)
+        index.put_state(rows, state)
     return state
 
 

@@ -11,7 +11,7 @@ import sqlite3
 import struct
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -150,6 +150,19 @@ class Refusal:
     report: dict[str, Any]
 
 
+@contextmanager
+def transaction(rows: sqlite3.Connection) -> Iterator[None]:
+    """All that is written within it, or nothing; the connection is in autocommit mode."""
+    rows.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        rows.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):  # the engine may have taken it back already, for want of space
+            rows.execute("ROLLBACK")
+        raise
+
+
 class ChangeLog(Protocol):
     """What the log of any store tells: the published changes up to a generation, and the refused ones."""
 
@@ -217,26 +230,16 @@ class Log:
                 self._rows.executescript(_TABLES)
 
     def _sweep(self) -> None:
-        with self._transaction():
+        with transaction(self._rows):
             above = "(SELECT number FROM change WHERE generation > ?)"
             self._rows.execute(f"DELETE FROM touched WHERE number IN {above}", (self.generation,))
             self._rows.execute("DELETE FROM change WHERE generation > ?", (self.generation,))
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._rows.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._rows.execute("ROLLBACK")
-            raise
-        self._rows.execute("COMMIT")
 
     # writing
 
     def append(self, changes: Iterable[tuple[Entry, Patch]]) -> None:
         """Writes and syncs the entries of a generation that is about to be published."""
-        with self._transaction():
+        with transaction(self._rows):
             for entry, patch in changes:
                 self._rows.execute(
                     f"INSERT INTO change ({_ENTRY}, patch) VALUES ({', '.join('?' * 12)})",
@@ -259,7 +262,7 @@ class Log:
 
     def refuse(self, refusal: Refusal) -> None:
         """Remembers a refused change; of many, the last ones. Its number is given here."""
-        with self._transaction():
+        with transaction(self._rows):
             self._rows.execute(
                 f"INSERT INTO refused ({_REFUSAL}) VALUES (NULL, ?, ?, ?, ?, ?, ?)", _refusal_row(refusal)
             )
@@ -267,7 +270,7 @@ class Log:
 
     def quarantine(self, refusal: Refusal, patch: Patch) -> int:
         """Keeps a change that does not conform, apart from the data; returns its number in quarantine."""
-        with self._transaction():
+        with transaction(self._rows):
             added = self._rows.execute(
                 f"INSERT INTO quarantine ({_REFUSAL}, patch) VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)",
                 (*_refusal_row(refusal), patch.packed()),
@@ -276,7 +279,7 @@ class Log:
 
     def release(self, number: int) -> bool:
         """Deletes a change from quarantine; False when it is not there."""
-        with self._transaction():
+        with transaction(self._rows):
             return self._rows.execute("DELETE FROM quarantine WHERE number = ?", (number,)).rowcount > 0
 
     # reading
