@@ -113,7 +113,7 @@ def copied(root: Path, processes: int) -> Store:
         pipes, readers = [], []
         for share in range(processes):
             ours, theirs = _FORK.Pipe(duplex=False)
-            reader = _FORK.Process(target=_read, args=(folder, share, processes, theirs), daemon=True)
+            reader = _FORK.Process(target=_read, args=(os.getpid(), folder, share, processes, theirs), daemon=True)
             reader.start()
             theirs.close()
             pipes.append(ours)
@@ -149,8 +149,8 @@ class _Joined(io.RawIOBase):
         return part
 
 
-def _read(folder: str, share: int, of: int, out: Connection) -> None:
-    end_with_parent()
+def _read(parent: int, folder: str, share: int, of: int, out: Connection) -> None:
+    end_with_parent(parent)
     store = Store.read_only(folder)
     lines: list[str] = []
     size = 0
@@ -246,7 +246,7 @@ def _shared_out(tasks: Sequence[Callable[[], T]], processes: int, progress: Call
     workers = []
     for _ in range(min(processes, len(tasks))):
         ours, theirs = _FORK.Pipe()
-        workers.append(_FORK.Process(target=_work, args=(tasks, theirs), daemon=True))
+        workers.append(_FORK.Process(target=_work, args=(os.getpid(), tasks, theirs), daemon=True))
         workers[-1].start()
         theirs.close()
         working[ours] = waiting.pop()
@@ -272,9 +272,9 @@ def _shared_out(tasks: Sequence[Callable[[], T]], processes: int, progress: Call
     return [found[number] for number in range(len(tasks))]
 
 
-def _work(tasks: Sequence[Callable[[], object]], asked: Connection) -> None:
+def _work(parent: int, tasks: Sequence[Callable[[], object]], asked: Connection) -> None:
     """Answers the numbers of tasks with what they give, until none follows."""
-    end_with_parent()
+    end_with_parent(parent)
     while (number := asked.recv()) is not None:
         try:
             asked.send(tasks[number]())

@@ -68,10 +68,15 @@ def begin_with_sockets() -> bool:
     return os.getppid() == int(sys.argv[-1])
 
 
-def end_with_parent() -> None:
-    """Linux will end this process with the one that forked it; a fork inherits no such wish."""
+def end_with_parent(parent: int | None = None) -> None:
+    """Linux will end this process with the one that forked it; a fork inherits no such wish.
+
+    Where the number of the parent is given and it has ended already, this process ends at once.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    if parent is not None and os.getppid() != parent:
+        os._exit(1)
 
 
 def limit_memory(more: int | None) -> None:
