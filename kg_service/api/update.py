@@ -24,13 +24,22 @@ from kg_service.sparql.sandbox import Sandbox
 from kg_service.store import Delta
 
 METHODS = ["POST"]
+#: The graphs that patterns are matched against (SPARQL 1.1 Protocol, section 2.2.3).
+_DATASET = [
+    {"name": name, "in": "query", "description": what, "schema": {"type": "array", "items": {"type": "string"}}}
+    for name, what in (
+        ("using-graph-uri", "IRIs of the graphs that make the default graph for the patterns of the update."),
+        ("using-named-graph-uri", "IRIs of the named graphs for the patterns of the update."),
+    )
+]
+_PARAMETERS = [*PARAMETERS, *_DATASET]
 #: The path item of the OpenAPI description.
 OPENAPI = {
     "post": {
         "tags": ["SPARQL"],
         "summary": "Change the graph by a SPARQL 1.1 Update request, whole or not at all",
         "operationId": "sparql_update",
-        "parameters": PARAMETERS,
+        "parameters": _PARAMETERS,
         "requestBody": {
             "required": True,
             "content": {
@@ -54,7 +63,7 @@ OPENAPI = {
 async def update(request: Request) -> Response:
     """Evaluates an update request and commits the change that it makes, whole or not at all."""
     may_write(request)
-    refuse_others(request, names(PARAMETERS))
+    refuse_others(request, names(_PARAMETERS), names(_DATASET))
     settings: Settings = request.app.state.settings
     writer: Writer = request.app.state.writer
     sandbox: Sandbox = request.app.state.sandbox

@@ -131,21 +131,21 @@ class _Joined(io.RawIOBase):
     """What comes through several pipes as one file; each message is some whole lines."""
 
     def __init__(self, pipes: list[Connection]) -> None:
-        self._pipes, self._held = pipes, b""
+        self._pipes, self._held, self._at = pipes, b"", 0
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1) -> bytes:
-        while not self._held and self._pipes:
-            for pipe in wait(self._pipes):
-                assert isinstance(pipe, Connection)
-                try:
-                    self._held += pipe.recv_bytes()
-                except EOFError:
-                    self._pipes.remove(pipe)
-        size = len(self._held) if size < 0 else size
-        part, self._held = self._held[:size], self._held[size:]
+        while self._at == len(self._held) and self._pipes:
+            ready = wait(self._pipes)[0]
+            assert isinstance(ready, Connection)
+            try:
+                self._held, self._at = ready.recv_bytes(), 0
+            except EOFError:
+                self._pipes.remove(ready)
+        end = len(self._held) if size < 0 else self._at + size
+        part, self._at = self._held[self._at : end], min(end, len(self._held))
         return part
 
 
