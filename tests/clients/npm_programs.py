@@ -39,16 +39,16 @@ def node() -> tuple[str, list[str]]:
     return program, [program, str(home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
 
 
-def installed() -> tuple[str, Path]:
-    """Node, and the folder in which the programs are."""
+def installed(listed: Path = HERE) -> tuple[str, Path]:
+    """Node, and the folder in which the programs are that the package.json of a folder lists."""
     program, npm = node()
-    lock = (HERE / "package-lock.json").read_bytes()
+    lock = (listed / "package-lock.json").read_bytes()
     folder = ROOT / ".pytest_cache" / f"npm-{hashlib.sha256(lock).hexdigest()[:12]}"
     if not (folder / "complete").is_file():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         for name in ("package.json", "package-lock.json"):
-            shutil.copy(HERE / name, folder)
+            shutil.copy(listed / name, folder)
         command = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=optional"]
         path = f"{Path(program).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         done = subprocess.run(

@@ -1,0 +1,114 @@
+"""What the browser tests share: the system's Chromium, a context for each case, and what it complained of.
+
+Playwright keeps an event loop in the thread of the tests while it runs, so it ends with this folder.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+
+from tests.clients import npm_programs
+from tests.store.engines import IS_CI
+from tests.web.conftest import service
+
+__all__ = ["service"]
+
+#: Names under which Chromium is found on PATH.
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+def chromium() -> str:
+    """The system's Chromium: where KG_CHROMIUM says, else on PATH. In CI it must be there, elsewhere its tests skip."""
+    found = os.environ.get("KG_CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
+    if found and Path(found).exists():
+        return found
+    why = "Chromium is not here (on Debian: apt install chromium), nor where KG_CHROMIUM says"
+    if IS_CI:
+        pytest.fail(why)
+    pytest.skip(why)
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all tests, with software drawing, the same everywhere."""
+    program = chromium()
+    with sync_playwright() as playwright:
+        # Not Playwright's own sandbox option: a container often lacks what it needs, and only our pages are opened.
+        opened = playwright.chromium.launch(executable_path=program, args=["--disable-dev-shm-usage"])
+        yield opened
+        opened.close()
+
+
+@dataclass
+class Seen:
+    """What a page did that nobody should see: requests to other hosts, errors, refusals of the security policy."""
+
+    root: str
+    #: Pages that a test went to: an error page is told on the console too, and is no error of the page.
+    visited: set[str] = field(default_factory=set)
+    elsewhere: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def request(self, request: Request) -> None:
+        if not request.url.startswith((f"{self.root}/", "data:", "blob:")):
+            self.elsewhere.append(request.url)
+
+    def said(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and message.location.get("url") not in self.visited:
+            self.errors.append(f"{message.type}: {message.text} ({message.location.get('url')})")
+
+    def threw(self, error: Any) -> None:
+        self.errors.append(f"thrown: {error}")
+
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def opened(browser: Browser, service: Any) -> Iterator[Open]:
+    """Opens a page of the service in a context of its own; at the end it must have kept to the host without errors.
+
+    `opened(path, **options)`: options are those of a Playwright context, such as color_scheme or java_script_enabled.
+    """
+    root = str(service.base_url).rstrip("/")
+    contexts, seen = [], Seen(root)
+
+    def open_(path: str, **options: Any) -> Page:
+        context = browser.new_context(base_url=root, reduced_motion="reduce", **options)
+        contexts.append(context)
+        context.set_default_timeout(20_000)
+        context.on("request", seen.request)
+        context.on("console", seen.said)
+        context.on("weberror", lambda error: seen.threw(error.error))
+        page = context.new_page()
+        seen.visited.add(f"{root}{path}")
+        page.goto(path)
+        if options.get("java_script_enabled", True):
+            ready(page)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert not seen.elsewhere
+    assert not seen.errors
+
+
+def ready(page: Page) -> None:
+    """Waits until every island of the page is at work."""
+    page.wait_for_function("!document.querySelector('[data-island]:not([data-ready])')")
+
+
+@pytest.fixture(scope="package")
+def axe() -> str:
+    """The text of axe-core."""
+    _, folder = npm_programs.installed(Path(__file__).parent / "npm")
+    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")

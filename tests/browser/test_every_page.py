@@ -1,0 +1,55 @@
+"""Every page in a real browser, in every language, light and dark: accessible, on this host alone, without errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.conftest import Open
+
+#: A page of each kind. A new page is added here.
+PAGES = (
+    "/",
+    "/search",
+    "/search?q=solidarity",
+    "/search?q=zzzzzzzz",
+    "/search?page=nonsense",
+    "/page/event/gsef-policy-dialogue-seoul-2019",
+    "/page/place/bamako",
+    "/page/organisation/nobody-of-this-name",
+    "/ontology",
+    "/shapes",
+)
+#: Each language once, and the dark colours once: they are the same in all languages.
+LOOKS = ("en-light", "es-light", "fr-light", "en-dark")
+RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+#: Width at which nothing may scroll sideways: 1280 px at 400 % (WCAG 2.2, 1.4.10).
+NARROW = 320
+
+
+def violations(page: Page, axe: str) -> list[str]:
+    """What axe finds wrong, each with the rule and the first places."""
+    page.evaluate(axe)  # not by a script element, which the security policy refuses
+    found: list[dict[str, Any]] = page.evaluate(
+        "rules => axe.run(document, {runOnly: rules, resultTypes: ['violations']}).then(done => done.violations)",
+        list(RULES),
+    )
+    return [f"{each['id']} ({each['help']}): {'; '.join(map(_place, each['nodes'][:3]))}" for each in found]
+
+
+def _place(node: dict[str, Any]) -> str:
+    return f"{node['failureSummary']} {node['html']}"
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_accessible_and_keeps_to_itself(opened: Open, axe: str, path: str, look: str) -> None:
+    language, _, scheme = look.partition("-")
+    address = f"{path}{'&' if '?' in path else '?'}lang={language}"
+    page = opened(address, color_scheme=scheme)
+    assert page.locator("html").get_attribute("lang") == language
+    assert violations(page, axe) == []
+    page.set_viewport_size({"width": NARROW, "height": 640})
+    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW
