@@ -48,6 +48,7 @@ from kg_service.api import (
     things_asked,
     update,
     validate,
+    validate_page,
 )
 from kg_service.api import queries as asked
 from kg_service.api.asking import Questions, Repeated
@@ -162,6 +163,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_route("/", pages.for_people(home.Home(texts, listed).shown), methods=home.METHODS, include_in_schema=False)
     found = pages.for_people(search_page.shown)
     app.add_route("/search", found, methods=search_page.METHODS, include_in_schema=False)
+    checked = pages.for_people(validate_page.shown)
+    app.add_route("/validate", checked, methods=validate_page.METHODS, include_in_schema=False)
     return app
 
 

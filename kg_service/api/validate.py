@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,7 +24,8 @@ _MOST_RESULTS = 10_000
 _PLAIN = Format("json", ("application/json",), ("json",))
 _ANSWERS = (_PLAIN, *GRAPH_FORMATS)
 
-_EXAMPLE = """@prefix sse: <https://w3id.org/sse-kg/ontology#> .
+#: A text that breaks the shapes.
+EXAMPLE = """@prefix sse: <https://w3id.org/sse-kg/ontology#> .
 @prefix skos: <http://www.w3.org/2004/02/skos/core#> .
 @prefix schema: <https://schema.org/> .
 @prefix xsd: <http://www.w3.org/2001/XMLSchema#> .
@@ -99,7 +101,7 @@ OPENAPI = {
             "content": {
                 f.media_types[0]: {
                     "schema": {"type": "string"},
-                    **({"example": _EXAMPLE} if f.name == "turtle" else {}),
+                    **({"example": EXAMPLE} if f.name == "turtle" else {}),
                 }
                 for f in GRAPH_FORMATS
             },
@@ -144,21 +146,28 @@ async def validate(request: Request) -> Response:
     answer = chosen_format(request, _ANSWERS)
     how = _judgement(request, answer)
     body = await body_of(request, settings.max_document_bytes)
-    work = asyncio.ensure_future(request.app.state.judges.report(how, body))
-    leaving = asyncio.ensure_future(request.receive())  # the body is read, so all that can come is the disconnect
-    try:
-        await asyncio.wait({work, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not work.done():
-            return Response(status_code=_CLIENT_LEFT)
-        generation, report = work.result()
-    finally:
-        leaving.cancel()
-        work.cancel()
-        await asyncio.wait({work, leaving})
+    done = await judged(request, how, body)
+    if done is None:
+        return Response(status_code=_CLIENT_LEFT)
+    generation, report = done
     headers = {"Vary": "Accept", "Cache-Control": "no-store"}
     if generation:
         headers["KG-Generation"] = str(generation)
     return Response(report, headers=headers, media_type=answer.media_type)
+
+
+async def judged(request: Request, how: Judgement, body: bytes) -> tuple[int, bytes] | None:
+    """The generation judged with and the report; None when the client left meanwhile. The body has been read."""
+    work: asyncio.Future[tuple[int, bytes]] = asyncio.ensure_future(request.app.state.judges.report(how, body))
+    leaving: asyncio.Future[Any] = asyncio.ensure_future(request.receive())  # all that can come is the disconnect
+    waited: set[asyncio.Future[Any]] = {work, leaving}
+    try:
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        return work.result() if work.done() else None
+    finally:
+        leaving.cancel()
+        work.cancel()
+        await asyncio.wait(waited)
 
 
 def _judgement(request: Request, answer: Format) -> Judgement:

@@ -21,6 +21,7 @@ PAGES = (
     "/page/organisation/nobody-of-this-name",
     "/ontology",
     "/shapes",
+    "/validate",
 )
 #: Each language once, and the dark colours once: they are the same in all languages.
 LOOKS = ("en-light", "es-light", "fr-light", "en-dark")
