@@ -80,12 +80,15 @@ def install(app: FastAPI, more_paths: dict[str, Any]) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
     app.mount("/static/swagger", StaticFiles(directory=str(files("fastapi_offline") / "static")), name="swagger")
 
+    shown = get_swagger_ui_html(
+        openapi_url=app.openapi_url or "/openapi.json",
+        title=f"{app.title}: API",
+        swagger_js_url="/static/swagger/swagger-ui-bundle.js",
+        swagger_css_url="/static/swagger/swagger-ui.css",
+        swagger_favicon_url=_ICON,
+    ).body
+
+    # FastAPI remembers the functions of routes for the life of the process; this one must not keep the app with it.
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
-        return get_swagger_ui_html(
-            openapi_url=app.openapi_url or "/openapi.json",
-            title=f"{app.title}: API",
-            swagger_js_url="/static/swagger/swagger-ui-bundle.js",
-            swagger_css_url="/static/swagger/swagger-ui.css",
-            swagger_favicon_url=_ICON,
-        )
+        return HTMLResponse(bytes(shown))

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import gc
 import re
 from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from kg_service.settings import Settings
 from tests.serving import running
@@ -23,6 +25,21 @@ def test_without_data_it_lives_and_is_not_ready(tmp_path: Path) -> None:
         answer = httpx.get(f"{url}/health/ready")
         assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
         assert "kg load" in answer.json()["detail"]
+
+
+def test_nothing_keeps_a_service_that_has_ended(village: Settings) -> None:
+    before = {id(each) for each in gc.get_objects() if isinstance(each, FastAPI)}
+    paths = ("/docs", "/openapi.json", "/", "/api/themes", "/api/queries", "/page/theme/bread")
+    with (
+        running(village) as url,
+        httpx.Client(base_url=url, timeout=60, headers={"accept": "text/html, */*"}) as reader,
+    ):
+        for path in paths:
+            assert reader.get(path).status_code == 200
+        assert reader.get("/sparql?query=ASK{}", headers={"accept": "*/*"}).status_code == 200
+    gc.collect()
+    left = [each for each in gc.get_objects() if isinstance(each, FastAPI) and id(each) not in before]
+    assert not left
 
 
 @pytest.mark.parametrize(

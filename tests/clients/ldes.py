@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -36,7 +37,7 @@ class Replica:
 
     client: httpx.Client
     immutable: dict[str, bytes] = field(default_factory=dict)
-    things: dict[str, tuple[str, frozenset[Quad]]] = field(default_factory=dict)
+    things: dict[str, tuple[datetime, frozenset[Quad]]] = field(default_factory=dict)
     members: set[str] = field(default_factory=set)
     fetched: int = 0
 
@@ -100,11 +101,10 @@ class Replica:
         members = [q.object for q in _found(store, stream, tree("member"), None, None)]
         for member in members:
             (time,) = _found(store, member, path, None, DefaultGraph())
+            made = datetime.fromisoformat(time.object.value)
             for kind, value in bounds:
-                holds = {
-                    "GreaterThanOrEqualToRelation": time.object.value >= value,
-                    "LessThanOrEqualToRelation": time.object.value <= value,
-                }
+                bound = datetime.fromisoformat(value)  # as text, 36.4Z would be later than 36.477Z
+                holds = {"GreaterThanOrEqualToRelation": made >= bound, "LessThanOrEqualToRelation": made <= bound}
                 assert holds[kind], (kind, value, time.object.value)
 
     def _members(self, store: Store, stream: NamedNode, about: dict[str, NamedNode]) -> None:
@@ -114,7 +114,8 @@ class Replica:
             self.members.add(member.value)
             thing = self._one(store, member, about["versionOfPath"])
             (time,) = _found(store, member, about["timestampPath"], None, DefaultGraph())
-            if self.things.get(thing.value, ("",))[0] > time.object.value:
+            made = datetime.fromisoformat(time.object.value)
+            if thing.value in self.things and self.things[thing.value][0] > made:
                 continue
             said = set(_found(store, member, None, None, None))
             told = {about["timestampPath"], about["versionOfPath"]}
@@ -123,4 +124,4 @@ class Replica:
             deletion = Quad(member, TYPE, about["versionDeleteObject"])
             quads = frozenset(Quad(thing, q.predicate, q.object, q.graph_name) for q in said - own if q != deletion)
             assert (deletion in said) is (not quads), "a deletion says nothing, and what says nothing is a deletion"
-            self.things[thing.value] = (time.object.value, quads)
+            self.things[thing.value] = (made, quads)
