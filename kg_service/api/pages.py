@@ -25,6 +25,8 @@ from kg_service.web.rendering import LANGUAGES, STATIC, Pages
 
 Door = Callable[[Request], Awaitable[Response]]
 LANGUAGE = Parameter(name="lang", description="The language of the page.", allowed=LANGUAGES)
+#: For pages that others may show within theirs.
+EMBED = Parameter(name="embed", description="1: without header and footer, for a frame.", allowed=("0", "1"))
 _HTML = Format("html", ("text/html", "application/xhtml+xml"), ("html",))
 _PROBLEM = Format("problem", (problems.MEDIA_TYPE, "application/json"), ("json",))
 _TAGS = tuple(Format(language, (f"{language}/-",), ()) for language in LANGUAGES)
@@ -34,6 +36,10 @@ HEADERS = {
     "frame-ancestors 'self'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "strict-origin-when-cross-origin",
+}
+#: The same for a page that others may frame.
+_EMBEDDED = {
+    "Content-Security-Policy": HEADERS["Content-Security-Policy"].replace("frame-ancestors 'self'", "frame-ancestors *")
 }
 
 
@@ -94,14 +100,19 @@ def document(
     *,
     generation: int = 0,
     headers: dict[str, str] | None = None,
+    is_embedded: bool = False,
     **values: Any,
 ) -> Document:
-    """A page in the reader's language, with the generation that it was made of; 0 for one that no change touches."""
+    """A page in the reader's language, with the generation that it was made of; 0 for one that no change touches.
+
+    An embedded one has no header and no footer, and anyone may frame it.
+    """
     pages: Pages = request.app.state.pages
     language, root = language_of(request), public_url(request)
     here = f"{root}{request.url.path}{'?' + request.url.query if request.url.query else ''}"
-    text = pages.render(template, language=language, root=root, here=here, **values).encode()
-    about = HEADERS | {"Content-Language": language, "Cache-Control": "no-cache", "ETag": etag(generation, text)}
+    text = pages.render(template, language=language, root=root, here=here, is_embedded=is_embedded, **values).encode()
+    about = HEADERS | (_EMBEDDED if is_embedded else {})
+    about |= {"Content-Language": language, "Cache-Control": "no-cache", "ETag": etag(generation, text)}
     about |= {"Vary": "Accept, Accept-Language"} | ({"KG-Generation": str(generation)} if generation else {})
     return Document(text, about | (headers or {}), "text/html")
 

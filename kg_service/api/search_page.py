@@ -24,7 +24,7 @@ from kg_service.rdf import ONTOLOGY, PREF_LABEL, PREFIXES, NamedNode
 from kg_service.rulebook import compact
 from kg_service.search import DEEPEST, LONGEST_QUESTION
 from kg_service.web.found import SIZE, Results, Source
-from kg_service.web.thing import Shown
+from kg_service.web.names import Shown
 
 METHODS = ["GET", "HEAD"]
 _LAST_PAGE = DEEPEST // SIZE + 1

@@ -55,6 +55,13 @@ class Addresses:
         """The changes of a thing."""
         return f"{self.root}/api/changes?{urlencode({'entity': iri})}"
 
+    def source(self, document: str, start: int | None = None, end: int | None = None) -> str | None:
+        """The text of a document, at a span of it (RFC 5147 names it); None for documents that are not ours."""
+        if not document.startswith(f"{ENTITY}document/") or not _is_own(document):
+            return None
+        path = f"{self.root}/sources/{quote(document.removeprefix(f'{ENTITY}document/'), safe=_PLAIN)}"
+        return path if start is None or end is None else f"{path}?char={start},{end}#char={start},{end}"
+
     def graph(self, iri: str) -> str:
         """A whole named graph."""
         return f"{self.root}/store?{urlencode({'graph': iri})}"

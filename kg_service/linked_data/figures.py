@@ -18,7 +18,8 @@ _CLASSES = (
     "{ ?s a ?class FILTER(isIRI(?class) && isIRI(?s)) } GROUP BY ?class ORDER BY ?class"
 )
 _ENTITIES = f'SELECT (COUNT(DISTINCT ?s) AS ?entities) {{ ?s a ?class FILTER(STRSTARTS(STR(?s), "{ENTITY}")) }}'
-_GRAPHS = "SELECT ?graph (COUNT(*) AS ?triples) { GRAPH ?graph { ?s ?p ?o } } GROUP BY ?graph ORDER BY ?graph"
+#: How many statements each named graph holds.
+GRAPHS = "SELECT ?graph (COUNT(*) AS ?triples) { GRAPH ?graph { ?s ?p ?o } } GROUP BY ?graph ORDER BY ?graph"
 #: Links are what is said of things, not classes, which are counted as such, nor what claims are about.
 _LINKS = """SELECT ?property ?space (COUNT(*) AS ?triples) {
   ?s ?property ?o . FILTER(isIRI(?o))
@@ -82,7 +83,7 @@ async def counted(asking: Asking) -> Figures:
     (whole,), (objects,), (entities,) = [await asking.rows(text) for text in (_TRIPLES, _OBJECTS, _ENTITIES)]
     properties = await asking.rows(_PROPERTIES)
     classes = [row for row in await asking.rows(_CLASSES) if "class" in row]
-    graphs = [row for row in await asking.rows(_GRAPHS) if isinstance(row.get("graph"), NamedNode)]
+    graphs = [row for row in await asking.rows(GRAPHS) if isinstance(row.get("graph"), NamedNode)]
     links = [row for row in await asking.rows(_LINKS) if "space" in row]
     documents: dict[str, list[tuple[NamedNode, Term]]] = {}
     for row in await asking.rows(_documents(row["graph"] for row in graphs)):

@@ -11,8 +11,8 @@ from kg_service.linked_data.addresses import Addresses
 from kg_service.ontology import Ontology
 from kg_service.rdf import ONTOLOGY, PREF_LABEL
 from kg_service.rulebook import compact
+from kg_service.web.names import Shown
 from kg_service.web.rendering import LANGUAGES, Catalogue
-from kg_service.web.thing import Shown
 
 #: Things on a page.
 SIZE = 20

@@ -14,8 +14,8 @@ from kg_service.ontology import Ontology
 from kg_service.queries import Question
 from kg_service.rdf import ONTOLOGY
 from kg_service.rulebook import compact
+from kg_service.web.names import Shown
 from kg_service.web.rendering import Catalogue
-from kg_service.web.thing import Shown
 
 #: The lists in the order in which they are shown; others come after them.
 _LISTS = (

@@ -65,13 +65,19 @@ class Pages:
         self._environment.globals |= {"languages": LANGUAGES, "t": _words, "in_language": in_language}
         self._environment.filters |= {"href": href, "number": _number}
 
-    def render(self, template: str, *, language: str, root: str, here: str, **values: Any) -> str:
-        """A page in a language. `root` is the service's address, `here` that of the page, with its parameters."""
+    def render(
+        self, template: str, *, language: str, root: str, here: str, is_embedded: bool = False, **values: Any
+    ) -> str:
+        """A page in a language. `root` is the service's address, `here` that of the page, with its parameters.
+
+        One that is embedded has no header and no footer.
+        """
         about: Mapping[str, Any] = {
             "catalogue": self.catalogues[language],
             "language": language,
             "root": root,
             "here": here,
+            "is_embedded": is_embedded,
             "static": lambda name: f"{root}/static/{name}?v={self.digests[name]}",
         }
         return self._environment.get_template(template).render(**about, **values)

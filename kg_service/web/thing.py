@@ -12,27 +12,13 @@ from kg_service.linked_data.addresses import Addresses
 from kg_service.linked_data.documents import neighbours
 from kg_service.linked_data.questions import EVIDENCE, OBJECT, PREDICATE, SUBJECT, Direction
 from kg_service.ontology import Ontology
-from kg_service.rdf import GRAPH, PREFIXES, Literal, NamedNode, Term
-from kg_service.rulebook import compact
-from kg_service.web.rendering import Catalogue, href
+from kg_service.rdf import PREFIXES, Literal, NamedNode, Term
+from kg_service.web.names import Names, Shown
+from kg_service.web.rendering import Catalogue
 
-_SSE, _OA, _DCTERMS, _XSD = (PREFIXES[name] for name in ("sse", "oa", "dcterms", "xsd"))
-_QUIET = {_XSD + name for name in ("string", "integer", "decimal", "date", "gYear", "gYearMonth", "boolean", "time")}
-
-
-#: Characters of a quotation in a title, and of the longest text that is shown whole.
-_WORDS, _LONGEST = 90, 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A term as a reader sees it: words, their language, and where they lead."""
-
-    text: str
-    language: str | None = None
-    address: str | None = None
-    iri: str | None = None
-    datatype: str | None = None
+_SSE, _OA, _DCTERMS = (PREFIXES[name] for name in ("sse", "oa", "dcterms"))
+#: Characters of a quotation in a title.
+_WORDS = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +34,8 @@ class Quotation:
     address: str
     document: Shown | None
     file: str
+    #: Where the words are marked in the text of the document.
+    in_text: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +91,8 @@ class Page:
         self, description: Description, *, addresses: Addresses, ontology: Ontology, catalogue: Catalogue
     ) -> None:
         self._about, self._addresses = description, addresses
-        self._ontology, self._catalogue = ontology, catalogue
+        labels = {iri: [label for _, label in each] for iri, each in description.labels.items()}
+        self._names = Names(labels, addresses=addresses, ontology=ontology, catalogue=catalogue)
         self._said: dict[Term, dict[str, list[Term]]] = defaultdict(lambda: defaultdict(list))
         for quad in sorted(description.evidence, key=str):
             self._said[quad.subject][quad.predicate.value].append(quad.object)
@@ -125,36 +114,12 @@ class Page:
 
     def shown(self, term: Term) -> Shown:
         """A term in words: a name in the reader's language where there is one."""
-        if isinstance(term, Literal):
-            datatype = term.datatype.value
-            shown = None if term.language or datatype in _QUIET else self.compact(datatype)
-            if len(term.value) <= _LONGEST:
-                return Shown(term.value, term.language, datatype=shown)
-            cut = self._catalogue.words("text.cut", n=len(term.value))
-            return Shown(f"{term.value[:_LONGEST]}…", term.language, datatype=cut)
-        if not isinstance(term, NamedNode):
-            return Shown(str(term))
-        iri, label = term.value, self._label(term.value)
-        # Not to be run by a click: an IRI such as javascript: is words, wherever the graph has it.
-        address = self._addresses.page(iri) if href(iri) or iri.startswith("urn:") else None
-        text, language = label or (self._word(iri) or self.compact(iri), None)
-        return Shown(text, language, address, iri)
-
-    def property(self, iri: str) -> Shown:
-        """A property in words."""
-        text = self._ontology.label(iri, self._catalogue.language) or self._word(iri)
-        label = None if text else self._label(iri)
-        address = self._addresses.page(iri) if iri in self._ontology.terms else href(iri)
-        return Shown(text or (label[0] if label else self.compact(iri)), label[1] if label else None, address, iri)
-
-    def _word(self, iri: str) -> str | None:
-        """What a term of another vocabulary is called here."""
-        return self._catalogue.entries.get(f"term.{self.compact(iri)}")
+        return self._names.shown(term)
 
     def _title(self) -> Shown:
         """The name; of a claim what it says, of a quotation its first words."""
         about = self._about
-        if self._label(about.iri.value) is None:
+        if self._names.label(about.iri.value) is None:
             parts = [about.values(each) for each in (SUBJECT, PREDICATE, OBJECT)]
             if all(parts):
                 words = [self.shown(values[0].term).text for values in parts]
@@ -164,19 +129,6 @@ class Page:
                     return Shown(f"“{textwrap.shorten(value.term.value, _WORDS, placeholder=' …')}”", iri=self.iri)
         return self.shown(about.iri)
 
-    def _label(self, iri: str) -> tuple[str, str | None] | None:
-        """The name of a thing in the reader's language, else in English, else any, with its language."""
-        wanted = self._catalogue.language
-        if text := self._ontology.label(iri, wanted):
-            return text, wanted
-        names = [label for _, label in self._about.labels.get(iri, ())]
-        names.sort(key=lambda each: (each.language != wanted, each.language != "en", str(each)))
-        return (names[0].value, names[0].language) if names else None
-
-    def compact(self, iri: str) -> str:
-        """An IRI as people write it: with a prefix where one fits, a graph by its name."""
-        return iri.removeprefix(GRAPH) if iri.startswith(GRAPH) else compact(iri)
-
     def _group(self, of: Property) -> Group:
         about = self._about.iri.value
 
@@ -185,7 +137,7 @@ class Page:
 
         is_out = of.direction is Direction.OUT
         return Group(
-            self.property(of.iri.value),
+            self._names.property(of.iri.value),
             of.total,
             tuple(self._statement(of, each, with_claims=is_out) for each in of.values),
             of.page,
@@ -205,7 +157,7 @@ class Page:
         )
 
     def _graph(self, graph: NamedNode) -> Shown:
-        return Shown(self.compact(graph.value), address=self._addresses.page(graph.value))
+        return Shown(self._names.compact(graph.value), address=self._addresses.page(graph.value))
 
     def _claim(self, claim: NamedNode) -> Claim:
         said = self._said[claim]
@@ -236,7 +188,14 @@ class Page:
             self._addresses.page(quotation.value),
             self._first(documents),
             next(iter(_texts(of[_SSE + "sourceFile"])), ""),
+            self._in_text(documents, start, end),
         )
+
+    def _in_text(self, documents: list[Term], start: str, end: str) -> str | None:
+        """The span in the text; None for a document that is not ours, and for offsets that are no numbers."""
+        if not documents or not isinstance(documents[0], NamedNode) or not (start + end).isdecimal():
+            return None
+        return self._addresses.source(documents[0].value, int(start), int(end)) if int(start) < int(end) else None
 
     def _first(self, terms: Iterable[Term]) -> Shown | None:
         return next((self.shown(each) for each in terms), None)

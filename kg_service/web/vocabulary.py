@@ -10,8 +10,8 @@ from kg_service.linked_data.addresses import Addresses
 from kg_service.ontology import IRI, Ontology, OntologyTerm, Scheme
 from kg_service.rdf import Literal, NamedNode, Term
 from kg_service.rulebook import Rule, Rulebook, ShapeText, compact
+from kg_service.web.names import Shown
 from kg_service.web.rendering import Catalogue, href
-from kg_service.web.thing import Shown
 
 #: What a term can be had in, with the ending of its address.
 _FORMATS = (("Turtle", "ttl"), ("JSON-LD", "jsonld"), ("RDF/XML", "rdf"), ("N-Triples", "nt"))

@@ -37,6 +37,10 @@ PATHS = [
     "/search?q=solidarity&page=21",
     "/search?q=zzzzzzzz",
     "/search?q=a&page=0",
+    "/sources",
+    "/sources/mont-blanc-roadmap-2022",
+    "/sources/gsef-policy-dialogue-lac-2019?char=771,865",
+    "/sources/gsef-policy-dialogue-lac-2019?char=9,3",
 ]
 
 

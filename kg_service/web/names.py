@@ -1,0 +1,95 @@
+"""What terms are called in the reader's language, and where they lead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from kg_service.linked_data.addresses import Addresses
+from kg_service.ontology import Ontology
+from kg_service.rdf import GRAPH, PREFIXES, Literal, NamedNode, Term
+from kg_service.rulebook import compact
+from kg_service.web.rendering import Catalogue, href
+
+_XSD = PREFIXES["xsd"]
+_QUIET = {_XSD + name for name in ("string", "integer", "decimal", "date", "gYear", "gYearMonth", "boolean", "time")}
+#: Characters of the longest text that is shown whole.
+_LONGEST = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A term as a reader sees it: words, their language, and where they lead."""
+
+    text: str
+    language: str | None = None
+    address: str | None = None
+    iri: str | None = None
+    datatype: str | None = None
+
+
+class Names:
+    """The names of terms: those of the graph, which `labels` holds by IRI, of the ontology, and of the pages."""
+
+    def __init__(
+        self,
+        labels: Mapping[str, Iterable[Literal]],
+        *,
+        addresses: Addresses,
+        ontology: Ontology,
+        catalogue: Catalogue,
+    ) -> None:
+        self._labels, self.addresses = labels, addresses
+        self.ontology, self.catalogue = ontology, catalogue
+
+    def shown(self, term: Term) -> Shown:
+        """A term in words: a name in the reader's language where there is one."""
+        if isinstance(term, Literal):
+            datatype = term.datatype.value
+            shown = None if term.language or datatype in _QUIET else self.compact(datatype)
+            if len(term.value) <= _LONGEST:
+                return Shown(term.value, term.language, datatype=shown)
+            cut = self.catalogue.words("text.cut", n=len(term.value))
+            return Shown(f"{term.value[:_LONGEST]}…", term.language, datatype=cut)
+        if not isinstance(term, NamedNode):
+            return Shown(str(term))
+        iri, label = term.value, self.label(term.value)
+        # Not to be run by a click: an IRI such as javascript: is words, wherever the graph has it.
+        address = self.addresses.page(iri) if href(iri) or iri.startswith("urn:") else None
+        text, language = label or (self._word(iri) or self.compact(iri), None)
+        return Shown(text, language, address, iri)
+
+    def of(self, iri: str) -> Shown:
+        """A thing in words."""
+        return self.shown(NamedNode(iri))
+
+    def property(self, iri: str) -> Shown:
+        """A property in words."""
+        text = self.ontology.label(iri, self.catalogue.language) or self._word(iri)
+        label = None if text else self.label(iri)
+        address = self.addresses.page(iri) if iri in self.ontology.terms else href(iri)
+        return Shown(text or (label[0] if label else self.compact(iri)), label[1] if label else None, address, iri)
+
+    def label(self, iri: str) -> tuple[str, str | None] | None:
+        """The name of a thing in the reader's language, else in English, else any, with its language."""
+        wanted = self.catalogue.language
+        if text := self.ontology.label(iri, wanted):
+            return text, wanted
+        chosen = best(self._labels.get(iri, ()), wanted)
+        return (chosen.value, chosen.language) if chosen else None
+
+    def compact(self, iri: str) -> str:
+        """An IRI as people write it: with a prefix where one fits, a graph by its name."""
+        return iri.removeprefix(GRAPH) if iri.startswith(GRAPH) else compact(iri)
+
+    def _word(self, iri: str) -> str | None:
+        """What a term of another vocabulary is called here."""
+        return self.catalogue.entries.get(f"term.{self.compact(iri)}")
+
+
+def best(texts: Iterable[Literal], language: str) -> Literal | None:
+    """The text in a language, else in English, else any."""
+    names: Sequence[Literal] = sorted(
+        texts, key=lambda each: (each.language != language, each.language != "en", str(each))
+    )
+    return names[0] if names else None
