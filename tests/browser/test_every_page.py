@@ -22,6 +22,8 @@ PAGES = (
     "/ontology",
     "/shapes",
     "/validate",
+    "/sources",
+    "/sources/gsef-policy-dialogue-lac-2019?char=771,865",
 )
 #: Each language once, and the dark colours once: they are the same in all languages.
 LOOKS = ("en-light", "es-light", "fr-light", "en-dark")
