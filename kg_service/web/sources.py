@@ -23,6 +23,8 @@ _DCTERMS = PREFIXES["dcterms"]
 
 #: Characters of a part, about; it ends with a line where there is one.
 PART = 6000
+#: Characters of the smallest link.
+_HIT = 4
 #: Characters of a passage that has no line end.
 _PASSAGE = 2000
 
@@ -63,6 +65,11 @@ class Segment:
     span: Span | None
     is_chosen: bool
     begins: tuple[str, ...]
+
+    @property
+    def is_link(self) -> bool:
+        """Whether a reader can choose it; what is too small to be hit is reached by the list beside the text."""
+        return self.span is not None and len(self.text.strip()) >= _HIT
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from typing import Any
 from kg_service.linked_data.addresses import Addresses
 from kg_service.rdf import GRAPH_FORMATS, JSON_LD, N_QUADS, N_TRIPLES, PREFIXES, RDF_XML, TRIG, TURTLE, Format
 from kg_service.rulebook import compact
+from kg_service.web.names import Shown
 from kg_service.web.rendering import Catalogue
 from kg_service.web.spots import Spot, spots
-from kg_service.web.thing import Shown
 
 #: The formats that a text may be said to be in.
 FORMATS = (TURTLE, TRIG, N_TRIPLES, JSON_LD, RDF_XML, N_QUADS)
