@@ -104,7 +104,7 @@ def built(root: Path) -> None:
     program = (
         "import re, sys, time; from pathlib import Path; from kg_service.search.building import bring_up, signature; "
         "from kg_service.search.sources import EmbeddedSource; root = Path(sys.argv[1]); "
-        "bring_up(root, EmbeddedSource(root, union=True, memory=2**31), unusable=signature(root)); "
+        "bring_up(root, EmbeddedSource(root, union=True, memory=None), unusable=signature(root)); "
         "peak = re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text()); "
         "print(time.process_time(), peak[1])"
     )
@@ -251,7 +251,7 @@ def memory(service: psutil.Process) -> int:
 
 def changed(root: Path, changes: int = 20) -> None:
     """How long the index takes to follow one changed name."""
-    source, seconds, made = EmbeddedSource(root, union=True, memory=2**31), list[float](), signature(root)
+    source, seconds, made = EmbeddedSource(root, union=True, memory=None), list[float](), signature(root)
     with EmbeddedStore(root) as store:
         from tests.search.worlds import change
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -30,6 +31,13 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"{folder} is not here: the data of others lie beside the project, not in it")
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_limit_is_left() -> Iterator[None]:
+    """What limits the memory of a process is for processes of its own: here it would end programs of later tests."""
+    yield
+    assert resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY
 
 
 @pytest.fixture(scope="session")

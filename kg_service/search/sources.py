@@ -48,9 +48,12 @@ class _Opened:
 
 
 class EmbeddedSource:
-    """The embedded store in `root`; with `union` its default graph holds every triple."""
+    """The embedded store in `root`; with `union` its default graph holds every triple.
 
-    def __init__(self, root: Path, *, union: bool, memory: int) -> None:
+    `memory` is how many bytes this process may use beyond what a generation takes when it is opened; None for any.
+    """
+
+    def __init__(self, root: Path, *, union: bool, memory: int | None) -> None:
         self._root, self._where = root, DefaultGraph() if union else None
         self._published = generations.Published(root)
         self._open, self._state = OpenGeneration(root, memory), ""

@@ -101,9 +101,12 @@ def _too_large(what: str) -> TooLarge:
 
 
 class OpenGeneration:
-    """Keeps one generation open, with its lease, until a job asks for another; opening it is not the job's memory."""
+    """Keeps one generation open, with its lease, until a job asks for another.
 
-    def __init__(self, root: Path, memory: int) -> None:
+    `memory` limits the whole process, in bytes beyond what it has once the generation is open; None lifts the limit.
+    """
+
+    def __init__(self, root: Path, memory: int | None) -> None:
         self._root, self._memory = root, memory
         self.generation = 0
         self._lease: IO[bytes] | None = None

@@ -410,7 +410,7 @@ def test_a_thing_with_very_many_quotations_is_found_once(tmp_path: Path) -> None
 def building_source(root: Path) -> Any:
     from kg_service.search.sources import EmbeddedSource
 
-    return EmbeddedSource(root, union=True, memory=2**30)
+    return EmbeddedSource(root, union=True, memory=None)
 
 
 def test_another_engines_graph_is_searched_at_its_revision(tmp_path: Path, shapes: Shapes) -> None:

@@ -186,7 +186,7 @@ def test_a_large_change_is_taken_in_beside(store: EmbeddedStore, monkeypatch: py
 def test_graphs_of_their_own_are_searched_all(tmp_path: Path) -> None:
     """Where the default graph is one of its own, a text may be in it, in a named graph, or in several."""
     root = tmp_path / "store"
-    source = EmbeddedSource(root, union=False, memory=2**30)
+    source = EmbeddedSource(root, union=False, memory=None)
     with EmbeddedStore(root, union=False) as store:
         rye, own = named("theme", "rye", "Rye"), named("theme", "own", "Ownership")
         twice = [Quad(q.subject, q.predicate, q.object, entity("graph", "other")) for q in rye]
@@ -225,7 +225,7 @@ from kg_service.search.building import bring_up
 from kg_service.search.sources import EmbeddedSource
 root = Path(sys.argv[1])
 print("begun", flush=True)
-bring_up(root, EmbeddedSource(root, union=True, memory=2**30), unusable=sys.argv[2])
+bring_up(root, EmbeddedSource(root, union=True, memory=None), unusable=sys.argv[2])
 """
 
 

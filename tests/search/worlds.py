@@ -50,7 +50,7 @@ def brought_up(root: Path, source: EmbeddedSource | None = None) -> int:
 
 
 def source_of(root: Path) -> EmbeddedSource:
-    return EmbeddedSource(root, union=True, memory=2**30)
+    return EmbeddedSource(root, union=True, memory=None)
 
 
 def found(root: Path, text: str, **more: Any) -> list[str]:
