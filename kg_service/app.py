@@ -26,6 +26,7 @@ from kg_service.api import (
     documentation,
     dumps,
     entities,
+    explore,
     feed,
     graph_store,
     guidelines,
@@ -43,7 +44,6 @@ from kg_service.api import (
     search,
     search_page,
     shapes,
-    sources,
     sparql,
     things,
     things_asked,
@@ -166,8 +166,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_route("/search", found, methods=search_page.METHODS, include_in_schema=False)
     checked = pages.for_people(validate_page.shown)
     app.add_route("/validate", checked, methods=validate_page.METHODS, include_in_schema=False)
-    for path, shown in (("/sources", sources.listed), ("/sources/{slug:path}", sources.shown)):
-        app.add_route(path, pages.for_people(shown), methods=["GET", "HEAD"], include_in_schema=False)
+    explore.install(app)
     return app
 
 

@@ -38,6 +38,13 @@ class Link:
     certainty: str
 
 
+def link(row: Mapping[str, str]) -> Link:
+    """A row of `sdgs/coverage`; a certainty that nobody knows is none."""
+    certainty = row["certainty"].rpartition("/")[2]
+    kind = row["kind"].rpartition("#")[2]
+    return Link(row["aim"], kind, row["thing"], row["by"], certainty if certainty in CERTAINTIES else "unclaimed")
+
+
 @dataclass(slots=True)
 class _Cell:
     """The things of one kind that serve one aim, by the firmest certainty of each."""

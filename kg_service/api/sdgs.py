@@ -28,20 +28,12 @@ async def coverage(request: Request) -> Response:
     given = read(request, [_FORMAT])
     rows, generation = await _rows(request, queries.read(resources.folder("queries"), "sdgs/coverage").text)
     known, _ = await _rows(request, queries.read(resources.folder("queries"), "lists/sdgs").text)
-    matrix = sdg.coverage(sdg.aims(known), [_link(row) for row in rows])
+    matrix = sdg.coverage(sdg.aims(known), [sdg.link(row) for row in rows])
     headers = {"KG-Generation": str(generation)}
     if given["format"] == "csv":
         return Response(_table(matrix), media_type="text/csv", headers=headers)
     meta = {"generation": generation, "kinds": list(sdg.KINDS.values()), "certainties": sdg.CERTAINTIES}
     return JSONResponse(matrix | {"meta": meta}, headers=headers)
-
-
-def _link(row: dict[str, str]) -> sdg.Link:
-    certainty = row["certainty"].rpartition("/")[2]
-    kind = row["kind"].rpartition("#")[2]
-    return sdg.Link(
-        row["aim"], kind, row["thing"], row["by"], certainty if certainty in sdg.CERTAINTIES else "unclaimed"
-    )
 
 
 async def _rows(request: Request, text: str) -> tuple[list[dict[str, str]], int]:

@@ -22,6 +22,7 @@ PAGES = (
     "/ontology",
     "/shapes",
     "/validate",
+    "/sdg?aim=5&kind=recommendations",
     "/sources",
     "/sources/gsef-policy-dialogue-lac-2019?char=771,865",
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-_VOID = {"meta", "link", "br", "img", "input", "hr", "col", "wbr"}
+_VOID = {"base", "meta", "link", "br", "img", "input", "hr", "col", "wbr"}
 
 
 @dataclass

@@ -37,6 +37,8 @@ PATHS = [
     "/search?q=solidarity&page=21",
     "/search?q=zzzzzzzz",
     "/search?q=a&page=0",
+    "/sdg",
+    "/sdg?aim=5&kind=recommendations",
     "/sources",
     "/sources/mont-blanc-roadmap-2022",
     "/sources/gsef-policy-dialogue-lac-2019?char=771,865",
