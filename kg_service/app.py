@@ -97,7 +97,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             settings.services, max_bytes=settings.service_bytes, queue_seconds=settings.queue_seconds
         )
         app.state.search = _search(settings, app.state.readers)
-        app.state.jobs, app.state.spool = networks.jobs(settings), Spool(settings.own_folder, app.state.readers)
+        app.state.jobs = networks.jobs(settings)
+        app.state.spool = Spool(settings.own_folder, app.state.readers, settings.network_rows)
         await app.state.readers.start()
         await app.state.search.start()
         if settings.token and settings.is_writable:

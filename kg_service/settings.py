@@ -119,6 +119,7 @@ class Settings(BaseSettings):
         16 * 2**20, gt=0, description="largest document that anyone may have validated, in bytes"
     )
     judges: int = Field(2, ge=1, le=64, description="documents that are validated at the same time, one process each")
+    network_rows: int = Field(20_000_000, gt=0, description="most rows of ties that the store may give for one network")
     network_workers: int = Field(1, ge=1, le=16, description="networks that are measured at the same time")
     network_memory: int = Field(4 * 2**30, ge=2**30, description="memory that measuring one network may take, in bytes")
     network_seconds: float = Field(600.0, gt=0, description="longest time that measuring one network may take")

@@ -74,6 +74,7 @@ def _documented(*parameters: Parameter) -> dict[str, Any]:
     return {"parameters": [parameter.openapi() for parameter in parameters]}
 
 
+@router.head("/networks", include_in_schema=False)
 @router.get("/networks", summary="Which networks and measures are there?")
 async def listed(request: Request) -> dict[str, Any]:
     """Lists the projections of the graph as networks, the filters on all of them, the formats, and the measures."""
@@ -110,6 +111,7 @@ def _told(measure: Measure) -> dict[str, Any]:
     }
 
 
+@router.head("/networks/{name}", include_in_schema=False)
 @router.get("/networks/{name}", summary="A network", openapi_extra=_documented(*_SELECTING, _FORMAT))
 async def network(request: Request, name: str) -> Response:
     """The network with the evidence of each tie, positions and communities, in the format asked for."""
@@ -118,6 +120,7 @@ async def network(request: Request, name: str) -> Response:
     return await _answered(request, chosen, given, None, {})
 
 
+@router.head("/networks/{name}/{measure}", include_in_schema=False)
 @router.get(
     "/networks/{name}/{measure}",
     summary="A measure of a network",
@@ -192,6 +195,7 @@ def _response(request: Request, finished: Finished, name: str) -> Response:
     return Response(finished.data, media_type=finished.media_type, headers=headers)
 
 
+@router.head("/jobs", include_in_schema=False)
 @router.get("/jobs", summary="Which networks are being measured?")
 async def every_job(request: Request) -> dict[str, Any]:
     """Lists what runs and what ended last; ids are for those who asked, so only the operator sees them."""
@@ -200,6 +204,7 @@ async def every_job(request: Request) -> dict[str, Any]:
     return {"data": data, "meta": {"count": len(data)}}
 
 
+@router.head("/jobs/{job_id}", include_in_schema=False)
 @router.get("/jobs/{job_id}", summary="How far is a job?")
 async def job(request: Request, job_id: str) -> dict[str, Any]:
     """State (waiting, running, done, failed, cancelled), how far it is, and where the result is."""
@@ -207,6 +212,7 @@ async def job(request: Request, job_id: str) -> dict[str, Any]:
     return _status(request, request.app.state.jobs.job(job_id))
 
 
+@router.head("/jobs/{job_id}/result", include_in_schema=False)
 @router.get("/jobs/{job_id}/result", summary="The result of a job")
 async def job_result(request: Request, job_id: str) -> Response:
     """The answer as it was when the job ended, whatever has been published since."""

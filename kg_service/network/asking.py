@@ -94,7 +94,8 @@ class Asker:
 
     async def _ties(self, asked: Asked, which: Projection, chosen: Selection) -> tuple[dict[str, Any], int]:
         needs = asked.measure.needs if asked.measure else frozenset({"details"})
-        columns = projection.COLUMNS if "details" in needs else projection.bare_columns(which)
+        bare = projection.bare_columns(which, has_evidence="shared" in needs)
+        columns = projection.COLUMNS if "details" in needs else bare
         path, generation = await self._file(selection.ties_query(which, chosen, columns))
         return {"file": path, "projection": asdict(which), "weighting": asked.weighting}, generation
 
@@ -189,7 +190,7 @@ async def answered(
     settings: Settings, reads: Reads, words: Words, progress: Callable[[str, float, float], None]
 ) -> bytes:
     """The answer to words, from a process that ends with it."""
-    spool = Spool(settings.own_folder, reads)
+    spool = Spool(settings.own_folder, reads, settings.network_rows)
     running = Jobs(size=1, memory=settings.network_memory, seconds=86_400, keep=0)
     asker = Asker(spool, reads, settings.own_folder, 86_400)
     try:

@@ -10,6 +10,9 @@ from kg_service.network.graph import Integers, Network
 from kg_service.network.outcome import Context, Outcome
 from kg_service.network.structure import numbered
 
+#: How often it is tried, by the ties of the network, where it is not said: a run takes seconds for a million.
+_RUNS = ((200_000, 10), (500_000, 3))
+
 
 def communities(network: Network, context: Context) -> Outcome:
     """The best of several partitions, one a seed; `stability` is the mean likeness of each two of them.
@@ -20,9 +23,10 @@ def communities(network: Network, context: Context) -> Outcome:
     ties = undirected(network)
     partitions: list[Integers] = []
     graph = as_networkit(ties, is_weighted=given["weighted"])
-    for run in range(given["runs"]):
+    runs = given["runs"] or next((runs for most, runs in _RUNS if ties.edges <= most), 1)
+    for run in range(runs):
         partitions.append(_partition(graph, given["algorithm"], given["resolution"], given["seed"] + run))
-        context.progress((run + 1) / given["runs"], "partitions")
+        context.progress((run + 1) / runs, "partitions")
     scores = [modularity(ties, labels, given["resolution"], is_weighted=given["weighted"]) for labels in partitions]
     best = int(np.argmax(scores))
     count = int(partitions[best].max()) + 1 if ties.size else 0
@@ -30,6 +34,7 @@ def communities(network: Network, context: Context) -> Outcome:
     pairs = [normalised_information(one, other) for place, one in enumerate(partitions) for other in partitions[:place]]
     values = {
         "communities": count,
+        "runs": runs,
         "sizes": sizes[:100].tolist(),
         "modularity": modularity(ties, labels, 1.0, is_weighted=given["weighted"]),
         "quality": scores[best],

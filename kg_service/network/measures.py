@@ -243,7 +243,12 @@ MEASURES: dict[str, Measure] = {
             (
                 Parameter("algorithm", "leiden", "how communities are found", ("leiden", "louvain")),
                 Parameter("resolution", 1.0, "greater finds smaller communities", least=0, most=100),
-                Parameter("runs", 10, "seeds that are tried, one after the other", least=1, most=100),
+                Parameter(
+                    "runs",
+                    0,
+                    "seeds that are tried, one after the other; 0: ten, three past 200,000 ties, one past 500,000",
+                    most=100,
+                ),
                 _STRONG,
                 _SEED,
             ),

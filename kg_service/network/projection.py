@@ -4,7 +4,9 @@ A row says ?source, ?target, ?weight, ?kind, ?start, ?end, ?evidence (the thing 
 ?document. The file's first lines say the rest: `# modes: actor, event` (one word when both ends are of the same mode),
 `# directed: yes`, `# one-mode: co-participation` (the name of the network in which sources that share a target are
 tied), and `# kinds: role` (of which type the kinds are). What follows a line `# details` only tells more of a tie: it
-adds none and takes none away, and is left out where a network is but measured. A new file is a new projection.
+adds none and takes none away, and is left out where a network is but measured. `# once: yes` promises that without it
+no thing ties the same two nodes twice, so that ties can be counted without being told apart. A new file is a new
+projection.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ COLUMNS = ("source", "target", "weight", "kind", "start", "end", "evidence", "ce
 
 _HEADER = re.compile(r"^#\s*(?P<key>[a-z-]+):\s*(?P<value>.*\S)\s*$", re.MULTILINE)
 _DETAILS = "\n  # details\n"
+_EQUAL = "(1 AS ?weight)"  # no tie is heavier than another
 _SELECT = re.compile(r"^SELECT\b", re.MULTILINE)
 
 
@@ -42,6 +45,7 @@ class Projection:
     kinds: str
     prologue: str
     select: str
+    is_once: bool = False
 
     @property
     def bare(self) -> str:
@@ -94,6 +98,7 @@ def _read(question: queries.Question) -> list[Projection]:
         header.get("kinds", ""),
         "\n".join(line for line in prologue.splitlines() if not line.startswith("#")),
         select.rpartition("ORDER BY")[0] or select,  # arrays are put in order later, and faster
+        header.get("once") == "yes",
     )
     if "one-mode" not in header:
         return [own]
@@ -109,10 +114,20 @@ def _read(question: queries.Question) -> list[Projection]:
         own.kinds,
         own.prologue,
         own.select,
+        own.is_once,
     )
     return [own, folded]
 
 
-def bare_columns(projection: Projection) -> tuple[str, ...]:
-    """The columns without which a network cannot be measured; the others are for showing its ties."""
-    return ("source", "target") if projection.is_folded else ("source", "target", "weight", "evidence")
+def bare_columns(projection: Projection, *, has_evidence: bool = False) -> tuple[str, ...]:
+    """The columns without which a network cannot be measured; the others are for showing its ties.
+
+    They are as few as can be: on disk, the engine takes longer to look up a term than for all else that it does.
+    """
+    told = ["source", "target"]
+    if not projection.is_folded:
+        told += ["weight"] * (_EQUAL not in projection.select)
+        told += ["evidence"] * (has_evidence or not projection.is_once)
+    elif has_evidence:
+        told.append("evidence")
+    return tuple(told)

@@ -24,30 +24,32 @@ _DIGITS = 12
 
 def written(job: dict[str, Any], network: Network, outcome: Outcome, names: Names) -> tuple[str, bytes]:
     """The media type, and the result written that way."""
-    rows = _rows(job, network, outcome, names)
     if job["format"] == "csv":
-        return "text/csv", _csv(rows)
+        return "text/csv", _csv(_rows(job, network, outcome, names))
     measure = MEASURES[job["measure"]]
     limit = job["limit"]
+    count = network.size if outcome.columns else len(outcome.rows or ())
     also = None
     if outcome.rows is not None and outcome.columns:  # a number for each node, and rows besides
         also = [_plain(_named(dict(row), names, job["language"])) for row in outcome.rows[:limit]]
     document = {
-        "data": rows[:limit],
+        "data": _rows(job, network, outcome, names, limit),
         **({"rows": also} if also is not None else {}),
         "values": _plain(dict(outcome.values)),
-        "meta": _meta(job, network, outcome, measure) | {"count": len(rows), "truncated": len(rows) > limit},
+        "meta": _meta(job, network, outcome, measure) | {"count": count, "truncated": count > limit},
     }
     return "application/json", json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
 
 
-def _rows(job: dict[str, Any], network: Network, outcome: Outcome, names: Names) -> list[dict[str, Any]]:
-    """One row per node, greatest value first; else the rows of the outcome."""
+def _rows(
+    job: dict[str, Any], network: Network, outcome: Outcome, names: Names, limit: int | None = None
+) -> list[dict[str, Any]]:
+    """One row per node, greatest value first; else the rows of the outcome; the first ones where there is a limit."""
     if not outcome.columns:
-        return [_plain(_named(dict(row), names, job["language"])) for row in outcome.rows or ()]
+        return [_plain(_named(dict(row), names, job["language"])) for row in (outcome.rows or ())[:limit]]
     value = np.nan_to_num(outcome.columns["value"].astype(np.float64), nan=-math.inf)
     sign = 1 if job["measure"] in ("communities", "components") else -1
-    order = np.lexsort((np.arange(network.size), sign * value))
+    order = np.lexsort((np.arange(network.size), sign * value))[:limit]
     columns = {name: [_number(entry) for entry in column[order].tolist()] for name, column in outcome.columns.items()}
     found = []
     for place, node in enumerate(order):

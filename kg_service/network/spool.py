@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -21,8 +22,8 @@ class Spool:
     A file that is no longer kept is deleted; a process that reads it goes on reading.
     """
 
-    def __init__(self, folder: Path, reads: Reads) -> None:
-        self._folder, self._reads = folder, reads
+    def __init__(self, folder: Path, reads: Reads, rows: int) -> None:
+        self._folder, self._reads, self._rows = folder, reads, rows
         self._own: Path | None = None
         self._files: OrderedDict[tuple[str, str], asyncio.Task[tuple[Path, int, int]]] = OrderedDict()
         self._number = 0
@@ -48,16 +49,18 @@ class Spool:
             self._own = Path(mkdtemp(dir=self._folder, prefix="scratch-rows-"))
         self._number += 1
         path, size = self._own / f"{self._number}.csv", 0
-        answer = await self._reads.answer(query)
-        with path.open("wb") as file:
-            if answer.whole is not None:
-                size += file.write(answer.whole)
-            elif answer.parts is not None:
-                async for part in answer.parts:
-                    size += await asyncio.to_thread(file.write, part)
-                    if size > _MOST_BYTES:
-                        await answer.leave()
-                        raise TooLarge(f"the rows of the network pass {_MOST_BYTES} bytes; filter it")
+        try:
+            answer = await self._reads.answer(replace(query, most_rows=self._rows, most_bytes=_MOST_BYTES))
+            with path.open("wb") as file:
+                if answer.whole is not None:
+                    size += file.write(answer.whole)
+                elif answer.parts is not None:
+                    async for part in answer.parts:
+                        size += await asyncio.to_thread(file.write, part)
+        except TooLarge as problem:
+            path.unlink(missing_ok=True)
+            why = problem.detail.partition(";")[0]
+            raise TooLarge(f"the network is too large: {why}; filter it, or let KG_NETWORK_ROWS allow more") from None
         return path, answer.generation, size
 
     def _forget(self, state: str) -> None:

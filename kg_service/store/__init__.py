@@ -52,7 +52,8 @@ class Query:
     DESCRIBE; None where the client accepts no format of that kind. Graphs given here replace FROM and FROM NAMED
     (SPARQL 1.1 Protocol, section 2.1.4). A query that is not `is_lasting` holds what did not come from the store, so
     that its answer is neither kept nor named by an ETag. Two queries are equal when they ask the same, whoever asks
-    and how long he would wait. Without a `client` it is the service itself that asks, which has no budget.
+    and how long he would wait. Without a `client` it is the service itself that asks, which has no budget. The answer
+    may have as many rows and bytes as the settings allow, where the query does not say how many.
     """
 
     text: str
@@ -66,6 +67,8 @@ class Query:
     client: str = field(default="", compare=False)
     id: str = field(default_factory=lambda: secrets.token_hex(8), compare=False)
     is_lasting: bool = True
+    most_rows: int | None = field(default=None, compare=False)
+    most_bytes: int | None = field(default=None, compare=False)
 
     def asked_by(self, client: str, seconds: float) -> Query:
         """The same question, asked now by that client."""
@@ -81,6 +84,8 @@ class Query:
             seconds,
             client,
             is_lasting=self.is_lasting,
+            most_rows=self.most_rows,
+            most_bytes=self.most_bytes,
         )
 
 

@@ -495,8 +495,8 @@ def _job(query: Query, limits: Limits) -> dict[str, Any]:
         "default_graphs": query.default_graphs,
         "named_graphs": query.named_graphs,
         "base": query.base,
-        "max_bytes": limits.max_bytes,
-        "max_rows": limits.max_rows,
+        "max_bytes": query.most_bytes or limits.max_bytes,
+        "max_rows": query.most_rows or limits.max_rows,
     }
 
 

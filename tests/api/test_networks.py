@@ -193,6 +193,26 @@ def test_a_repeated_question_is_answered_from_memory_and_not_sent_again(client: 
     assert table.text.splitlines()[0] == "iri,label,value"
 
 
+@pytest.mark.parametrize("path", ["", "/alliances", "/alliances/degree"])
+def test_a_head_request_has_the_headers_alone(client: httpx.Client, path: str) -> None:
+    asked = client.get(f"/api/networks{path}", params={"wait": 60} if path else {})
+    told = client.head(f"/api/networks{path}")
+    assert (told.status_code, told.content) == (200, b"")
+    assert told.headers["Content-Length"] == str(len(asked.content))
+    assert told.headers.get("ETag") == asked.headers.get("ETag")
+
+
+def test_a_network_may_have_more_rows_than_an_answer_and_fewer_than_its_own_limit(village: Settings) -> None:
+    changed = village.model_copy(update={"max_rows": 1, "network_rows": 10_000})
+    with running(changed) as url:
+        assert good(httpx.get(f"{url}/api/networks/actor-event?wait=60", timeout=90))["edges"]
+    changed = village.model_copy(update={"network_rows": 1})
+    with running(changed) as url:
+        refused = httpx.get(f"{url}/api/networks/actor-event?wait=60", timeout=90)
+    assert refused.status_code == 413
+    assert "more than 1 rows; filter it, or let KG_NETWORK_ROWS" in refused.json()["detail"]
+
+
 def waited(server: httpx.Client, job: dict[str, Any], states: tuple[str, ...]) -> dict[str, Any]:
     until = time.monotonic() + 120
     while time.monotonic() < until:

@@ -99,6 +99,14 @@ def test_a_network_without_details_has_the_same_ties(store: Store, tmp_path: Pat
     assert ties(graph.read(path, KNOWN[name])) == ties(whole)
 
 
+@pytest.mark.parametrize("name", sorted(name for name, each in KNOWN.items() if each.is_once))
+def test_what_is_said_to_tie_once_does(store: Store, name: str) -> None:
+    rows = store.query(selection.ties_query(KNOWN[name], Selection(), ("source", "target", "evidence")))
+    assert isinstance(rows, QuerySolutions)
+    listed = [tuple(map(str, row)) for row in rows]
+    assert len(listed) == len(set(listed))
+
+
 def test_a_tie_that_two_documents_claim_is_one_tie(store: Store, tmp_path: Path) -> None:
     found = network(store, tmp_path, "actor-alliance")
     assert set(ties(found).values()) == {1}

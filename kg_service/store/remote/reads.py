@@ -180,7 +180,7 @@ class RemoteReads:
     async def _frames(self, query: Query, text: Text, how: Format) -> AsyncGenerator[tuple[int, bytes], None]:
         """First (generation, nothing), then (0, data) until the end; gives the connection back in every case."""
         exchange = Exchange(self.endpoint, query.seconds)
-        pipe = _Pipe(asyncio.get_running_loop(), exchange, self._max_bytes, how)
+        pipe = _Pipe(asyncio.get_running_loop(), exchange, query.most_bytes or self._max_bytes, how)
         if self._closed:
             self._turns.release()
             raise QueryStopped("the service is stopping; try again later")
@@ -218,7 +218,7 @@ class RemoteReads:
                 if self.endpoint.dialect.asks_by_rows:
                     asked = as_rows(asked)
                 body = exchange.query(based(asked, query.base), text.form, default, named)
-                body.limit = self._max_bytes * _MORE_TEXT
+                body.limit = (query.most_bytes or self._max_bytes) * _MORE_TEXT
                 pipe.put((generation, b""))
                 _write(body, text.form, how, pipe)
                 pipe.finish()
