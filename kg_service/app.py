@@ -33,6 +33,7 @@ from kg_service.api import (
     health,
     home,
     members,
+    network_page,
     networks,
     ontology,
     pages,
@@ -168,6 +169,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     checked = pages.for_people(validate_page.shown)
     app.add_route("/validate", checked, methods=validate_page.METHODS, include_in_schema=False)
     explore.install(app)
+    networked = pages.for_people(network_page.shown)
+    app.add_route("/network", networked, methods=network_page.METHODS, include_in_schema=False)
     return app
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -14,6 +15,7 @@ from fastapi.responses import JSONResponse
 from kg_service import resources
 from kg_service.api.addresses import public_url
 from kg_service.api.clients import client_of
+from kg_service.api.finished import Document, sent
 from kg_service.api.parameters import Parameter, read, refuse_others
 from kg_service.network import measures, projection
 from kg_service.network.asking import FORMATS, RESULTS, Asked, Asker
@@ -27,7 +29,7 @@ from kg_service.settings import Settings
 WAIT = 10.0
 _ENDINGS = {"pajek": "net", "csv-nodes": "csv", "csv-edges": "csv", "cytoscape": "cyjs", "json-ld": "jsonld"}
 
-_SELECTING = (
+SELECTING = (
     *(Parameter(name=name, description=f"Only {what}.", is_many=True) for name, what in FILTERS.items()),
     Parameter(name="from", description="First day, month or year of the window.", example="2019"),
     Parameter(name="to", description="Last day, month or year of the window.", example="2022"),
@@ -112,11 +114,11 @@ def _told(measure: Measure) -> dict[str, Any]:
 
 
 @router.head("/networks/{name}", include_in_schema=False)
-@router.get("/networks/{name}", summary="A network", openapi_extra=_documented(*_SELECTING, _FORMAT))
+@router.get("/networks/{name}", summary="A network", openapi_extra=_documented(*SELECTING, _FORMAT))
 async def network(request: Request, name: str) -> Response:
     """The network with the evidence of each tie, positions and communities, in the format asked for."""
     chosen = projection.named(name, projections(request))
-    given = read(request, (*_SELECTING, _FORMAT))
+    given = read(request, (*SELECTING, _FORMAT))
     return await _answered(request, chosen, given, None, {})
 
 
@@ -124,13 +126,13 @@ async def network(request: Request, name: str) -> Response:
 @router.get(
     "/networks/{name}/{measure}",
     summary="A measure of a network",
-    openapi_extra=_documented(*_SELECTING, *_MEASURED, *_OF_MEASURES),
+    openapi_extra=_documented(*SELECTING, *_MEASURED, *_OF_MEASURES),
 )
 async def measured(request: Request, name: str, measure: str) -> Response:
     """The measure with its definition, source, parameters, seed, error, versions and citation."""
     chosen, what = projection.named(name, projections(request)), measures.named(measure)
     own = tuple(Parameter(name=each.name, description=each.description) for each in what.parameters)
-    given = read(request, (*_SELECTING, *_MEASURED, *own))
+    given = read(request, (*SELECTING, *_MEASURED, *own))
     written = {each.name: given[each.name] for each in what.parameters if given[each.name] is not None}
     return await _answered(request, chosen, given, what, what.read(written))
 
@@ -148,6 +150,28 @@ async def _answered(
     request: Request, chosen: Projection, given: dict[str, Any], measure: Measure | None, parameters: dict[str, Any]
 ) -> Response:
     """The finished answer if there is one or it comes soon, else where its job is (202)."""
+    wait = WAIT if given["wait"] is None else given["wait"]
+    found = await finished_or_job(request, chosen, given, measure, parameters, url=_address(request), wait=wait)
+    if isinstance(found, Job):
+        where = f"{public_url(request)}/api/jobs/{found.id}"
+        return JSONResponse(_status(request, found), 202, headers={"Location": where, "Retry-After": "1"})
+    return await _response(request, found, f"{chosen.name}.{_ENDINGS.get(given['format'], given['format'])}")
+
+
+async def finished_or_job(
+    request: Request,
+    chosen: Projection,
+    given: dict[str, Any],
+    measure: Measure | None,
+    parameters: dict[str, Any],
+    *,
+    url: str,
+    wait: float,
+) -> Finished | Job:
+    """The answer if there is one or it comes within `wait` seconds, else its job; raises what went wrong.
+
+    `url` is where others find the same answer.
+    """
     state, known = request.app.state, projections(request)
     asker = Asker(
         state.spool, state.readers, state.settings.own_folder, state.settings.network_seconds, client_of(request)
@@ -158,7 +182,7 @@ async def _answered(
         measure,
         parameters,
         given["format"],
-        _address(request),
+        url,
         given.get("limit", 0),
         given["weighting"],
         given["lang"],
@@ -167,15 +191,14 @@ async def _answered(
     key = asked.key(state.spool.state())
     finished: Finished | None = state.jobs.kept(key)
     if finished is None:
-        job = state.jobs.start(key, asked.what(), asked.url, lambda: asker.prepared(asked, known), asker.client)
-        if not await state.jobs.wait(job, WAIT if given["wait"] is None else given["wait"]):
-            where = f"{public_url(request)}/api/jobs/{job.id}"
-            return JSONResponse(_status(request, job), 202, headers={"Location": where, "Retry-After": "1"})
+        job: Job = state.jobs.start(key, asked.what(), asked.url, lambda: asker.prepared(asked, known), asker.client)
+        if not await state.jobs.wait(job, wait):
+            return job
         if job.problem:
             raise job.problem
         finished = job.finished
     assert finished
-    return _response(request, finished, f"{chosen.name}.{_ENDINGS.get(given['format'], given['format'])}")
+    return finished
 
 
 def _address(request: Request) -> str:
@@ -184,15 +207,14 @@ def _address(request: Request) -> str:
     return f"{public_url(request)}{request.url.path}{f'?{query}' if query else ''}"
 
 
-def _response(request: Request, finished: Finished, name: str) -> Response:
+async def _response(request: Request, finished: Finished, name: str) -> Response:
     tag = blake2b(finished.data, digest_size=12).hexdigest()
     etag = f'"{finished.generation}-n{tag}"'
     headers = {"KG-Generation": str(finished.generation), "ETag": etag, "Cache-Control": "no-cache"}
-    if etag in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
     if not finished.media_type.endswith("json"):
         headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return Response(finished.data, media_type=finished.media_type, headers=headers)
+    made = Document(finished.data, headers, finished.media_type)
+    return await asyncio.to_thread(sent, request, made)  # packing megabytes takes a while
 
 
 @router.head("/jobs", include_in_schema=False)
@@ -223,7 +245,7 @@ async def job_result(request: Request, job_id: str) -> Response:
     if found.problem:
         raise found.problem
     assert found.finished
-    return _response(request, found.finished, "network")
+    return await _response(request, found.finished, "network")
 
 
 @router.delete("/jobs/{job_id}", summary="Cancel a job", status_code=204)

@@ -21,6 +21,7 @@ from kg_service.errors import Deleted, KgError
 from kg_service.linked_data.documents import etag
 from kg_service.rdf import Format
 from kg_service.sparql.protocol import negotiate
+from kg_service.web import islands
 from kg_service.web.rendering import LANGUAGES, STATIC, Pages
 
 Door = Callable[[Request], Awaitable[Response]]
@@ -54,7 +55,8 @@ class _Static(StaticFiles):
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
-        if response.status_code == 200 and b"v=" in scope.get("query_string", b""):
+        is_named_by_content = path.startswith(f"{islands.FOLDER}/assets/") or b"v=" in scope.get("query_string", b"")
+        if response.status_code == 200 and is_named_by_content:
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response

@@ -124,7 +124,7 @@ class Asker:
             "url": asked.url,
             "names": (await self._file(_nodes_query("names")))[0],
         }
-        if "attributes" in needs:
+        if "attributes" in needs or (asked.measure is None and asked.format == "drawing"):
             told["attributes"] = (await self._file(_nodes_query("attributes")))[0]
         if asked.measure is None or asked.measure.name == "layout":
             told["positions"] = str(self._positions(asked))
@@ -144,7 +144,7 @@ def _nodes_query(name: str) -> str:
 
 
 #: How a network can be written, and how a measure of one can.
-FORMATS = ("json", "graphml", "gexf", "pajek", "csv-nodes", "csv-edges", "cytoscape", "json-ld")
+FORMATS = ("json", "graphml", "gexf", "pajek", "csv-nodes", "csv-edges", "cytoscape", "json-ld", "drawing")
 RESULTS = ("json", "csv")
 _WINDOW = ("from", "to", "at", "undated")
 _CHOICES = {"weighting": ("count", "newman", "jaccard"), "lang": ("en", "es", "fr")}

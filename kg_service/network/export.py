@@ -12,6 +12,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
+from kg_service.network import drawing
 from kg_service.network.communities import communities
 from kg_service.network.graph import Network, evidence
 from kg_service.network.layout import layout
@@ -34,6 +35,7 @@ class _Drawn:
     x: list[float]
     y: list[float]
     ties: list[list[dict[str, Any]]]
+    groups: dict[str, dict[str, Any]]
     meta: dict[str, Any]
 
     def nodes(self) -> list[dict[str, Any]]:
@@ -86,6 +88,7 @@ def written(job: dict[str, Any], network: Network, names: Names, context: Contex
         places.columns["x"].tolist(),
         places.columns["y"].tolist(),
         evidence(network),
+        drawing.groups(network, names, context, job["language"]) if job["format"] == "drawing" else {},
         meta | {"citation": citation(job, meta), "modularity": groups.values["modularity"]},
     )
     return media_type, write(drawn).encode()
@@ -93,6 +96,10 @@ def written(job: dict[str, Any], network: Network, names: Names, context: Contex
 
 def _json(drawn: _Drawn) -> str:
     return json.dumps({"nodes": drawn.nodes(), "edges": drawn.edges(), "meta": drawn.meta}, ensure_ascii=False)
+
+
+def _drawing(drawn: _Drawn) -> str:
+    return drawing.drawing(drawn.network, drawn.nodes(), drawn.ties, drawn.groups, drawn.meta)
 
 
 def _cytoscape(drawn: _Drawn) -> str:
@@ -267,4 +274,5 @@ FORMATS: dict[str, tuple[str, Callable[[_Drawn], str]]] = {
     "csv-edges": ("text/csv", _csv_edges),
     "cytoscape": ("application/vnd.cytoscape+json", _cytoscape),
     "json-ld": ("application/ld+json", _json_ld),
+    "drawing": ("application/json", _drawing),
 }

@@ -88,7 +88,9 @@ _PLAIN = Parameter("weighted", False, "whether strong ties count for more: yes o
 _SAMPLES = Parameter("samples", 256, "nodes that an estimate starts from", least=1, most=100_000)
 _FAILURE = Parameter("failure", 0.1, "probability with which an estimate may miss its bound", least=1e-6, most=0.5)
 _METHOD = Parameter("method", "auto", "auto: exact where nodes × edges ≤ 10⁸", ("auto", "exact", "sampled"))
-_ATTRIBUTE = Parameter("attribute", "sector", "what groups nodes", ("sector", "level", "region", "kind"))
+#: What nodes may be grouped by.
+ATTRIBUTES = ("sector", "level", "region", "kind")
+_ATTRIBUTE = Parameter("attribute", "sector", "what groups nodes", ATTRIBUTES)
 _HERE = "kg_service.network."
 
 MEASURES: dict[str, Measure] = {

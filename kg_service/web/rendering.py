@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 
+from kg_service.web import islands
+
 #: The languages of the pages, the one to fall back on first.
 LANGUAGES = ("en", "es", "fr")
 FOLDER = Path(__file__).parent
@@ -42,6 +44,11 @@ class Catalogue:
             values["n"] = self.number(n)
         return self.entries[key].format(**values)
 
+    def beginning(self, prefix: str) -> str:
+        """The entries whose keys begin so, without that beginning, as JSON for a script."""
+        found = {key.removeprefix(prefix): text for key, text in self.entries.items() if key.startswith(prefix)}
+        return json.dumps(found, ensure_ascii=False)
+
     def number(self, n: int) -> str:
         """A whole number with its thousands apart."""
         return f"{n:,}".replace(",", _THOUSANDS[self.language])
@@ -53,7 +60,12 @@ class Pages:
     def __init__(self) -> None:
         self.catalogues = {language: Catalogue(language) for language in LANGUAGES}
         #: A digest for each static file, so that its address changes with it.
-        self.digests = {path.name: blake2b(path.read_bytes(), digest_size=6).hexdigest() for path in STATIC.iterdir()}
+        self.digests = {
+            path.name: blake2b(path.read_bytes(), digest_size=6).hexdigest()
+            for path in STATIC.iterdir()
+            if path.is_file()
+        }
+        self.islands = islands.built(STATIC)
         self._environment = Environment(
             loader=FileSystemLoader(FOLDER / "templates"),
             autoescape=True,
@@ -78,6 +90,7 @@ class Pages:
             "root": root,
             "here": here,
             "is_embedded": is_embedded,
+            "islands": self.islands,
             "static": lambda name: f"{root}/static/{name}?v={self.digests[name]}",
         }
         return self._environment.get_template(template).render(**about, **values)

@@ -1,0 +1,352 @@
+"""What the page about a network shows: choices, pictures, a table of the nodes, paths, and a comparison."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlencode
+
+from kg_service.linked_data.addresses import Addresses
+from kg_service.network.measures import ATTRIBUTES, MEASURES
+from kg_service.network.projection import Projection
+from kg_service.network.selection import FILTERS
+from kg_service.ontology import Ontology
+from kg_service.rdf import ENTITY, ONTOLOGY, PREF_LABEL, PREFIXES, NamedNode
+from kg_service.web.names import Shown
+from kg_service.web.network_picture import COLOURS, Picture, picture
+from kg_service.web.rendering import Catalogue
+
+#: What nodes may be sized by: the measures that give a number which grows with importance.
+SIZES = (
+    "degree", "strength", "pagerank", "eigenvector", "betweenness", "closeness", "harmonic", "core", "clustering",
+    "structural-holes",
+)  # fmt: skip
+COLOURED = (*ATTRIBUTES, "community")
+SORTS = ("value", "degree", "label", "community", "group")
+#: Rows of a page of the table; choices of a filter.
+ROWS, MOST_CHOICES = 50, 200
+EXPORTS = ("gexf", "graphml", "pajek", "csv-nodes", "csv-edges", "cytoscape", "json-ld", "json")
+#: Filters whose values are things in the data, by their classes; those of the others are closed lists.
+_CLASSES = {
+    ONTOLOGY + "Place": "territory",
+    ONTOLOGY + "Theme": "theme",
+    ONTOLOGY + "Document": "source",
+    PREFIXES["sdgo"] + "Goal": "sdg",
+}
+_LISTS = ("sector", "level", "status", "certainty")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A value of a filter, or of another choice."""
+
+    value: str
+    text: str
+    is_chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A node in the table."""
+
+    node: Shown
+    mode: str
+    value: str
+    degree: int
+    community: int
+    group: str
+    #: Where a path begins, or ends, at this node.
+    origin: str
+    destination: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A picture with its title."""
+
+    title: str
+    picture: Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of a path, and what it rests on."""
+
+    start: Shown
+    end: Shown
+    evidence: tuple[Shown, ...]
+
+
+def choices_query(language: str) -> str:
+    """The query for the values of the filters that are things in the data, with their names."""
+    classes = " ".join(str(NamedNode(each)) for each in _CLASSES)
+    spoken = ", ".join(f'"{code}"' for code in dict.fromkeys((language, "en")))
+    return (
+        f"SELECT DISTINCT ?class ?value ?name {{ VALUES ?class {{ {classes} }} ?value a ?class ; {PREF_LABEL} ?name . "
+        f"FILTER(LANG(?name) IN ({spoken})) }} ORDER BY ?value ?name LIMIT {5 * MOST_CHOICES}"
+    )
+
+
+@dataclass(frozen=True)
+class NetworkPage:
+    """The page for one network as it is asked for.
+
+    `drawn` is the network in its window; `whole` the one of all times, whose positions every picture has, so that a
+    node is found at the same place in each.
+    """
+
+    asked: Mapping[str, Any]
+    chosen: Projection
+    projections: Sequence[str]
+    drawn: Mapping[str, Any]
+    whole: Mapping[str, Any]
+    other: Mapping[str, Any] | None
+    measured: Mapping[str, Any] | None
+    compared: Mapping[str, Any] | None
+    found_paths: Mapping[str, Any] | None
+    choosable: Iterable[tuple[str, str, str, str]]
+    addresses: Addresses
+    ontology: Ontology
+    catalogue: Catalogue
+    here: Sequence[tuple[str, str]]
+    data: str
+    island_data: str
+    sparql: str
+    _values: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        nodes = self.drawn["nodes"]
+        if self.measured is None:
+            self._values.update(zip(nodes["id"], map(float, nodes["degree"]), strict=True))
+        else:
+            self._values.update((row["iri"], row["value"]) for row in self.measured["data"] if row["value"] is not None)
+
+    @property
+    def nodes(self) -> int:
+        return len(self.drawn["nodes"]["id"])
+
+    @property
+    def edges(self) -> int:
+        return len(self.drawn["edges"]["source"])
+
+    # -- choices ------------------------------------------------------------------------------------------------
+
+    def choices(self, name: str) -> list[Choice]:
+        """The values of a choice that has a closed list: projection, color, size, weighting, undated."""
+        listed = {
+            "projection": self.projections,
+            "color": COLOURED,
+            "size": SIZES,
+            "weighting": ("count", "newman", "jaccard"),
+            "undated": ("leave", "keep"),
+        }[name]
+        now = self.chosen.name if name == "projection" else self.asked[name]
+        return [Choice(each, self.catalogue.words(f"network.{name}.{each}"), each == now) for each in listed]
+
+    def filters(self) -> list[tuple[str, list[Choice], bool]]:
+        """Each filter with its values, and whether there are more of them than are listed."""
+        found: dict[str, dict[str, str]] = {name: {} for name in FILTERS}
+        language = self.catalogue.language
+        for scheme in self.ontology.schemes:
+            for concept in scheme.concepts:
+                kind, _, slug = concept.iri.removeprefix(ENTITY).partition("/")
+                if kind in _LISTS and slug:
+                    found[kind][slug] = concept.labels.get(language) or concept.labels.get("en") or slug
+        for class_iri, iri, name, tongue in self.choosable:
+            into, value = found[_CLASSES[class_iri]], iri.rstrip("/").rpartition("/")[2]
+            if value not in into or tongue == language:
+                into[value] = f"{value}. {name}" if class_iri.endswith("Goal") else name
+        names = {each.iri: each.labels for scheme in self.ontology.schemes for each in scheme.concepts}
+        for iri in self.whole["kinds"]:
+            value = iri.rpartition("/")[2].rpartition("#")[2]
+            found["kinds"][value] = names.get(iri, {}).get(language) or self.ontology.label(iri, language) or value
+        return [(name, *self._listed(name, values)) for name, values in found.items() if values or self.asked[name]]
+
+    def _listed(self, name: str, values: dict[str, str]) -> tuple[list[Choice], bool]:
+        chosen = self.asked[name]
+        for each in chosen:
+            values.setdefault(each, each)
+        goal = name == "sdg"
+        order = sorted(values, key=lambda v: (int(v) if goal and v.isdigit() else 0, values[v].casefold()))
+        kept = [value for place, value in enumerate(order) if place < MOST_CHOICES or value in chosen]
+        return [Choice(v, values[v], v in chosen) for v in kept], len(kept) < len(order)
+
+    def with_(self, **changed: str | None) -> str:
+        """The address of this page with other parameters; None leaves one out."""
+        kept = [(name, value) for name, value in self.here if name not in changed]
+        kept += [(name, value) for name, value in changed.items() if value is not None]
+        return f"{self.addresses.root}/network{'?' if kept else ''}{urlencode(kept)}"
+
+    # -- pictures -----------------------------------------------------------------------------------------------
+
+    def shots(self) -> list[Shot]:
+        """The picture, or that of each window when two are compared."""
+        places = self._places(self.drawn) | self._places(self.whole)
+        if self.other is None:
+            return [Shot(self._window("from", "to"), self._picture(self.drawn, self._values, places))]
+        both = [(self.drawn, ("from", "to")), (self.other, ("against_from", "against_to"))]
+        degrees = [dict(zip(d["nodes"]["id"], map(float, d["nodes"]["degree"]), strict=True)) for d, _ in both]
+        greatest = max((v for each in degrees for v in each.values()), default=1.0) or 1.0
+        shares = [{iri: v / greatest for iri, v in each.items()} for each in degrees]
+        return [
+            Shot(self._window(*names), self._picture(drawn, values, places))
+            for (drawn, names), values in zip(both, shares, strict=True)
+        ]
+
+    def _picture(
+        self, drawn: Mapping[str, Any], values: Mapping[str, float], places: Mapping[str, tuple[float, float]]
+    ) -> Picture:
+        return picture(drawn, values, [self._colour(drawn, n) for n in range(len(drawn["nodes"]["id"]))], places)
+
+    def _places(self, drawn: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
+        nodes = drawn["nodes"]
+        return {iri: (x, y) for iri, x, y in zip(nodes["id"], nodes["x"], nodes["y"], strict=True)}
+
+    def _window(self, first: str, last: str) -> str:
+        start, end = self.asked[first], self.asked[last]
+        if first == "from" and self.asked["at"]:
+            start = end = self.asked["at"]
+        if not start and not end:
+            return self.catalogue.words("network.all-times")
+        return f"{start or '…'} – {end or '…'}"
+
+    def _colour(self, drawn: Mapping[str, Any], node: int) -> int:
+        """The colour of a node: that of its group, -1 for none. Communities are numbered by size."""
+        by = self.asked["color"]
+        group: int = drawn["nodes"]["community"][node] if by == "community" else self._code(drawn, by, node)
+        return min(group, COLOURS - 1)
+
+    def _code(self, drawn: Mapping[str, Any], by: str, node: int) -> int:
+        return self._places_of_groups.get(self._group(drawn, by, node), -1)
+
+    def _group(self, drawn: Mapping[str, Any], by: str, node: int) -> str:
+        grouped = drawn["groups"][by]
+        code = grouped["of"][node]
+        return str(grouped["names"][code]) if code >= 0 else ""
+
+    @cached_property
+    def _sizes(self) -> list[tuple[str, int]]:
+        """The groups of the whole network, the largest first."""
+        by = self.asked["color"]
+        if by == "community":
+            codes = self.whole["nodes"]["community"]
+            named = [self.catalogue.words("network.community.n", number=code + 1) for code in codes]
+        else:
+            named = [self._group(self.whole, by, n) for n in range(len(self.whole["nodes"]["id"]))]
+        counted = Counter(name for name in named if name)
+        return sorted(counted.items(), key=lambda each: (-each[1], each[0]))
+
+    @cached_property
+    def _places_of_groups(self) -> dict[str, int]:
+        return {name: place for place, (name, _) in enumerate(self._sizes)}
+
+    def legend(self) -> list[tuple[int, str, int]]:
+        """The colour, name and size of each group; those without one last."""
+        found = [(min(n, COLOURS - 1), name, size) for n, (name, size) in enumerate(self._sizes)]
+        rest = len(self.whole["nodes"]["id"]) - sum(size for _, _, size in found)
+        return [*found, (-1, self.catalogue.words("network.no-group"), rest)] if rest else found
+
+    # -- table --------------------------------------------------------------------------------------------------
+
+    def rows(self) -> list[Row]:
+        """The nodes of this page of the table, in the order asked for."""
+        nodes = self.drawn["nodes"]
+        order = sorted(range(self.nodes), key=self._key)
+        start = (self.asked["page"] - 1) * ROWS
+        return [self._row(n, nodes) for n in order[start : start + ROWS]]
+
+    def _key(self, n: int) -> tuple[Any, ...]:
+        nodes, sort = self.drawn["nodes"], self.asked["sort"]
+        value = self._values.get(nodes["id"][n], -math.inf)
+        first: Any = {
+            "value": -value,
+            "degree": -nodes["degree"][n],
+            "label": 0,
+            "community": nodes["community"][n],
+            "group": self._named_group(n),
+        }[sort]
+        return first, nodes["label"][n].casefold(), nodes["id"][n]
+
+    def _named_group(self, n: int) -> str:
+        by = self.asked["color"] if self.asked["color"] != "community" else "sector"
+        return self._group(self.drawn, by, n)
+
+    def _row(self, n: int, nodes: Mapping[str, Any]) -> Row:
+        iri, modes = nodes["id"][n], self.drawn["modes"]
+        value = self._values.get(iri)
+        return Row(
+            Shown(nodes["label"][n], address=self.addresses.page(iri), iri=iri),
+            self.catalogue.entries.get(f"network.mode.{modes[nodes['mode'][n]]}", modes[nodes["mode"][n]]),
+            "" if value is None else f"{value:.3g}" if value != int(value) else f"{int(value)}",
+            nodes["degree"][n],
+            nodes["community"][n] + 1,
+            self._named_group(n),
+            self.with_(origin=iri),
+            self.with_(destination=iri),
+        )
+
+    @property
+    def group_name(self) -> str:
+        by = self.asked["color"] if self.asked["color"] != "community" else "sector"
+        return self.catalogue.words(f"network.color.{by}")
+
+    @property
+    def measure(self) -> Any:
+        """The measure that nodes are sized by, as it is defined."""
+        return MEASURES[self.asked["size"]]
+
+    @property
+    def pages(self) -> int:
+        return max(1, math.ceil(self.nodes / ROWS))
+
+    @property
+    def page(self) -> int:
+        return int(self.asked["page"])
+
+    @property
+    def steps(self) -> dict[str, str]:
+        """The pages around this one."""
+        now, last = self.page, self.pages
+        around = {"first": 1, "previous": now - 1, "next": now + 1, "last": last}
+        return {name: self.with_(page=str(n)) for name, n in around.items() if 1 <= n <= last and n != now}
+
+    @property
+    def name(self) -> Shown:
+        return Shown(self.catalogue.words(f"network.projection.{self.chosen.name}"))
+
+    # -- paths, exports -----------------------------------------------------------------------------------------
+
+    def ends(self) -> list[tuple[str, Shown, str]]:
+        """The ends of the path that are chosen, and the address without each."""
+        names = dict(zip(self.drawn["nodes"]["id"], self.drawn["nodes"]["label"], strict=True))
+        return [
+            (
+                end,
+                Shown(names.get(self.asked[end], self.asked[end]), address=self.addresses.page(self.asked[end])),
+                self.with_(**{end: None}),
+            )
+            for end in ("origin", "destination")
+            if self.asked[end]
+        ]
+
+    def paths(self) -> list[list[Step]]:
+        """The paths that were found, each with its steps."""
+        if self.found_paths is None:
+            return []
+        return [[self._step(step) for step in path["steps"]] for path in self.found_paths["data"]]
+
+    def _step(self, step: Mapping[str, Any]) -> Step:
+        things = [each["iri"] for each in step["evidence"] if each["iri"]]
+        return Step(
+            Shown(step["from_label"], address=self.addresses.page(step["from"])),
+            Shown(step["to_label"], address=self.addresses.page(step["to"])),
+            tuple(Shown(iri.removeprefix(ENTITY), address=self.addresses.page(iri), iri=iri) for iri in things),
+        )
+
+    def exports(self) -> list[tuple[str, str]]:
+        """The formats in which this network can be had, with their addresses."""
+        return [(each, f"{self.data}{'&' if '?' in self.data else '?'}format={each}") for each in EXPORTS]

@@ -1,0 +1,145 @@
+"""`/network`: the choices, the picture and the table of a network, and every wrong choice told."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import networkx as nx
+import pytest
+
+from kg_service.web.network import COLOURED, SIZES
+from kg_service.web.rendering import LANGUAGES
+from tests.web import html
+from tests.web.conftest import PEOPLE
+
+SSE_ORGANISATIONS = "https://w3id.org/sse-kg/id/actor-group/sse-organisations"
+GSEF = "https://w3id.org/sse-kg/id/organisation/gsef"
+
+
+def asked(service: httpx.Client, query: str) -> httpx.Response:
+    """The page once the network is measured."""
+    while (answer := service.get(f"/network?{query}", headers=PEOPLE)).status_code == 202:
+        assert answer.headers["refresh"]
+    return answer
+
+
+def column(page: html.Document, heading: str) -> list[str]:
+    """The texts of a column of the table of nodes."""
+    heads = [each.text.strip() for each in page.all("th") if each.attributes.get("scope") == "col"]
+    cells = [each.text.strip() for each in page.elements if each.tag in ("td", "th") and "tbody" in each.parents]
+    return cells[heads.index(heading) :: len(heads)]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_says_of_the_network_what_the_api_says(service: httpx.Client, language: str) -> None:
+    network = service.get("/api/networks/alliances?wait=60", headers={"accept": "*/*"}).json()
+    answer = asked(service, f"lang={language}")
+    page = html.read(answer.text)
+    assert not page.problems
+    assert str(len(network["nodes"])) in page.all("caption")[0].text
+    assert len([each for each in page.all("circle") if "r" in each.attributes]) >= len(network["nodes"])
+    assert len(page.all("line")) == len(network["edges"])
+
+
+def test_the_table_is_sorted_by_the_measure(service: httpx.Client) -> None:
+    answer = asked(service, "size=betweenness&lang=en")
+    values = [float(each) for each in column(html.read(answer.text), "Betweenness")]
+    assert values == sorted(values, reverse=True)
+    assert values[0] > 0
+    names = column(html.read(asked(service, "size=betweenness&sort=label&lang=en").text), "Name")
+    assert names == sorted(names, key=str.casefold)
+
+
+@pytest.mark.parametrize("color", COLOURED)
+@pytest.mark.parametrize("size", SIZES[:2])
+def test_every_choice_has_a_page(service: httpx.Client, color: str, size: str) -> None:
+    page = html.read(asked(service, f"projection=actor-event&color={color}&size={size}&lang=fr").text)
+    assert not page.problems
+    chosen = {each.text.strip() for each in page.all("option") if "selected" in each.attributes}
+    assert len(chosen) >= 3
+
+
+def test_every_network_has_a_page(service: httpx.Client) -> None:
+    for each in service.get("/api/networks", headers={"accept": "*/*"}).json()["data"]:
+        page = html.read(asked(service, f"projection={each['name']}&lang=es").text)
+        assert not page.problems, each["name"]
+
+
+def test_a_path_between_two_actors_leads_to_its_evidence(service: httpx.Client) -> None:
+    page = html.read(
+        asked(service, f"origin={SSE_ORGANISATIONS}&destination=https://w3id.org/sse-kg/id/actor-group/cities").text
+    )
+    assert not page.problems
+    told = html.read(
+        asked(
+            service,
+            f"origin={SSE_ORGANISATIONS}&destination=https://w3id.org/sse-kg/id/actor-group/producer-organisations",
+        ).text
+    )
+    assert any("/page/alliance/" in each.attributes["href"] for each in told.all("a"))
+
+
+def test_two_windows_are_compared(service: httpx.Client) -> None:
+    answer = asked(service, "projection=actor-event&from=2019&to=2019&against_from=2020&against_to=2022&lang=en")
+    page = html.read(answer.text)
+    assert not page.problems
+    assert len(page.all("figcaption")) == 2
+    told = service.get(
+        "/api/networks/actor-event/comparison?from=2019&to=2019&against_from=2020&against_to=2022&wait=60",
+        headers={"accept": "*/*"},
+    ).json()["values"]
+    cells = [each.text.strip() for each in page.elements if each.tag in ("td", "th") and "tbody" in each.parents]
+    ties = cells.index("Ties") + 1
+    assert cells[ties : ties + 4] == [
+        str(told[name]) for name in ("edges_before", "edges_after", "ties_came", "ties_went")
+    ]
+
+
+def test_an_empty_network_says_so(service: httpx.Client) -> None:
+    answer = asked(service, "from=1801&to=1802&lang=en")
+    assert "No tie fits this choice." in answer.text
+    assert not html.read(answer.text).problems
+
+
+def test_what_a_page_exports_is_the_network_that_it_shows(service: httpx.Client) -> None:
+    page = html.read(asked(service, "projection=actor-event&from=2019&to=2019&lang=en").text)
+    (address,) = (each.attributes["href"] for each in page.all("a") if each.text == "GraphML")
+    graph = nx.parse_graphml(httpx.get(address, timeout=60).text)
+    assert f"{len(graph)} nodes and {graph.number_of_edges()} ties" in page.all("caption")[0].text
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("projection=nothing", "nothing"),
+        ("color=red", "red"),
+        ("size=weight", "weight"),
+        ("from=soon", "soon"),
+        ("from=2020&to=2019", "2019"),
+        ("territory=atlantis", "atlantis"),
+        ("against_from=later", "later"),
+        ("origin=https://example.org/nobody&destination=" + GSEF, "nobody"),
+        ("colour=red", "colour"),
+        ("page=0", "page"),
+    ],
+)
+def test_a_wrong_choice_is_told(service: httpx.Client, query: str, named: str) -> None:
+    answer = asked(service, query)
+    assert answer.status_code in (404, 422)
+    assert answer.headers["content-type"].startswith("text/html")
+    assert named in re.sub("<[^>]+>", "", answer.text)
+
+
+def test_programs_are_led_to_the_data(service: httpx.Client) -> None:
+    answer = service.get("/network?projection=places&from=2019&size=core", headers={"accept": "application/json"})
+    assert answer.status_code == 303
+    assert answer.headers["location"].endswith("/api/networks/places?from=2019")
+
+
+def test_a_page_is_sent_once(service: httpx.Client) -> None:
+    first = asked(service, "lang=en")
+    again = service.get("/network?lang=en", headers=PEOPLE | {"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    head = service.head("/network?lang=en", headers=PEOPLE)
+    assert (head.status_code, head.content) == (200, b"")
