@@ -21,6 +21,7 @@ from kg_service import __version__, queries, resources
 from kg_service.api import (
     changes,
     collections,
+    contributing,
     cors,
     discovery,
     documentation,
@@ -50,12 +51,12 @@ from kg_service.api import (
     things_asked,
     update,
     validate,
-    validate_page,
 )
 from kg_service.api import queries as asked
 from kg_service.api.asking import Questions, Repeated
 from kg_service.api.finished import Finished
 from kg_service.api.parameters import only_declared
+from kg_service.api.sessions import Sessions
 from kg_service.changes.remote import RemoteWriter
 from kg_service.changes.writer import Writer
 from kg_service.errors import KgError, Malformed, TooLong
@@ -87,6 +88,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         # Opened when it is first needed: an engine that is away now may come later.
         engine = functools.cache(lambda: remote_store(settings)) if settings.is_remote else None
         app.state.settings, app.state.log = settings, _log(settings)
+        app.state.sessions = Sessions(settings)
         app.state.sandbox, app.state.writer = _sandbox(settings, engine), _writer(settings, engine)
         app.state.readers, app.state.judges = _reads(settings), validate.judges(settings)
         app.state.questions, app.state.finished = Questions(), Finished(settings.cache_bytes // 2)
@@ -166,8 +168,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_route("/", pages.for_people(home.Home(texts, listed).shown), methods=home.METHODS, include_in_schema=False)
     found = pages.for_people(search_page.shown)
     app.add_route("/search", found, methods=search_page.METHODS, include_in_schema=False)
-    checked = pages.for_people(validate_page.shown)
-    app.add_route("/validate", checked, methods=validate_page.METHODS, include_in_schema=False)
+    contributing.install(app)
     explore.install(app)
     networked = pages.for_people(network_page.shown)
     app.add_route("/network", networked, methods=network_page.METHODS, include_in_schema=False)

@@ -157,7 +157,7 @@ def for_people(door: Door) -> Door:
 
 def _key(status: int) -> str:
     """The words of an error page."""
-    return f"error.{status}" if status in (404, 406, 410, 422, 503, 504) else "error.other"
+    return f"error.{status}" if status in (401, 403, 404, 406, 410, 412, 422, 503, 504) else "error.other"
 
 
 def prefers_html(request: Request) -> bool:

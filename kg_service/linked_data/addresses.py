@@ -53,7 +53,7 @@ class Addresses:
 
     def history(self, iri: str) -> str:
         """The changes of a thing."""
-        return f"{self.root}/api/changes?{urlencode({'entity': iri})}"
+        return f"{self.root}/history?{urlencode({'of': iri})}"
 
     def source(self, document: str, start: int | None = None, end: int | None = None) -> str | None:
         """The text of a document, at a span of it (RFC 5147 names it); None for documents that are not ours."""

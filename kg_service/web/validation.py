@@ -86,10 +86,11 @@ class Checked:
         self.format, self.report = how, report
         #: Where it is no RDF, and why; the place is told apart from the reason.
         self.problem = problem and {**problem, "detail": _PLACE.sub("", problem["detail"])}
-        self._addresses, self._language = addresses, catalogue.language
         results = list(report["results"])[:LISTED] if report else []
         place = _Placing(spots(text, how, base=base, context=context) if results and len(text) <= _PLACED else ())
-        self.found = [self._found(each, place.line(each)) for each in results]
+        self.found = [
+            found(each, place.line(each), addresses=addresses, language=catalogue.language) for each in results
+        ]
         self.found.sort(key=lambda each: (_WEIGHT.get(each.severity, 3), each.line is None, each.line or 0))
         self.left_out = len(report["results"]) - len(results) if report else 0
         self.is_editable = len(text) <= _EDITED
@@ -97,28 +98,6 @@ class Checked:
         self.lines = self._lines(written)
         self.number = len(written)
         self.verdict = "broken" if problem else _verdict(report or {})
-
-    def _found(self, result: Mapping[str, Any], line: int | None) -> Found:
-        focus, value = result["focus"], result["value"]
-        return Found(
-            result["severity"],
-            self._message(result),
-            Shown(compact(focus["value"]), address=self._addresses.page(focus["value"]), iri=focus["value"])
-            if focus["type"] == "uri"
-            else Shown(focus["value"] if focus["type"] != "bnode" else "[ ]"),
-            result["path"],
-            None if value is None else compact(value["value"]) if value["type"] == "uri" else value["value"][:_WIDE],
-            Shown(compact(result["shape"]["value"]), address=self._addresses.page(result["shape"]["value"])),
-            line,
-        )
-
-    def _message(self, result: Mapping[str, Any]) -> Shown:
-        """The message in the reader's language, else in English, else any."""
-        texts = {each.get("xml:lang", ""): each["value"] for each in result["messages"]}
-        for language in (self._language, "en", *texts):
-            if language in texts:
-                return Shown(texts[language], language or None)
-        return Shown(result["message"])
 
     def _lines(self, written: list[str]) -> list[Line]:
         marked: dict[int, list[int]] = defaultdict(list)
@@ -141,6 +120,31 @@ class Checked:
             )
             last = number
         return lines
+
+
+def found(result: Mapping[str, Any], line: int | None, *, addresses: Addresses, language: str) -> Found:
+    """A result, which is as plain data, in the reader's language."""
+    focus, value = result["focus"], result["value"]
+    return Found(
+        result["severity"],
+        _message(result, language),
+        Shown(compact(focus["value"]), address=addresses.page(focus["value"]), iri=focus["value"])
+        if focus["type"] == "uri"
+        else Shown(focus["value"] if focus["type"] != "bnode" else "[ ]"),
+        result["path"],
+        None if value is None else compact(value["value"]) if value["type"] == "uri" else value["value"][:_WIDE],
+        Shown(compact(result["shape"]["value"]), address=addresses.page(result["shape"]["value"])),
+        line,
+    )
+
+
+def _message(result: Mapping[str, Any], language: str) -> Shown:
+    """The message in the reader's language, else in English, else any."""
+    texts = {each.get("xml:lang", ""): each["value"] for each in result["messages"]}
+    for known in (language, "en", *texts):
+        if known in texts:
+            return Shown(texts[known], known or None)
+    return Shown(result["message"])
 
 
 _WEIGHT = {"Violation": 0, "Warning": 1, "Info": 2}

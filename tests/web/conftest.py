@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from kg_service import resources
 from kg_service.ingest import bulk
 from kg_service.settings import Settings
 from kg_service.shacl import Shapes
 from kg_service.store.embedded import EmbeddedStore
+from tests.conftest import VILLAGE
 from tests.serving import running
+from tests.web import html
 
 PEOPLE = {"accept": "text/html"}
 
@@ -25,3 +29,65 @@ def service(tmp_path_factory: pytest.TempPathFactory, shapes: Shapes) -> Iterato
         bulk.load(store, [resources.folder("ontology"), resources.folder("data")], shapes)
     with running(Settings(store=root)) as url, httpx.Client(base_url=url, timeout=60, headers=PEOPLE) as client:
         yield client
+
+
+TOKEN = "a-secret-that-is-nowhere-shown"
+
+
+def _with_token(request: httpx.Request) -> httpx.Request:
+    request.headers["authorization"] = f"Bearer {TOKEN}"
+    return request
+
+
+class Writing:
+    """A person with a browser, as it were: cookies are kept, and forms are sent with the origin of the service."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.client = httpx.Client(base_url=url, timeout=60, headers=PEOPLE | {"origin": url})
+
+    def sign_in(self, author: str = "Ana Ñ", token: str = TOKEN) -> httpx.Response:
+        return self.client.post("/sign-in", data={"token": token, "author": author})
+
+    def change(self, path: str, **more: Any) -> httpx.Response:
+        """What a program sends, with the token."""
+        answer = httpx.post(f"{self.url}{path}", **more, auth=_with_token, timeout=60)
+        assert answer.status_code in (200, 201), answer.text
+        return answer
+
+    def page(self, path: str) -> html.Document:
+        answer = self.client.get(path, follow_redirects=True)
+        assert answer.status_code == 200, answer.text
+        return html.read(answer.text)
+
+    def mark(self, path: str = "/history/1") -> str:
+        """The mark that the forms of a page carry."""
+        return next(e.attributes["value"] for e in self.page(path).all("input") if e.attributes.get("name") == "mark")
+
+    def send(self, path: str, data: dict[str, Any], **more: Any) -> httpx.Response:
+        return self.client.post(path, data={"mark": self.mark()} | data, **more)
+
+
+@pytest.fixture(scope="package")
+def writable(tmp_path_factory: pytest.TempPathFactory, shapes: Shapes) -> Iterator[str]:
+    """The address of a service over the village that may be written to; tests leave no traces that others mind."""
+    root = tmp_path_factory.mktemp("writable") / "store"
+    with EmbeddedStore(root) as store:
+        bulk.load(store, [resources.folder("ontology"), VILLAGE], shapes)
+    with running(Settings(store=root, token=SecretStr(TOKEN))) as url:
+        yield url
+
+
+@pytest.fixture
+def somebody(writable: str) -> Iterator[Writing]:
+    """Somebody who has not signed in."""
+    person = Writing(writable)
+    with person.client:
+        yield person
+
+
+@pytest.fixture
+def writer(somebody: Writing) -> Writing:
+    """Somebody who has."""
+    assert somebody.sign_in().status_code == 303
+    return somebody

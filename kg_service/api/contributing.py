@@ -1,0 +1,20 @@
+"""The pages that take something in: data to be checked, and changes by those who have signed in."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from kg_service.api import history_pages, pages, signing_in, validate_page
+
+
+def install(app: FastAPI) -> None:
+    """Adds the doors."""
+    for path, door, methods in (
+        ("/validate", validate_page.shown, validate_page.METHODS),
+        ("/sign-in", signing_in.sign_in, signing_in.METHODS),
+        ("/sign-out", signing_in.sign_out, ["POST"]),
+        ("/history", history_pages.listed, history_pages.METHODS),
+        ("/history/{number:int}", history_pages.shown, history_pages.METHODS),
+        ("/history/{number:int}/revert", history_pages.reverted, ["POST"]),
+    ):
+        app.add_route(path, pages.for_people(door), methods=methods, include_in_schema=False)
