@@ -63,6 +63,7 @@ from kg_service.errors import KgError, Malformed, TooLong
 from kg_service.linked_data import figures, gaps
 from kg_service.lists import declared
 from kg_service.lists.columns import Tables
+from kg_service.network.earlier import Earlier
 from kg_service.network.spool import Spool
 from kg_service.search.door import Search
 from kg_service.search.engine import description, state_of_revision
@@ -101,7 +102,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         )
         app.state.search = _search(settings, app.state.readers)
         app.state.jobs = networks.jobs(settings)
-        app.state.spool = Spool(settings.own_folder, app.state.readers, settings.network_rows)
+        app.state.spool = Spool(settings.own_folder, app.state.readers, settings.network_rows, Earlier(settings))
         await app.state.readers.start()
         await app.state.search.start()
         if settings.token and settings.is_writable:

@@ -36,6 +36,11 @@ SELECTING = (
     Parameter(name="at", description="The day, month or year in which ties were in force, for a window of its own."),
     Parameter(name="undated", description="Whether ties without a date count in a window.", allowed=("leave", "keep")),
     Parameter(
+        name="generation",
+        description="The generation of the graph: the number of an earlier one, by default the present one.",
+        example="now",
+    ),
+    Parameter(
         name="weighting",
         description="Of a one-mode network: the number of shared things, Newman’s, which gives those that many share "
         "less weight, or the share of all their things.",
@@ -173,12 +178,11 @@ async def finished_or_job(
     `url` is where others find the same answer.
     """
     state, known = request.app.state, projections(request)
-    asker = Asker(
-        state.spool, state.readers, state.settings.own_folder, state.settings.network_seconds, client_of(request)
-    )
+    asker = Asker(state.spool, state.settings.own_folder, state.settings.network_seconds, client_of(request))
+    selected, generation = await asker.selected(chosen, given)
     asked = Asked(
         chosen,
-        await asker.selected(chosen, given),
+        selected,
         measure,
         parameters,
         given["format"],
@@ -187,6 +191,7 @@ async def finished_or_job(
         given["weighting"],
         given["lang"],
         given["undated"],
+        generation,
     )
     key = asked.key(state.spool.state())
     finished: Finished | None = state.jobs.kept(key)

@@ -13,6 +13,7 @@ from typing import Any
 from kg_service import queries, resources
 from kg_service.errors import wrong_parameter
 from kg_service.network import measures, projection, selection
+from kg_service.network.earlier import Earlier
 from kg_service.network.jobs import Jobs
 from kg_service.network.measures import Measure
 from kg_service.network.projection import Projection
@@ -28,7 +29,10 @@ _SHARED = ("actor-theme", "actor-place", "actor-recommendation")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A network, or a measure of it, as somebody asks for it; `url` is where others find the same."""
+    """A network, or a measure of it, as somebody asks for it; `url` is where others find the same.
+
+    Without a `generation` it is of the present one.
+    """
 
     projection: Projection
     selection: Selection
@@ -40,12 +44,14 @@ class Asked:
     weighting: str = "count"
     language: str = "en"
     undated: str | None = None
+    generation: int | None = None
 
     def key(self, state: str) -> str:
         """What tells this question, of this state of the store, from all others."""
         measure = self.measure.name if self.measure else None
         how = (self.format, self.url, self.limit, self.weighting, self.language)
-        told = (state, self.projection.name, self.selection.told(), measure, dict(self.parameters), how)
+        when = (state, self.generation)
+        told = (when, self.projection.name, self.selection.told(), measure, dict(self.parameters), how)
         return blake2b(repr(told).encode()).hexdigest()
 
     def what(self) -> str:
@@ -58,62 +64,79 @@ class Asker:
     """Who asks the store: through which spool, how long a query may take, and on whose account."""
 
     spool: Spool
-    reads: Reads
     folder: Path
     seconds: float
     client: str = ""
 
-    async def selected(self, chosen: Projection, given: Mapping[str, Any]) -> Selection:
-        """The ties that parameters select; WrongParameter where a value is nothing that the graph knows."""
+    async def selected(self, chosen: Projection, given: Mapping[str, Any]) -> tuple[Selection, int | None]:
+        """The ties that parameters select, and the earlier generation that they ask for, if they do.
+
+        WrongParameter where a value is nothing that the graph knows.
+        """
+        generation = await self.spool.earlier.known("generation", given.get("generation"))
         filters = {name: selection.terms(name, given[name], chosen) for name in FILTERS if given.get(name)}
         dates = (given.get("from"), given.get("to"), given.get("at"), given.get("undated"))
         window = selection.window(*dates)
         wanted = [term for terms in filters.values() for term in terms]
         if wanted:
-            unknown = set(await self._column(selection.unknown_query(wanted)))
+            unknown = set(await self._column(selection.unknown_query(wanted), generation))
             for name, terms in filters.items():
                 for term in terms:
                     if term.value in unknown:
-                        await self._refuse(name, term, chosen)
-        return Selection(filters, window)
+                        await self._refuse(name, term, chosen, generation)
+        return Selection(filters, window), generation
 
-    async def _refuse(self, name: str, term: NamedNode, chosen: Projection) -> None:
+    async def _refuse(self, name: str, term: NamedNode, chosen: Projection, generation: int | None) -> None:
         beginning = selection.beginning_of(name, chosen)
-        known = [iri.removeprefix(beginning) for iri in await self._column(selection.known_query(beginning))]
+        found = await self._column(selection.known_query(beginning), generation)
+        known = [iri.removeprefix(beginning) for iri in found]
         listed = f"some that it knows: {', '.join(known)}" if known else f"the IRIs of such begin with {beginning}"
         raise wrong_parameter(name, term.value, f"the graph knows no such thing; {listed}")
 
-    async def _column(self, text: str) -> list[str]:
+    async def _column(self, text: str, generation: int | None) -> list[str]:
         asked = Query(text, table="csv", seconds=self.seconds, client=self.client)
-        answer = await (await self.reads.answer(asked)).content()
+        reads = await self.spool.reads(generation)
+        answer = await (await reads.answer(asked)).content()
         return [row[0] for row in list(csv.reader(io.StringIO(answer.decode(), newline="")))[1:] if row]
 
-    async def _file(self, text: str) -> tuple[str, int]:
-        path, generation = await self.spool.file(Query(text, table="csv", seconds=self.seconds, client=self.client))
-        return str(path), generation
+    async def _file(self, text: str, generation: int | None) -> tuple[str, int]:
+        query = Query(text, table="csv", seconds=self.seconds, client=self.client)
+        path, number = await self.spool.file(query, generation)
+        return str(path), number
 
-    async def _ties(self, asked: Asked, which: Projection, chosen: Selection) -> tuple[dict[str, Any], int]:
+    async def _ties(
+        self, asked: Asked, which: Projection, chosen: Selection, generation: int | None
+    ) -> tuple[dict[str, Any], int]:
         needs = asked.measure.needs if asked.measure else frozenset({"details"})
         bare = projection.bare_columns(which, has_evidence="shared" in needs)
         columns = projection.COLUMNS if "details" in needs else bare
-        path, generation = await self._file(selection.ties_query(which, chosen, columns))
-        return {"file": path, "projection": asdict(which), "weighting": asked.weighting}, generation
+        path, number = await self._file(selection.ties_query(which, chosen, columns), generation)
+        return {"file": path, "projection": asdict(which), "weighting": asked.weighting}, number
 
     async def prepared(self, asked: Asked, known: Mapping[str, Projection]) -> tuple[int, dict[str, Any]]:
         """The generation, and what a process is told, with the files that it reads."""
         needs = asked.measure.needs if asked.measure else frozenset({"details"})
-        told, generation = await self._ties(asked, asked.projection, asked.selection)
+        earlier = asked.generation
+        generations = [earlier]
+        told, generation = await self._ties(asked, asked.projection, asked.selection, earlier)
         others = []
         if "second" in needs:
             given = [asked.parameters[name] for name in ("against_from", "against_to")]
             dates = [None if date == "any" else date for date in given]
             names = ("against_from", "against_to")
             window = selection.window(dates[0], dates[1], None, asked.undated, names)
-            others.append((asked.projection, Selection(asked.selection.filters, window)))
+            other = Selection(asked.selection.filters, window)
+            against = await self.spool.earlier.known("against_generation", asked.parameters["against_generation"])
+            ties, number = await self._ties(asked, asked.projection, other, against)
+            others.append(ties)
+            generations.append(against)
+            told["against"] = {"generation": number, "selection": other.told()}
         if "shared" in needs and asked.parameters["shared"]:
-            others += [(known[name], Selection()) for name in _SHARED if name in known]
+            for name in _SHARED:
+                if name in known:
+                    others.append((await self._ties(asked, known[name], Selection(), earlier))[0])
         told |= {
-            "others": [(await self._ties(asked, which, chosen))[0] for which, chosen in others],
+            "others": others,
             "measure": asked.measure.name if asked.measure else None,
             "parameters": dict(asked.parameters),
             "format": asked.format,
@@ -122,10 +145,15 @@ class Asker:
             "generation": generation,
             "selection": asked.selection.told(),
             "url": asked.url,
-            "names": (await self._file(_nodes_query("names")))[0],
+            "names": [(await self._file(_nodes_query("names"), each))[0] for each in dict.fromkeys(generations)],
         }
+<<<<<<< Updated upstream
         if "attributes" in needs or (asked.measure is None and asked.format == "drawing"):
             told["attributes"] = (await self._file(_nodes_query("attributes")))[0]
+=======
+        if "attributes" in needs:
+            told["attributes"] = (await self._file(_nodes_query("attributes"), earlier))[0]
+>>>>>>> Stashed changes
         if asked.measure is None or asked.measure.name == "layout":
             told["positions"] = str(self._positions(asked))
         return generation, told
@@ -146,7 +174,7 @@ def _nodes_query(name: str) -> str:
 #: How a network can be written, and how a measure of one can.
 FORMATS = ("json", "graphml", "gexf", "pajek", "csv-nodes", "csv-edges", "cytoscape", "json-ld", "drawing")
 RESULTS = ("json", "csv")
-_WINDOW = ("from", "to", "at", "undated")
+_WINDOW = ("from", "to", "at", "undated", "generation")
 _CHOICES = {"weighting": ("count", "newman", "jaccard"), "lang": ("en", "es", "fr")}
 
 
@@ -190,13 +218,14 @@ async def answered(
     settings: Settings, reads: Reads, words: Words, progress: Callable[[str, float, float], None]
 ) -> bytes:
     """The answer to words, from a process that ends with it."""
-    spool = Spool(settings.own_folder, reads, settings.network_rows)
+    spool = Spool(settings.own_folder, reads, settings.network_rows, Earlier(settings))
     running = Jobs(size=1, memory=settings.network_memory, seconds=86_400, keep=0)
-    asker = Asker(spool, reads, settings.own_folder, 86_400)
+    asker = Asker(spool, settings.own_folder, 86_400)
     try:
+        chosen, generation = await asker.selected(words.projection, words.given)
         asked = Asked(
             words.projection,
-            await asker.selected(words.projection, words.given),
+            chosen,
             words.measure,
             words.parameters,
             words.format,
@@ -205,6 +234,7 @@ async def answered(
             words.given.get("weighting", "count"),
             words.given.get("lang", "en"),
             words.given.get("undated"),
+            generation,
         )
         known = projection.every(resources.folder("queries"))
         job = running.start("", asked.what(), asked.url, lambda: asker.prepared(asked, known))

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from kg_service.errors import Refused
+from kg_service.network.centrality import degree, pagerank
 from kg_service.network.communities import communities, normalised_information
 from kg_service.network.graph import Network, windowed
 from kg_service.network.outcome import Context, Outcome
 from kg_service.network.structure import components
+from kg_service.network.triangles import clustering
 
 _MOST_WINDOWS = 200
 
@@ -74,7 +76,60 @@ def comparison(network: Network, context: Context) -> Outcome:
     ]
     sizes = {"nodes_before": network.size, "nodes_after": other.size}
     sizes |= {"edges_before": network.edges, "edges_after": other.edges}
-    return Outcome({}, sizes | _differences(network, other, context), tuple(rows))
+    before, after = _figures(network), _figures(other)
+    told = {
+        "measures": {name: {"before": before[name], "after": after[name]} for name in before},
+        "nodes": {"came": _apart(other, network), "went": _apart(network, other)},
+        "moved_most": _moved(network, other),
+    }
+    return Outcome({}, sizes | _differences(network, other, context) | told, tuple(rows))
+
+
+#: Nodes that a comparison names.
+_NAMED = 100
+_SETTINGS = {"algorithm": "leiden", "resolution": 1.0, "runs": 3, "weighted": True, "seed": 1}
+
+
+def _figures(network: Network) -> dict[str, Any]:
+    """What is compared of whole networks."""
+    found, local = components(network, Context()).values, clustering(network, Context()).values
+    groups = communities(network, Context(_SETTINGS)).values
+    size = network.size
+    return {
+        "weight": float(network.weights.sum()),
+        "density": network.edges / (size * (size - 1) / (1 if network.is_directed else 2)) if size > 1 else None,
+        "components": found["components"],
+        "largest_component": found["largest"],
+        "clustering": local["mean"],
+        "transitivity": local["transitivity"],
+        "communities": groups["communities"],
+        "modularity": groups["modularity"],
+    }
+
+
+def _apart(network: Network, other: Network) -> list[dict[str, str]]:
+    """The first nodes, in order, that another network does not have."""
+    return [{"iri": node} for node in sorted(set(network.nodes) - set(other.nodes))[:_NAMED]]
+
+
+def _moved(before: Network, after: Network, count: int = 20) -> list[dict[str, Any]]:
+    """The nodes of both whose PageRank differs most, with their degrees."""
+    told = []
+    for network in (before, after):
+        ranks = pagerank(network, Context({"weighted": True, "damping": 0.85})).columns["value"].tolist()
+        degrees = degree(network, Context()).columns["value"].tolist()
+        told.append(dict(zip(network.nodes, zip(ranks, degrees, strict=True), strict=True)))
+    old, new = told
+    rows: list[dict[str, Any]] = [
+        {
+            "iri": node,
+            "pagerank": {"before": old[node][0], "after": new[node][0]},
+            "degree": {"before": old[node][1], "after": new[node][1]},
+        }
+        for node in old.keys() & new.keys()
+        if old[node] != new[node]
+    ]
+    return sorted(rows, key=lambda row: (-abs(new[row["iri"]][0] - old[row["iri"]][0]), row["iri"]))[:count]
 
 
 def _differences(before: Network, now: Network, context: Context) -> dict[str, Any]:
@@ -97,7 +152,7 @@ def _persistence(before: Network, now: Network) -> float | None:
     both = sorted(set(before.nodes) & set(now.nodes))
     if len(both) < 2:
         return None
-    settings = Context({"algorithm": "leiden", "resolution": 1.0, "runs": 3, "weighted": True, "seed": 1})
+    settings = Context(_SETTINGS)
     labels = []
     for network in (before, now):
         found = dict(zip(network.nodes, communities(network, settings).columns["value"].tolist(), strict=True))

@@ -315,12 +315,14 @@ MEASURES: dict[str, Measure] = {
         Measure(
             "comparison",
             "pairs",
-            "What came, went and stayed from this network to that of another window.",
+            "What came, went and stayed from this network to that of another window or of another generation, and how "
+            "the measures differ.",
             "P. Jaccard (1901); L. Danon et al. (2005), Comparing community structure identification, JSTAT P09008",
             _HERE + "change:comparison",
             (
                 Parameter("against_from", "any", "first day, month or year of the other window, or any"),
                 Parameter("against_to", "any", "last day, month or year of the other window, or any"),
+                Parameter("against_generation", "now", "number of the generation of the other network, or now"),
             ),
             frozenset({"second"}),
         ),

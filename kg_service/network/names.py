@@ -24,12 +24,13 @@ def _end(iri: str) -> str:
     return iri.rstrip("/").rpartition("#")[2].rpartition("/")[2] or iri
 
 
-def names_in(path: Path) -> Names:
+def names_in(*paths: Path) -> Names:
     """The names in the rows of `queries/nodes/names.rq`; of several in a language the first."""
     found: dict[str, dict[str, str]] = {}
-    with path.open(encoding="utf-8", newline="") as file:
-        for node, language, label in list(csv.reader(file))[1:]:
-            found.setdefault(node, {}).setdefault(language, label)
+    for path in paths:
+        with path.open(encoding="utf-8", newline="") as file:
+            for node, language, label in list(csv.reader(file))[1:]:
+                found.setdefault(node, {}).setdefault(language, label)
     return Names(found)
 
 

@@ -35,7 +35,7 @@ def written(job: dict[str, Any], network: Network, outcome: Outcome, names: Name
     document = {
         "data": _rows(job, network, outcome, names, limit),
         **({"rows": also} if also is not None else {}),
-        "values": _plain(dict(outcome.values)),
+        "values": _labelled(_plain(dict(outcome.values)), names, job["language"]),
         "meta": _meta(job, network, outcome, measure) | {"count": count, "truncated": count > limit},
     }
     return "application/json", json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
@@ -71,6 +71,16 @@ def _named(row: dict[str, Any], names: Names, language: str) -> dict[str, Any]:
     if "steps" in row:
         row["steps"] = [_named(dict(step), names, language) for step in row["steps"]]
     return row
+
+
+def _labelled(value: Any, names: Names, language: str) -> Any:
+    """A value with names beside the IRIs in it."""
+    if isinstance(value, list):
+        return [_labelled(entry, names, language) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    told = {key: _labelled(entry, names, language) for key, entry in value.items()}
+    return {"iri": value["iri"], "label": names.name(value["iri"], language)} | told if "iri" in value else told
 
 
 #: Things that a reason names; of more it says how many they are.
@@ -141,6 +151,7 @@ def _meta(job: dict[str, Any], network: Network, outcome: Outcome, measure: Meas
         "definition": measure.definition,
         "source": measure.source,
         "parameters": job["parameters"],
+        **({"against": job["against"]} if "against" in job else {}),
         "engine": outcome.engine,
         "exact": outcome.is_exact,
         "error": outcome.error,
@@ -153,7 +164,10 @@ def citation(job: dict[str, Any], meta: dict[str, Any]) -> str:
     libraries = meta["versions"]
     what = f"{meta['measure']} of the network “{meta['projection']}”" if "measure" in meta else meta["projection"]
     chosen = [f"{name} {', '.join(map(str, v)) if isinstance(v, list) else v}" for name, v in job["selection"].items()]
-    chosen += [f"{name} {value}" for name, value in (job["parameters"] or {}).items()]
+    parameters = dict(job["parameters"] or {})
+    if "against" in job:
+        parameters["against_generation"] = job["against"]["generation"]  # by its number, whatever it was asked for as
+    chosen += [f"{name} {value}" for name, value in parameters.items()]
     engine = meta.get("engine", "numpy")
     by = f" and {engine} {libraries[engine]}" if engine in libraries else ""
     told = f" ({'; '.join(chosen)})" if chosen else ""

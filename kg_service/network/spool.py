@@ -10,10 +10,12 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from kg_service.errors import TooLarge
+from kg_service.network.earlier import Earlier
 from kg_service.store import Query, Reads
 
 #: Bytes of all files that are kept.
 _MOST_BYTES = 2 * 2**30
+_EARLIER = "earlier "
 
 
 class Spool:
@@ -22,8 +24,8 @@ class Spool:
     A file that is no longer kept is deleted; a process that reads it goes on reading.
     """
 
-    def __init__(self, folder: Path, reads: Reads, rows: int) -> None:
-        self._folder, self._reads, self._rows = folder, reads, rows
+    def __init__(self, folder: Path, reads: Reads, rows: int, earlier: Earlier) -> None:
+        self._folder, self._reads, self._rows, self.earlier = folder, reads, rows, earlier
         self._own: Path | None = None
         self._files: OrderedDict[tuple[str, str], asyncio.Task[tuple[Path, int, int]]] = OrderedDict()
         self._number = 0
@@ -32,25 +34,30 @@ class Spool:
         """What changes when something else is published."""
         return str(getattr(self._reads, "state", self._reads.generation))
 
-    async def file(self, query: Query) -> tuple[Path, int]:
+    async def reads(self, generation: int | None) -> Reads:
+        """Who answers questions about an earlier generation, or the present one for None."""
+        return self._reads if generation is None else await self.earlier.reads(generation)
+
+    async def file(self, query: Query, generation: int | None = None) -> tuple[Path, int]:
         """The file with the answer to a query, and the generation that it was read from."""
-        key = (self.state(), query.text)
+        key = (self.state() if generation is None else f"{_EARLIER}{generation}", query.text)
         task = self._files.get(key)
         if task is None or (task.done() and (task.cancelled() or task.exception())):
-            task = self._files[key] = asyncio.create_task(self._written(query))
+            task = self._files[key] = asyncio.create_task(self._written(query, generation))
         self._files.move_to_end(key)
-        path, generation, _ = await asyncio.shield(task)
-        self._forget(key[0])
-        return path, generation
+        path, number, _ = await asyncio.shield(task)
+        self._forget(self.state())
+        return path, number
 
-    async def _written(self, query: Query) -> tuple[Path, int, int]:
+    async def _written(self, query: Query, generation: int | None) -> tuple[Path, int, int]:
         if self._own is None:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._own = Path(mkdtemp(dir=self._folder, prefix="scratch-rows-"))
         self._number += 1
         path, size = self._own / f"{self._number}.csv", 0
         try:
-            answer = await self._reads.answer(replace(query, most_rows=self._rows, most_bytes=_MOST_BYTES))
+            reads = await self.reads(generation)
+            answer = await reads.answer(replace(query, most_rows=self._rows, most_bytes=_MOST_BYTES))
             with path.open("wb") as file:
                 if answer.whole is not None:
                     size += file.write(answer.whole)
@@ -64,11 +71,12 @@ class Spool:
         return path, answer.generation, size
 
     def _forget(self, state: str) -> None:
-        """Deletes what was read from another state, and the oldest when there is too much."""
+        """Deletes what was read from another state that was the present one, and the oldest when there is too much."""
         done = {key: task.result() for key, task in self._files.items() if task.done() and not _failed(task)}
         total = sum(size for _, _, size in done.values())
         for key, (path, _, size) in done.items():
-            if key[0] != state or total > _MOST_BYTES:
+            is_past = key[0] != state and not key[0].startswith(_EARLIER)
+            if is_past or total > _MOST_BYTES:
                 del self._files[key]
                 path.unlink(missing_ok=True)
                 total -= size
@@ -80,6 +88,7 @@ class Spool:
         await asyncio.gather(*self._files.values(), return_exceptions=True)
         if self._own:
             await asyncio.to_thread(shutil.rmtree, self._own, ignore_errors=True)
+        await self.earlier.close()
 
 
 def _failed(task: asyncio.Task[tuple[Path, int, int]]) -> bool:

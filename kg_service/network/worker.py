@@ -35,7 +35,7 @@ class _Reading:
 
     def __init__(self) -> None:
         self._networks: OrderedDict[tuple[str, str, str], Network] = OrderedDict()
-        self._names: tuple[str, Names] = ("", Names({}))
+        self._names: tuple[list[str], Names] = ([], Names({}))
         self._attributes: tuple[str, Any] = ("", {})
 
     def network(self, told: dict[str, Any]) -> Network:
@@ -48,10 +48,10 @@ class _Reading:
         self._networks.move_to_end(key)
         return self._networks[key]
 
-    def names(self, path: str | None) -> Names:
-        if path and path != self._names[0]:
-            self._names = (path, names_in(Path(path)))
-        return self._names[1] if path else Names({})
+    def names(self, paths: list[str]) -> Names:
+        if paths != self._names[0]:
+            self._names = (paths, names_in(*map(Path, paths)))
+        return self._names[1]
 
     def attributes(self, path: str | None) -> Any:
         if path and path != self._attributes[0]:
@@ -74,7 +74,7 @@ def _done(job: dict[str, Any], reading: _Reading, progress: Any) -> tuple[str, b
     """The media type of the answer, and the answer."""
     progress(0.0, "reading")
     network, *others = [reading.network(told) for told in (job, *job["others"])]
-    names = reading.names(job.get("names"))
+    names = reading.names(job["names"])
     attributes = reading.attributes(job.get("attributes"))
     kept = Kept(Path(job["positions"]), str(job["generation"])) if "positions" in job else None
     context = Context(job["parameters"], attributes, progress, tuple(others), kept)

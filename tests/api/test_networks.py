@@ -309,6 +309,44 @@ def test_a_change_is_seen_and_nodes_stay_where_they_were(server: httpx.Client) -
         assert abs(x - node["x"]) + abs(y - node["y"]) < 0.5
 
 
+def test_an_earlier_generation_is_as_it_was_and_is_compared_with_the_present_one(server: httpx.Client) -> None:
+    before = good(server.get("/api/networks/alliances/degree?wait=60"))
+    name = "https://example.org/überall"
+    sse, ident = "https://w3id.org/sse-kg/ontology#", "https://w3id.org/sse-kg/id/"
+    update = f"""DELETE {{ GRAPH ?g {{ ?party <{sse}partyActor> <{ident}government/valley> }} }}
+      INSERT {{ GRAPH ?g {{ ?party <{sse}partyActor> <{name}> }} }}
+      WHERE {{ GRAPH ?g {{ ?party <{sse}partyActor> <{ident}government/valley> }} }} ;
+      INSERT DATA {{ GRAPH <{ident}graph/x> {{ <{name}> a <{sse}Actor> , <{sse}Organisation> ;
+        <http://www.w3.org/2004/02/skos/core#prefLabel> "Überall"@en }} }}"""
+    changed = server.post("/update", data={"update": update}, headers={"Authorization": "Bearer secret"})
+    assert changed.status_code == 200, changed.text
+    now = good(server.get("/api/networks/alliances/degree?wait=60"))
+    assert {row["iri"] for row in now["data"]} != {row["iri"] for row in before["data"]}
+    first = before["meta"]["generation"]
+    then = good(server.get(f"/api/networks/alliances/degree?wait=60&generation={first}"))
+    assert then["data"] == before["data"]
+    assert then["meta"]["generation"] == first < now["meta"]["generation"]
+    told = good(server.get(f"/api/networks/alliances/comparison?wait=60&generation={first}"))
+    assert told["meta"]["against"]["generation"] == now["meta"]["generation"]
+    assert f"against_generation {now['meta']['generation']}" in told["meta"]["citation"]
+    assert told["values"]["nodes"]["came"] == [{"iri": name, "label": "Überall"}]
+    assert told["values"]["nodes"]["went"][0]["iri"] == f"{ident}government/valley"
+    assert {row["change"] for row in told["data"]} == {"came", "went"}
+    assert told["values"]["measures"]["density"]["before"] == pytest.approx(
+        told["values"]["measures"]["density"]["after"]
+    )
+    back = good(server.get(f"/api/networks/alliances/comparison?wait=60&against_generation={first}"))
+    assert back["values"]["nodes"]["went"][0]["iri"] == name
+
+
+@pytest.mark.parametrize("generation", ["0", "99999", "-1", "x", "9" * 400, "²"])
+@pytest.mark.parametrize("parameter", ["generation", "against_generation"])
+def test_a_generation_that_is_not_known_is_refused(client: httpx.Client, parameter: str, generation: str) -> None:
+    response = client.get("/api/networks/alliances/comparison", params={parameter: generation, "wait": 60})
+    assert response.status_code == 422, response.text
+    assert "allowed are now and 1 to 1" in response.json()["detail"]
+
+
 def test_rows_and_positions_are_not_left_behind_in_numbers(server: httpx.Client, settings: Settings) -> None:
     for year in range(2000, 2012):
         good(server.get(f"/api/networks/alliances/degree?at={year}"))

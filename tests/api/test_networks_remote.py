@@ -51,5 +51,7 @@ def test_networks_and_coverage_are_the_same(remote: httpx.Client, client: httpx.
     here, there = (each.get("/api/networks/alliances?wait=60", timeout=90).json() for each in (client, remote))
     assert there["edges"] == here["edges"]
     assert remote.get("/api/networks/alliances?level=lokal").status_code == 422
+    refused = remote.get("/api/networks/alliances?generation=1")
+    assert (refused.status_code, "another engine" in refused.text) == (422, True)
     assert remote.get("/api/sdgs/coverage").json()["data"] == client.get("/api/sdgs/coverage").json()["data"]
     assert remote.get("/api/guidelines").json()["data"] == []

@@ -1,0 +1,75 @@
+"""The graph as it was at an earlier generation: the present one without what the log says came since.
+
+Started as a module it is the program of a process that makes it as a store of its own: a job names the store, the
+generation and the folder of the new store; its argument is the bytes of memory that this may take.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+from kg_service.errors import KgError, NotFound, StoreDamaged, StoreError, TooLarge
+from kg_service.store import Delta, generations
+from kg_service.store.embedded import EmbeddedStore
+from kg_service.store.frames import begin, limit_memory, receive, refuse, send
+from kg_service.store.log import ChangeLog, log_of
+
+
+def reached(log: ChangeLog) -> range:
+    """The generations that can be made: those from which the log leads to the present one."""
+    return range(max(1, log.first_generation()), log.generation + 1)
+
+
+def make(root: Path, generation: int, target: Path, *, union: bool) -> None:
+    """Makes a store in `target` whose published generation is that one; table files are shared with the present one.
+
+    Raises NotFound for a generation that the log does not reach.
+    """
+    held = generations.hold_current(root)
+    if held is None:
+        raise StoreDamaged(f"nothing is published in {root} any more; restore a backup")
+    now, lease = held
+    with lease:
+        with log_of(root, now) as log:
+            known = reached(log)
+            if generation not in known:
+                raise NotFound(f"there is no generation {generation}; known: {known.start} to {known.stop - 1}")
+            back = Delta()
+            for patch in log.between(generation, now):
+                back = patch.inverse.then(back)
+        copy = generations.directory(target, generation)
+        copy.parent.mkdir(parents=True)
+        generations.copy_database(generations.directory(root, now), copy)
+    generations.publish(target, generation)
+    with EmbeddedStore(target, union=union) as store:
+        store.stage(store.effective(back))
+        number = store.publish()
+    shutil.rmtree(copy)
+    generations.directory(target, number).rename(copy)
+    generations.publish(target, generation)
+
+
+def main() -> None:
+    memory = int(sys.argv[1])
+    if not begin():
+        return
+    out = sys.stdout.buffer
+    while frame := receive(sys.stdin.buffer):
+        job = json.loads(frame[1])
+        try:
+            limit_memory(memory)
+            make(Path(job["root"]), job["generation"], Path(job["target"]), union=job["union"])
+            send(out, b"E", b"")
+        except KgError as error:
+            refuse(out, error)
+        except MemoryError:
+            refuse(out, TooLarge("so much has changed since that this generation cannot be made any more"))
+        except Exception as error:  # what the engine raises must reach the client as a problem
+            refuse(out, StoreError(f"the earlier generation could not be made: {error}"))
+
+
+if __name__ == "__main__":
+    main()
