@@ -147,13 +147,8 @@ class Asker:
             "url": asked.url,
             "names": [(await self._file(_nodes_query("names"), each))[0] for each in dict.fromkeys(generations)],
         }
-<<<<<<< Updated upstream
         if "attributes" in needs or (asked.measure is None and asked.format == "drawing"):
-            told["attributes"] = (await self._file(_nodes_query("attributes")))[0]
-=======
-        if "attributes" in needs:
             told["attributes"] = (await self._file(_nodes_query("attributes"), earlier))[0]
->>>>>>> Stashed changes
         if asked.measure is None or asked.measure.name == "layout":
             told["positions"] = str(self._positions(asked))
         return generation, told
