@@ -170,7 +170,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     found = pages.for_people(search_page.shown)
     app.add_route("/search", found, methods=search_page.METHODS, include_in_schema=False)
     contributing.install(app)
-    explore.install(app)
+    explore.install(app, listed)
     networked = pages.for_people(network_page.shown)
     app.add_route("/network", networked, methods=network_page.METHODS, include_in_schema=False)
     return app

@@ -97,7 +97,7 @@ class Listing:
         named = {field.filter: field for field in collection.fields if field.is_facet}
         return cls(
             collection,
-            tuple(_filters(collection, given)),
+            tuple(filters_of(collection, given)),
             tuple(named[name] for name in given["facets"]),
             order,
             chosen_fields(collection, given["fields"]),
@@ -155,7 +155,8 @@ class Listing:
         return as_json(written.as_geojson(data, details.rows(points) if points else []))
 
 
-def _filters(collection: Collection, given: dict[str, Any]) -> Iterable[Filter]:
+def filters_of(collection: Collection, given: dict[str, Any]) -> Iterable[Filter]:
+    """The conditions that values of parameters set."""
     if given["q"] is not None:
         yield Filter(collection.words, (given["q"],))
     for field in collection.fields:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from fastapi import FastAPI
 
-from kg_service.api import pages, sdg_page, sources
+from kg_service.api import list_pages, overlap_page, pages, sdg_page, sources, themes_page
 from kg_service.api.explored import METHODS
+from kg_service.lists.declared import Collection
 
 DOORS = {
     "/sources": sources.listed,
     "/sources/{slug:path}": sources.shown,
     "/sdg": sdg_page.shown,
+    "/themes": themes_page.shown,
+    "/alliances/overlap": overlap_page.shown,
 }
 
 
-def install(app: FastAPI) -> None:
+def install(app: FastAPI, collections: Iterable[Collection]) -> None:
     """Adds the pages."""
-    for path, door in DOORS.items():
+    lists = {path: door.shown for path, door in list_pages.doors(collections).items()}
+    for path, door in (DOORS | lists).items():
         app.add_route(path, pages.for_people(door), methods=METHODS, include_in_schema=False)

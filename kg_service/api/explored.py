@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -40,10 +40,12 @@ class Reader:
         """Puts a query among those that the page shows."""
         self.shown.append((title, text, self.addresses.sparql(text)))
 
-    async def answer(self, name: str, **bound: NamedNode | Literal) -> list[dict[str, Any]]:
+    async def answer(
+        self, name: str, **bound: NamedNode | Literal | Sequence[NamedNode | Literal]
+    ) -> list[dict[str, Any]]:
         """The rows of a ready-made question, with values for its parameters; the page shows it."""
         asked = question(name)
-        text = asked.bound({key: [value] for key, value in bound.items()})
+        text = asked.bound({key: value if isinstance(value, Sequence) else [value] for key, value in bound.items()})
         self.show(asked.summary, text)
         return await self.asking.rows(text)
 

@@ -29,6 +29,12 @@ PAGES = (
     "/history/1",
     "/sign-in",
     "/sdg?aim=5&kind=recommendations",
+    "/recommendations?theme=care",
+    "/policies",
+    "/alliances",
+    "/alliances/overlap",
+    "/themes",
+    "/themes?scheme=practices&view=az",
     "/sources",
     "/sources/gsef-policy-dialogue-lac-2019?char=771,865",
 )
