@@ -179,10 +179,9 @@ async def finished_or_job(
     """
     state, known = request.app.state, projections(request)
     asker = Asker(state.spool, state.settings.own_folder, state.settings.network_seconds, client_of(request))
-    selected, generation = await asker.selected(chosen, given)
     asked = Asked(
         chosen,
-        selected,
+        await asker.selected(chosen, given),
         measure,
         parameters,
         given["format"],
@@ -191,7 +190,7 @@ async def finished_or_job(
         given["weighting"],
         given["lang"],
         given["undated"],
-        generation,
+        await asker.generation(given),
     )
     key = asked.key(state.spool.state())
     finished: Finished | None = state.jobs.kept(key)

@@ -68,12 +68,13 @@ class Asker:
     seconds: float
     client: str = ""
 
-    async def selected(self, chosen: Projection, given: Mapping[str, Any]) -> tuple[Selection, int | None]:
-        """The ties that parameters select, and the earlier generation that they ask for, if they do.
+    async def generation(self, given: Mapping[str, Any]) -> int | None:
+        """The earlier generation that parameters ask for, None for the present one; WrongParameter for no such one."""
+        return await self.spool.earlier.known("generation", given.get("generation"))
 
-        WrongParameter where a value is nothing that the graph knows.
-        """
-        generation = await self.spool.earlier.known("generation", given.get("generation"))
+    async def selected(self, chosen: Projection, given: Mapping[str, Any]) -> Selection:
+        """The ties that parameters select; WrongParameter where a value is nothing that the graph knows."""
+        generation = await self.generation(given)
         filters = {name: selection.terms(name, given[name], chosen) for name in FILTERS if given.get(name)}
         dates = (given.get("from"), given.get("to"), given.get("at"), given.get("undated"))
         window = selection.window(*dates)
@@ -84,7 +85,7 @@ class Asker:
                 for term in terms:
                     if term.value in unknown:
                         await self._refuse(name, term, chosen, generation)
-        return Selection(filters, window), generation
+        return Selection(filters, window)
 
     async def _refuse(self, name: str, term: NamedNode, chosen: Projection, generation: int | None) -> None:
         beginning = selection.beginning_of(name, chosen)
@@ -126,7 +127,7 @@ class Asker:
             names = ("against_from", "against_to")
             window = selection.window(dates[0], dates[1], None, asked.undated, names)
             other = Selection(asked.selection.filters, window)
-            against = await self.spool.earlier.known("against_generation", asked.parameters["against_generation"])
+            against = await self.spool.earlier.known("against_generation", asked.parameters.get("against_generation"))
             ties, number = await self._ties(asked, asked.projection, other, against)
             others.append(ties)
             generations.append(against)
@@ -217,10 +218,9 @@ async def answered(
     running = Jobs(size=1, memory=settings.network_memory, seconds=86_400, keep=0)
     asker = Asker(spool, settings.own_folder, 86_400)
     try:
-        chosen, generation = await asker.selected(words.projection, words.given)
         asked = Asked(
             words.projection,
-            chosen,
+            await asker.selected(words.projection, words.given),
             words.measure,
             words.parameters,
             words.format,
@@ -229,7 +229,7 @@ async def answered(
             words.given.get("weighting", "count"),
             words.given.get("lang", "en"),
             words.given.get("undated"),
-            generation,
+            await asker.generation(words.given),
         )
         known = projection.every(resources.folder("queries"))
         job = running.start("", asked.what(), asked.url, lambda: asker.prepared(asked, known))
