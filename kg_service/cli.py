@@ -181,7 +181,11 @@ def serve(
     else:
         _seeded(settings)
     from kg_service.app import run
+    from kg_service.web import islands
+    from kg_service.web.rendering import STATIC
 
+    if absent := islands.absent(STATIC):
+        _say(f"the pages are without their interactive parts: {absent}")
     where = f"http://{settings.host}:{listening.getsockname()[1]}"
     _say(f"serving {where}/sparql, {where}/docs; Ctrl-C stops")
     run(settings, listening)

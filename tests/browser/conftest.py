@@ -90,7 +90,8 @@ def opened(browser: Browser, service: Any) -> Iterator[Open]:
         context.on("weberror", lambda error: seen.threw(error.error))
         page = context.new_page()
         seen.visited.add(f"{root}{path}")
-        page.goto(path)
+        while (answer := page.goto(path)) and answer.status == 202:  # what it shows is still measured
+            pass
         if options.get("java_script_enabled", True):
             ready(page)
         return page

@@ -39,7 +39,7 @@ def node() -> tuple[str, list[str]]:
     return program, [program, str(home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
 
 
-def installed(listed: Path = HERE) -> tuple[str, Path]:
+def installed(listed: Path = HERE, *, left_out: tuple[str, ...] = ("optional",)) -> tuple[str, Path]:
     """Node, and the folder in which the programs are that the package.json of a folder lists."""
     program, npm = node()
     lock = (listed / "package-lock.json").read_bytes()
@@ -49,7 +49,7 @@ def installed(listed: Path = HERE) -> tuple[str, Path]:
         folder.mkdir(parents=True)
         for name in ("package.json", "package-lock.json"):
             shutil.copy(listed / name, folder)
-        command = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=optional"]
+        command = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", *(f"--omit={each}" for each in left_out)]
         path = f"{Path(program).parent}{os.pathsep}{os.environ.get('PATH', '')}"
         done = subprocess.run(
             command, cwd=folder, capture_output=True, text=True, timeout=900, env=os.environ | {"PATH": path}
