@@ -26,7 +26,8 @@ _DEPTH = 20
 class Rule:
     """One thing that is asked: of which path, how it is called, and what is said when it is not so.
 
-    `asks` are pairs of a constraint's name (minCount, class, …) and its values.
+    `asks` are pairs of a constraint's name (minCount, class, …) and its values. Of shapes of which a value must fit one
+    (sh:or), `either` are the names, and `classes` the classes that they ask for.
     """
 
     iri: str
@@ -38,6 +39,12 @@ class Rule:
     messages: Mapping[str, str]
     asks: tuple[tuple[str, tuple[Term, ...]], ...]
     has_query: bool
+    either: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+
+    def asked(self, name: str) -> tuple[Term, ...]:
+        """The values of one constraint."""
+        return next((values for known, values in self.asks if known == name), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +120,7 @@ class Rulebook:
         for query in queries:
             messages = messages or self._texts(query, _SH + "message")
         severity = said[_SH + "severity"]
+        either = list(self._values(said[_SH + "or"]))
         return Rule(
             _iri(node),
             self._path(path[0]) if path else "",
@@ -123,6 +131,8 @@ class Rulebook:
             messages,
             tuple((name, tuple(self._values(said[_SH + name]))) for name in _SHOWN if said[_SH + name]),
             bool(queries),
+            tuple(_iri(each) for each in either),
+            tuple(c.value for each in either for c in self._said[each][_SH + "class"] if isinstance(c, NamedNode)),
         )
 
     def _values(self, values: Iterable[Term]) -> Iterator[Term]:

@@ -12,10 +12,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kg_service.api import pages
+from kg_service.api.clients import client_of
 from kg_service.api.explored import Reader, explored
 from kg_service.api.parameters import Parameter, read
 from kg_service.errors import NotFound, wrong_parameter
 from kg_service.evidence import read_source
+from kg_service.linked_data import of_one_generation
 from kg_service.linked_data.figures import GRAPHS
 from kg_service.rdf import PREFIXES, Literal, NamedNode, Term, entity, sse
 from kg_service.settings import Settings
@@ -158,3 +160,20 @@ async def _claims(reader: Reader, span: sources.Span | None) -> list[dict[str, A
     for each in span.quotations if span else ():
         found += await reader.answer("provenance/claims-on", quotation=NamedNode(each))
     return found
+
+
+async def text_of(request: Request, document: NamedNode) -> str | None:
+    """The whole text of a document, where its file is here and is the one that the graph means."""
+    settings: Settings = request.app.state.settings
+    _, rows = await of_one_generation(
+        request.app.state.readers,
+        lambda asking: asking.rows(f"SELECT ?p ?v {{ {document} ?p ?v }} ORDER BY ?p ?v"),
+        seconds=settings.query_seconds,
+        client=client_of(request),
+    )
+    said: dict[str, list[Term]] = {}
+    for row in rows:
+        said.setdefault(row["p"].value, []).append(row["v"])
+    length = _number(said.get(sse("characters").value))
+    found = await asyncio.to_thread(_text, settings.data / "sources", said, length)
+    return found.runs[0][1] if found else None

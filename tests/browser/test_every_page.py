@@ -28,6 +28,8 @@ PAGES = (
     "/history",
     "/history/1",
     "/sign-in",
+    "/contribute?q=seoul",
+    "/contribute/new?class=Event",
     "/sdg?aim=5&kind=recommendations",
     "/recommendations?theme=care",
     "/policies",

@@ -74,7 +74,10 @@ def writable(tmp_path_factory: pytest.TempPathFactory, shapes: Shapes) -> Iterat
     root = tmp_path_factory.mktemp("writable") / "store"
     with EmbeddedStore(root) as store:
         bulk.load(store, [resources.folder("ontology"), VILLAGE], shapes)
-    with running(Settings(store=root, token=SecretStr(TOKEN))) as url:
+    sources = root.parent / "data" / "sources"
+    sources.mkdir(parents=True)
+    (sources / "chronicle.txt").write_text("The bakers and council share one oven. All eat bread.", "utf-8")
+    with running(Settings(store=root, data=sources.parent, token=SecretStr(TOKEN))) as url:
         yield url
 
 
