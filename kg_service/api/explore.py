@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from fastapi import FastAPI
 
-from kg_service.api import list_pages, overlap_page, pages, sdg_page, sources, themes_page
+from kg_service.api import guidelines_page, list_pages, overlap_page, pages, sdg_page, sources, themes_page
 from kg_service.api.explored import METHODS
 from kg_service.lists.declared import Collection
 
@@ -15,6 +15,7 @@ DOORS = {
     "/sources/{slug:path}": sources.shown,
     "/sdg": sdg_page.shown,
     "/themes": themes_page.shown,
+    "/guidelines": guidelines_page.shown,
     "/alliances/overlap": overlap_page.shown,
 }
 
@@ -24,3 +25,5 @@ def install(app: FastAPI, collections: Iterable[Collection]) -> None:
     lists = {path: door.shown for path, door in list_pages.doors(collections).items()}
     for path, door in (DOORS | lists).items():
         app.add_route(path, pages.for_people(door), methods=METHODS, include_in_schema=False)
+    keep = pages.for_people(guidelines_page.keep)
+    app.add_route("/guidelines/keep", keep, methods=[*METHODS, "POST"], include_in_schema=False)

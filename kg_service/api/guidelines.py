@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -56,7 +57,7 @@ _BODY = {
 async def blocks(request: Request) -> dict[str, Any]:
     """The eight functional blocks in their order, and what the numbers of an own answer mean."""
     read(request, ())
-    known, generation = await _blocks(request)
+    known, generation = await blocks_of(request)
     return {
         "data": [{"iri": each.iri, "label": each.label, "words": each.words} for each in known],
         "scale": [{"value": value, "meaning": meaning} for value, meaning in enumerate(SCALE)],
@@ -72,8 +73,8 @@ async def blocks(request: Request) -> dict[str, Any]:
 async def assessed(request: Request) -> Response:
     """Evidence of the graph and own answers by block, with scores, gaps, and where the graph knows more."""
     given = read(request, [_TERRITORY])
-    territory, label, generation = await _territory(request, given["territory"])
-    known, _ = await _blocks(request)
+    territory, label, generation = await territory_of(request, given["territory"])
+    known, _ = await blocks_of(request)
     evidence, _ = await _rows(request, "guidelines/evidence-by-place")
     answers, _ = await _rows(request, "guidelines/own-answers")
     told = guidelines.assessment(known, evidence, answers, territory)
@@ -97,23 +98,30 @@ async def answered(request: Request) -> Response:
         raise Malformed(f"the body is not JSON: {error}") from None
     if not isinstance(told, dict) or not isinstance(told.get("answers"), list) or not told["answers"]:
         raise Malformed('the body must be {"territory": …, "answers": [{"block": …, "value": 0 to 4, "words": …}, …]}')
-    territory, label, _ = await _territory(request, told.get("territory"))
-    known, _ = await _blocks(request)
+    territory, label, _ = await territory_of(request, told.get("territory"))
+    known, _ = await blocks_of(request)
     year = told.get("year", datetime.now(UTC).year)
     if not isinstance(year, int) or not 1900 <= year <= 2200:
         raise wrong_parameter("year", year, "it must be a year, such as 2026")
     answers = [_answer(entry, known, year) for entry in told["answers"]]
     if len({answer.block for answer in answers}) < len(answers):
         raise wrong_parameter("block", answers[0].block, "each block is answered once")
+    return await committed(request, proposal(request, body, replacing(territory, label, known, answers)))
+
+
+def replacing(
+    territory: str, label: str, known: Iterable[Block], answers: Iterable[Answer]
+) -> Callable[[Present], Delta]:
+    """The change that keeps answers in the place of earlier ones."""
     by_iri = {block.iri: block for block in known}
+    new = {q for answer in answers for q in guidelines.statements(territory, label, by_iri[answer.block], answer)}
 
     def make(store: Present) -> Delta:
-        new = {q for answer in answers for q in guidelines.statements(territory, label, by_iri[answer.block], answer)}
         subjects = {q.subject for q in new if isinstance(q.subject, NamedNode)}
         old = {q for s in subjects for q in store.about(s) if not isinstance(q.graph_name, DefaultGraph)}
         return Delta(added=frozenset(new - old), removed=frozenset(old - new))
 
-    return await committed(request, proposal(request, body, make))
+    return make
 
 
 def _answer(entry: Any, known: list[Block], year: int) -> Answer:
@@ -134,7 +142,7 @@ def _answer(entry: Any, known: list[Block], year: int) -> Answer:
     return Answer(block, value, words.strip(), year, language)
 
 
-async def _territory(request: Request, written: object) -> tuple[str, str, int]:
+async def territory_of(request: Request, written: object) -> tuple[str, str, int]:
     """The place's IRI and name, and the generation; WrongParameter when the graph knows no such place."""
     iri = written if isinstance(written, str) and ":" in written else None
     if iri is None and isinstance(written, str):
@@ -156,7 +164,8 @@ async def _territory(request: Request, written: object) -> tuple[str, str, int]:
     return iri, rows[0]["label"], generation
 
 
-async def _blocks(request: Request) -> tuple[list[Block], int]:
+async def blocks_of(request: Request) -> tuple[list[Block], int]:
+    """The blocks in their order, and the generation."""
     rows, generation = await _rows(request, "guidelines/blocks-in-order")
     return [Block(row["block"], row["block_label"], row["words"]) for row in rows], generation
 

@@ -37,6 +37,8 @@ PAGES = (
     "/alliances/overlap",
     "/themes",
     "/themes?scheme=practices&view=az",
+    "/guidelines?territory=latin-america&access-to-markets=3",
+    "/guidelines?territory=latin-america&view=report",
     "/sources",
     "/sources/gsef-policy-dialogue-lac-2019?char=771,865",
 )
