@@ -55,6 +55,15 @@ def village(tmp_path_factory: pytest.TempPathFactory, shapes: Shapes) -> Setting
 
 
 @pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory, shapes: Shapes) -> Settings:
+    """Settings of a store that holds the project's own data; for reading only. Who writes takes a copy of the store."""
+    root = tmp_path_factory.mktemp("project") / "store"
+    with EmbeddedStore(root) as store:
+        bulk.load(store, bulk.seeds(resources.folder("data"), resources.folder("ontology")), shapes)
+    return Settings(store=root)
+
+
+@pytest.fixture(scope="session")
 def client(village: Settings) -> Iterator[httpx.Client]:
     """A client of a running server over the village."""
     with running(village) as url, httpx.Client(base_url=url, timeout=30) as opened:

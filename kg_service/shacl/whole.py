@@ -3,30 +3,28 @@
     report = validate_generation(root, shapes)      # as `validate`, on the default graph of what is published
 
 On disk the queries take four to six times as long as in memory, because every step of every row is a look-up there, so
-a child process copies the default graph first: forked readers decode a share of the predicates each and write
-N-Triples down one pipe. When it holds all, it forks again; the processes that judge share its memory, copy nothing,
-and take one plan after the other, those that promise to take longest first.
+a child process copies the default graph first (`store.copying`). When it holds all, it forks; the processes that judge
+share its memory, copy nothing, and take one plan after the other, those that promise to take longest first.
 """
 
 from __future__ import annotations
 
 import contextlib
 import gc
-import io
 import json
 import multiprocessing
 import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
-from pyoxigraph import NamedNode, RdfFormat, Store
+from pyoxigraph import NamedNode, Store
 
 from kg_service.errors import KgError, StoreError, TooLarge, from_problem
 from kg_service.shacl import Progress, Report, Result, Shapes, no_progress, results_of
@@ -35,15 +33,12 @@ from kg_service.shacl.everywhere import Everywhere, are_passed, chosen, predicat
 from kg_service.shacl.marks import class_tree
 from kg_service.shacl.report import in_order
 from kg_service.shacl.shapes import VIOLATION
-from kg_service.store import generations
+from kg_service.store.copying import copied, uses_of
 from kg_service.store.frames import begin, end_with_parent, limit_memory, receive, refuse, send, send_data
 
 T = TypeVar("T")
 
 _FORK = multiprocessing.get_context("fork")
-_MESSAGE = 2**18  # characters of N-Triples sent together
-#: Objects are looked up once each where among so many triples of a predicate each is shared by so many.
-_SAMPLE, _SHARED = 10_000, 3
 _TOO_LARGE = "validating the graph needs more memory than it may have"
 
 
@@ -99,101 +94,6 @@ def validate_generation(
 # What runs in the child
 
 
-def copied(root: Path, processes: int) -> Store:
-    """The default graph of the published generation, in memory; blank nodes, which no generation holds, get new names.
-
-    The database is opened by the readers alone: its threads would not live through a fork.
-    """
-    held = generations.hold_current(root)
-    if held is None:
-        return Store()
-    generation, lease = held
-    with lease:
-        folder = str(generations.directory(root, generation))
-        pipes, readers = [], []
-        for share in range(processes):
-            ours, theirs = _FORK.Pipe(duplex=False)
-            reader = _FORK.Process(target=_read, args=(os.getpid(), folder, share, processes, theirs), daemon=True)
-            reader.start()
-            theirs.close()
-            pipes.append(ours)
-            readers.append(reader)
-        store = Store()
-        store.bulk_load(input=_Joined(pipes), format=RdfFormat.N_TRIPLES, lenient=True)  # type: ignore[arg-type]
-        for reader in readers:
-            reader.join()
-        if any(reader.exitcode for reader in readers):
-            raise StoreError(f"generation {generation} of {root} could not be read to its end")
-    return store
-
-
-class _Joined(io.RawIOBase):
-    """What comes through several pipes as one file; each message is some whole lines."""
-
-    def __init__(self, pipes: list[Connection]) -> None:
-        self._pipes, self._held, self._at = pipes, b"", 0
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        while self._at == len(self._held) and self._pipes:
-            ready = wait(self._pipes)[0]
-            assert isinstance(ready, Connection)
-            try:
-                self._held, self._at = ready.recv_bytes(), 0
-            except EOFError:
-                self._pipes.remove(ready)
-        end = len(self._held) if size < 0 else self._at + size
-        part, self._at = self._held[self._at : end], min(end, len(self._held))
-        return part
-
-
-def _read(parent: int, folder: str, share: int, of: int, out: Connection) -> None:
-    end_with_parent(parent)
-    store = Store.read_only(folder)
-    lines: list[str] = []
-    size = 0
-    for predicate in _share(_uses(store), share, of):
-        for text in _texts(store, predicate):
-            lines.append(text)
-            size += len(text)
-            if size >= _MESSAGE:
-                out.send_bytes("".join(lines).encode())
-                lines.clear()
-                size = 0
-    out.send_bytes("".join(lines).encode())
-
-
-def _share(uses: Mapping[NamedNode, int], share: int, of: int) -> Iterator[NamedNode]:
-    """A share of the predicates: each reader counts for itself and comes to the same sharing out."""
-    filled = [0] * of
-    for count, predicate in sorted(((count, str(predicate)) for predicate, count in uses.items()), reverse=True):
-        least = filled.index(min(filled))
-        filled[least] += count
-        if least == share:
-            yield NamedNode(predicate[1:-1])
-
-
-def _texts(store: Store, predicate: NamedNode) -> Iterator[str]:
-    """The triples of a predicate as N-Triples.
-
-    Looking up what a number in the index stands for is what takes the time. Where objects are shared, each is looked
-    up once.
-    """
-    of = f"{{ ?s {predicate} ?o }}"
-    rows: Any = store.query(f"SELECT (COUNT(DISTINCT ?o) AS ?n) WHERE {{ SELECT ?o WHERE {of} LIMIT {_SAMPLE} }}")
-    if int(next(rows)["n"].value) > _SAMPLE // _SHARED:
-        for subject, value in store.query(f"SELECT ?s ?o WHERE {of}"):  # type: ignore[union-attr]
-            yield f"{subject} {predicate} {value} .\n"
-        return
-    for value, subjects in store.query(  # type: ignore[union-attr]
-        f'SELECT ?o (GROUP_CONCAT(STR(?s); separator=" ") AS ?all) WHERE {of} GROUP BY ?o'
-    ):
-        end = f"> {predicate} {value} .\n"
-        yield f"<{subjects.value.replace(' ', f'{end}<')}{end}"
-
-
 @dataclass(frozen=True, slots=True)
 class _Part:
     """What one plan found: violations and others, each at most one more than the limit."""
@@ -207,7 +107,7 @@ def judged(
 ) -> Report:
     """The report on a store in memory, by processes that share it. No other thread may run in this one."""
     gc.freeze()  # so that counting references does not copy what is shared
-    classes, uses = class_tree(store), _uses(store)
+    classes, uses = class_tree(store), uses_of(store)
     predicates = frozenset(uses)
     tests = sorted(value_tests(shapes.plans).items(), key=lambda each: uses.get(predicate_of(each[0]), 0))
     answers = _shared_out(
@@ -282,12 +182,6 @@ def _work(parent: int, tasks: Sequence[Callable[[], object]], asked: Connection)
             asked.send(error)
         except MemoryError:
             asked.send(TooLarge(_TOO_LARGE))
-
-
-def _uses(store: Store) -> dict[NamedNode, int]:
-    """How many triples each predicate has."""
-    rows: Any = store.query("SELECT ?p (COUNT(*) AS ?n) WHERE { ?s ?p ?o } GROUP BY ?p")
-    return {row["p"]: int(row["n"].value) for row in rows}
 
 
 def _weights(store: Store, plans: Sequence[Plan], uses: Mapping[NamedNode, int]) -> dict[Plan, int]:

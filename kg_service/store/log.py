@@ -360,6 +360,21 @@ class Log:
         row = self._one("SELECT MIN(generation) FROM change WHERE generation <= ?", self.generation)
         return int(row[0]) - 1 if row and row[0] is not None else self.generation
 
+    def is_whole(self) -> bool:
+        """Whether the log tells of every generation, from the first on."""
+        row = self._one("SELECT COUNT(DISTINCT generation) FROM change WHERE generation <= ?", self.generation)
+        return bool(row[0] == self.generation)
+
+    def told(self) -> tuple[int, int]:
+        """How many statements all changes together added and removed."""
+        row = self._one("SELECT SUM(added), SUM(removed) FROM change WHERE generation <= ?", self.generation)
+        return row[0] or 0, row[1] or 0
+
+    def all_packed(self) -> Iterator[bytes]:
+        """Every change as it is stored, in order; see `rows`."""
+        query = "SELECT patch FROM change WHERE generation <= ? ORDER BY number"
+        return (patch for (patch,) in self._rows.execute(query, (self.generation,)))
+
     def last_about(self, iri: str) -> int:
         """The number of the last change about a subject or a graph; 0 when there is none."""
         row = self._one(

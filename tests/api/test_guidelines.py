@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from kg_service import resources
-from kg_service.ingest import bulk
 from kg_service.settings import Settings
-from kg_service.shacl import Shapes
-from kg_service.store.embedded import EmbeddedStore
 from tests.serving import running
 
 BLOCK = "https://w3id.org/sse-kg/id/block/access-to-markets"
@@ -20,11 +18,9 @@ TOKEN = {"Authorization": "Bearer secret"}
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, shapes: Shapes) -> Iterator[httpx.Client]:
-    """A server of its own over the project's data, for these tests write."""
-    root = tmp_path_factory.mktemp("guidelines") / "store"
-    with EmbeddedStore(root) as store:
-        bulk.seed(store, bulk.seeds(resources.folder("data"), resources.folder("ontology")), shapes)
+def server(tmp_path_factory: pytest.TempPathFactory, project: Settings) -> Iterator[httpx.Client]:
+    """A server of its own over a copy of the project's data, for these tests write."""
+    root = Path(shutil.copytree(project.store, tmp_path_factory.mktemp("guidelines") / "store"))
     settings = Settings.model_validate({"store": root, "token": "secret"})
     with running(settings) as url, httpx.Client(base_url=url, timeout=60) as opened:
         yield opened

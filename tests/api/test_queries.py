@@ -15,11 +15,10 @@ from pyoxigraph import Store
 
 from kg_service import queries, resources
 from kg_service.errors import Malformed
-from kg_service.ingest import bulk
 from kg_service.rdf import TABLE_FORMATS, Format, Literal, NamedNode
 from kg_service.settings import Settings
 from kg_service.store import Delta
-from kg_service.store.embedded import EmbeddedStore
+from kg_service.store.embedded import is_default, snapshot
 from kg_service.store.remote import Endpoint, RemoteStore
 from tests.conftest import remote_settings
 from tests.serving import running
@@ -33,23 +32,20 @@ NAMES = queries.names(QUERIES)
 
 @pytest.fixture(scope="module", params=["embedded", "oxigraph"])
 def service(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, servers: Callable[[str], Endpoint]
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    project: Settings,
+    servers: Callable[[str], Endpoint],
 ) -> Iterator[httpx.Client]:
     """A client of a service over the project's own data."""
-    folder = tmp_path_factory.mktemp("queries")
-    ours = bulk.files_in([resources.folder("ontology")]) + [
-        path for ending in ("*.ttl", "*.trig") for path in sorted(resources.folder("data").glob(ending))
-    ]
-    everything = frozenset(quad for path in ours for quad in bulk.read(path))
-    if request.param == "embedded":
-        with EmbeddedStore(folder / "store") as store:
-            store.apply(Delta(added=everything))
-        settings = Settings(store=folder / "store")
-    else:
+    settings = project
+    if request.param != "embedded":
         endpoint = servers("oxigraph")
         engines.empty(endpoint)
-        RemoteStore(endpoint).apply(Delta(added=everything))
-        settings = remote_settings(endpoint, folder)
+        with snapshot(project.store) as store:
+            named = frozenset(quad for quad in store if not is_default(quad))
+        RemoteStore(endpoint).apply(Delta(added=named))
+        settings = remote_settings(endpoint, tmp_path_factory.mktemp("queries"))
     with running(settings) as url, httpx.Client(base_url=url, timeout=60) as client:
         yield client
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -22,20 +21,28 @@ GRAPH = {"graph": "urn:g"}
 ONE, TWO = "<urn:a> <urn:p> 1 .", "<urn:a> <urn:p> 2 ."
 
 
-@pytest.fixture(params=["embedded", *engines.SERVERS])
-def writable(
-    request: pytest.FixtureRequest, tmp_path: Path, servers: Callable[[str], Endpoint]
+@pytest.fixture(scope="module", params=["embedded", *engines.SERVERS])
+def service(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, servers: Callable[[str], Endpoint]
 ) -> Iterator[httpx.Client]:
-    """A client of a running service over an empty graph that may be written, here or on an engine."""
-    more = {"token": "open sesame", "query_seconds": 10}
+    """A client of a running service over a graph that may be written, here or on an engine."""
+    more, folder = {"token": "open sesame", "query_seconds": 10}, tmp_path_factory.mktemp(request.param)
     if request.param == "embedded":
-        settings = Settings.model_validate({"store": tmp_path / "store", **more})
+        settings = Settings.model_validate({"store": folder / "store", **more})
     else:
         endpoint = servers(request.param)
         engines.empty(endpoint)
-        settings = remote_settings(endpoint, tmp_path, **more)
+        settings = remote_settings(endpoint, folder, **more)
     with running(settings) as url, httpx.Client(base_url=url, timeout=30) as client:
         yield client
+
+
+@pytest.fixture
+def writable(service: httpx.Client) -> httpx.Client:
+    """The same with an empty graph."""
+    if count(service):
+        assert update(service, "DROP ALL").status_code == 200
+    return service
 
 
 def values(client: httpx.Client, **where: str) -> list[int]:
@@ -167,16 +174,17 @@ def test_without_a_token_setting_writing_is_off(client: httpx.Client) -> None:
 
 
 def test_an_update_is_one_change_whose_operations_see_each_other(writable: httpx.Client) -> None:
+    before = int(writable.get("/health/ready").json().get("generation", 0))
     answer = update(
         writable,
         "INSERT DATA { GRAPH <urn:g> { <urn:a> <urn:p> 1 , 2 } } ; "
         "DELETE { GRAPH ?g { ?s ?p 1 } } INSERT { GRAPH <urn:h> { ?s ?p 3 } } WHERE { GRAPH ?g { ?s ?p 1 } }",
     )
-    assert (answer.status_code, answer.json()["generation"]) == (200, 1)
+    assert (answer.status_code, answer.json()["generation"]) == (200, before + 1)
     assert values(writable, graph="urn:g") == [2]
     assert values(writable, graph="urn:h") == [3]
     assert count(writable) == 2
-    assert update(writable, "DELETE WHERE { ?s ?p ?o }").json()["generation"] == 2
+    assert update(writable, "DELETE WHERE { ?s ?p ?o }").json()["generation"] == before + 2
     assert count(writable) == count(writable, "GRAPH ?g { ?s ?p ?o }") == 0
 
 

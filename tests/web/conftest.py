@@ -22,12 +22,9 @@ PEOPLE = {"accept": "text/html"}
 
 
 @pytest.fixture(scope="package")
-def service(tmp_path_factory: pytest.TempPathFactory, shapes: Shapes) -> Iterator[httpx.Client]:
+def service(project: Settings) -> Iterator[httpx.Client]:
     """A client of a running service over the project's own data."""
-    root = tmp_path_factory.mktemp("pages") / "store"
-    with EmbeddedStore(root) as store:
-        bulk.load(store, [resources.folder("ontology"), resources.folder("data")], shapes)
-    with running(Settings(store=root)) as url, httpx.Client(base_url=url, timeout=60, headers=PEOPLE) as client:
+    with running(project) as url, httpx.Client(base_url=url, timeout=60, headers=PEOPLE) as client:
         yield client
 
 
