@@ -40,6 +40,7 @@ from kg_service.api import (
     pages,
     patches,
     problems,
+    query_page,
     reconcile,
     running,
     sdgs,
@@ -171,6 +172,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_route("/search", found, methods=search_page.METHODS, include_in_schema=False)
     contributing.install(app)
     explore.install(app, listed)
+    editor = pages.for_people(query_page.QueryEditor(texts).shown)
+    app.add_route("/query", editor, methods=query_page.METHODS, include_in_schema=False)
     networked = pages.for_people(network_page.shown)
     app.add_route("/network", networked, methods=network_page.METHODS, include_in_schema=False)
     return app

@@ -62,7 +62,9 @@ class Seen:
             self.elsewhere.append(request.url)
 
     def said(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and message.location.get("url") not in self.visited:
+        address = message.location.get("url")
+        is_told = address in self.visited or address == f"{self.root}/sparql"  # an island says what a query lacks
+        if message.type in ("error", "warning") and not is_told:
             self.errors.append(f"{message.type}: {message.text} ({message.location.get('url')})")
 
     def threw(self, error: Any) -> None:

@@ -199,7 +199,7 @@ function Network({ root, graph, values }: Props) {
           <legend>{t("year")}</legend>
           {(["from", "to"] as const).map((end, at) => (
             <label key={end}>
-              {at === 1 && t("until")} <input type="range" min={years[0]} max={years[1]} value={window_[end] ?? years[at]} onInput={(event) => {
+              {at === 1 && t("until")} <input type="range" aria-label={t(at ? "last-year" : "first-year")} min={years[0]} max={years[1]} value={window_[end] ?? years[at]} onInput={(event) => {
                 const year = Number(event.currentTarget.value);
                 const both = { ...window_, [end]: year };
                 const low = Math.min(both.from ?? years[0], both.to ?? years[1]);
