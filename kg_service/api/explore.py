@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from fastapi import FastAPI
 
-from kg_service.api import guidelines_page, list_pages, overlap_page, pages, sdg_page, sources, themes_page
+from kg_service.api import guidelines_page, list_pages, overlap_page, pages, sdg_page, sources, themes_page, tied_pages
 from kg_service.api.explored import METHODS
 from kg_service.lists.declared import Collection
 
@@ -17,6 +17,8 @@ DOORS = {
     "/themes": themes_page.shown,
     "/guidelines": guidelines_page.shown,
     "/alliances/overlap": overlap_page.shown,
+    "/path": tied_pages.path,
+    "/communities": tied_pages.communities,
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -30,11 +30,14 @@ from kg_service.linked_data import (
     profiles,
 )
 from kg_service.linked_data.addresses import Addresses, meant
+from kg_service.linked_data.description import labels_of
 from kg_service.linked_data.profiles import ALTERNATES, ENDINGS, FULL, HTML, MINIMAL, SCHEMA, Representation
 from kg_service.linked_data.questions import Direction
-from kg_service.rdf import N_QUADS, TRIG, Format, NamedNode, Quad
+from kg_service.rdf import N_QUADS, ONTOLOGY, TRIG, Format, Literal, NamedNode, Quad
 from kg_service.settings import Settings
 from kg_service.store.log import OpenLog
+from kg_service.web import ego
+from kg_service.web.names import Names
 from kg_service.web.thing import Page, queries
 
 METHODS = ["GET", "HEAD"]
@@ -91,7 +94,7 @@ async def identified(request: Request) -> Response:
 
 async def shown(request: Request) -> Response:
     """The page about a thing."""
-    wanted = read(request, [*CHOICE, *PAGING, pages.LANGUAGE])
+    wanted = read(request, [*CHOICE, *PAGING, pages.EMBED, pages.LANGUAGE])
     found = await _found(request, _path(request))
     if found.ending:
         return RedirectResponse(Addresses(public_url(request)).data(found.iri.value, found.ending), 303)
@@ -109,7 +112,7 @@ async def written(request: Request) -> Response:
 
 async def described(request: Request) -> Response:
     """The page or the data about any IRI that the graph knows."""
-    wanted = read(request, [IRI, *CHOICE, *PAGING, pages.LANGUAGE])
+    wanted = read(request, [IRI, *CHOICE, *PAGING, pages.EMBED, pages.LANGUAGE])
     thing = NamedNode(wanted["iri"])
     chosen = _chosen(request, wanted, profiles.FULL.formats)
     return await _answer(request, thing, chosen, wanted)
@@ -205,8 +208,13 @@ async def _made(request: Request, thing: NamedNode, chosen: Representation, want
     settings: Settings = request.app.state.settings
     addresses = Addresses(public_url(request))
 
+    around = _Around()
+
     async def make(asking: Asking) -> tuple[Description, set[Quad]]:
+        nonlocal around
         description = await _description(asking, thing, chosen, wanted, addresses)
+        if chosen.format is HTML and wanted["property"] is None:
+            around = await _around(asking, description)
         if chosen.profile is SCHEMA:
             return description, await documents.in_schema_org(asking, thing, addresses)
         if chosen.profile is MINIMAL:
@@ -225,7 +233,7 @@ async def _made(request: Request, thing: NamedNode, chosen: Representation, want
         (paged,) = description.properties
         headers["Link"] += documents.page_links(addresses, thing, paged)
     if chosen.format is HTML:
-        return _page(request, description, generation, headers, addresses)
+        return _page(request, description, generation, headers, around)
     if wanted["property"] is None:
         token = {} if chosen.profile is FULL else {"_profile": chosen.profile.token}
         headers["Content-Location"] = addresses.data(thing.value, chosen.format.endings[0], **token)
@@ -270,17 +278,48 @@ async def _description(
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What a thing is tied to, the dates of all that, and their names."""
+
+    ties: tuple[tuple[str, Direction, str], ...] = ()
+    dates: tuple[dict[str, Any], ...] = ()
+    labels: dict[str, list[Literal]] = field(default_factory=dict)
+
+
+async def _around(asking: Asking, description: Description) -> _Around:
+    direct = ego.ties(description)
+    query = ego.onward_query(direct)
+    ties = ego.behind(direct, await asking.rows(query) if query else [], description.iri.value)
+    things = [description.iri.value, *(other for _, _, other in ties)]
+    dates = await asking.rows(ego.dates_query(things))
+    known = {iri: [label for _, label in names] for iri, names in description.labels.items()}
+    nameless = [NamedNode(each) for each in things if each not in known]
+    found = await labels_of(asking, nameless[:500]) if nameless else {}
+    return _Around(
+        tuple(ties), tuple(dates), known | {iri: [label for _, label in names] for iri, names in found.items()}
+    )
+
+
 def _page(
-    request: Request, description: Description, generation: int, headers: dict[str, str], addresses: Addresses
+    request: Request, description: Description, generation: int, headers: dict[str, str], around: _Around
 ) -> Document:
-    catalogue = request.app.state.pages.catalogues[pages.language_of(request)]
-    iri = description.iri.value
+    addresses = Addresses(public_url(request))
+    words: dict[str, Any] = {
+        "addresses": addresses,
+        "ontology": request.app.state.ontology,
+        "catalogue": request.app.state.pages.catalogues[pages.language_of(request)],
+    }
+    iri, is_embedded = description.iri.value, request.query_params.get("embed") == "1"
     return pages.document(
         request,
-        "thing.html",
+        "card.html" if is_embedded else "thing.html",
         generation=generation,
         headers=headers,
-        thing=Page(description, addresses=addresses, ontology=request.app.state.ontology, catalogue=catalogue),
+        is_embedded=is_embedded,
+        thing=Page(description, **words),
+        ego=ego.picture(around.ties, around.dates, Names(around.labels, **words)),
+        is_actor=any(each.value == f"{ONTOLOGY}Actor" for each in description.types),
         is_part="property" in request.query_params,
         formats=list(profiles.alternates(addresses, iri)),
         history=addresses.history(iri),

@@ -93,7 +93,7 @@ OPENAPI = {
         ("name",),
     ),
     "/page/{type}/{slug}": _described(
-        "page", "The page about a thing", [*CHOICE, *PAGING, pages.LANGUAGE], _SEEN | _DOCUMENT, _THING
+        "page", "The page about a thing", [*CHOICE, *PAGING, pages.EMBED, pages.LANGUAGE], _SEEN | _DOCUMENT, _THING
     ),
     "/data/{type}/{slug}": _described(
         "data", "The data about a thing; the slug may end in .ttl, .jsonld, …", [*CHOICE, *PAGING], _DOCUMENT, _THING
@@ -101,7 +101,7 @@ OPENAPI = {
     "/describe": _described(
         "describe",
         "The page or the data about any IRI that the graph knows",
-        [IRI, *CHOICE, *PAGING, pages.LANGUAGE],
+        [IRI, *CHOICE, *PAGING, pages.EMBED, pages.LANGUAGE],
         _DOCUMENT,
         (),
     ),

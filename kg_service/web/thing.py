@@ -84,6 +84,16 @@ class Group:
         return self.name.iri in (SUBJECT.value, PREDICATE.value, OBJECT.value)
 
 
+#: What a card leaves out: types and names, which its head has, and what names a thing in other places.
+_QUIET = frozenset(
+    PREFIXES[prefix] + name
+    for prefix, name in (
+        *(("rdf", "type"), ("skos", "prefLabel"), ("skos", "altLabel"), ("skos", "inScheme"), ("skos", "topConceptOf")),
+        *(("skos", "exactMatch"), ("skos", "closeMatch"), ("sse", "sha256"), ("sse", "evidence")),
+    )
+)
+
+
 class Page:
     """A description in a language. `here` turns a property and a page into the address of that page for people."""
 
@@ -108,6 +118,7 @@ class Page:
         self.has_claims = bool(self._claims)
         graphs = {g for each in description.properties for value in each.values for g in value.graphs}
         self.graphs = tuple(self._graph(each) for each in sorted(graphs, key=str))
+        self.quiet = _QUIET
         self.types = tuple(self.shown(each) for each in description.types)
         self.outgoing = tuple(self._group(p) for p in description.properties if p.direction is Direction.OUT)
         self.incoming = tuple(self._group(p) for p in description.properties if p.direction is Direction.IN)

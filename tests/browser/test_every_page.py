@@ -42,6 +42,9 @@ PAGES = (
     "/themes?scheme=practices&view=az",
     "/guidelines?territory=latin-america&access-to-markets=3",
     "/guidelines?territory=latin-america&view=report",
+    "/page/organisation/gsef?embed=1",
+    "/path?from=organisation/gsef&to=organisation/unrisd",
+    "/communities",
     "/sources",
     "/sources/gsef-policy-dialogue-lac-2019?char=771,865",
 )

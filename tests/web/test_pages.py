@@ -49,6 +49,8 @@ PATHS = [
     "/guidelines",
     "/guidelines?territory=latin-america&access-to-markets=3",
     "/guidelines?territory=latin-america&view=report",
+    "/path?from=organisation/gsef&to=organisation/unrisd",
+    "/communities",
     "/sources",
     "/sources/mont-blanc-roadmap-2022",
     "/sources/gsef-policy-dialogue-lac-2019?char=771,865",

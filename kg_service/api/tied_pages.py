@@ -1,0 +1,158 @@
+"""`/path` and `/communities`: how two are connected, and who belongs together, each in words with its evidence."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kg_service.api import networks, pages
+from kg_service.api.addresses import public_url
+from kg_service.api.explored import Reader, explored
+from kg_service.api.parameters import Parameter, values
+from kg_service.errors import wrong_parameter
+from kg_service.network import measures, projection
+from kg_service.network.jobs import Finished, Job
+from kg_service.rdf import ENTITY
+from kg_service.web import paths
+from kg_service.web.names import Shown
+
+_NETWORK = Parameter(name="network", description="The network, as in /api/networks.", default="alliances")
+_FROM = Parameter(
+    name="from", description="Where paths begin: an IRI, or its end, such as organisation/gsef.", kind="thing"
+)
+_TO = Parameter(name="to", description="Where they end.", kind="thing")
+_COUNT = Parameter(name="count", description="Most paths.", kind="integer", least=1, most=20, default=5)
+_RESOLUTION = Parameter(name="resolution", description="1 is usual; greater finds smaller communities.", default="1")
+#: Seconds that a reader waits before the page says how far it is; nodes among which one can choose; communities shown.
+_PATIENCE, _NODES, _MOST = 4.0, 2000, 50
+
+
+async def path(request: Request) -> Response:
+    """The shortest paths between two nodes; with none of them, or one, the choice of the other."""
+    given = _asked(request, [_NETWORK, _FROM, _TO, _COUNT, pages.LANGUAGE])
+    ends = {name: _iri(given[name]) for name in ("from", "to")}
+    nodes = await _measured(request, given["network"], "degree", {})
+    if isinstance(nodes, Job):
+        return _waiting(request, nodes)
+    known = {row["iri"]: row for row in json.loads(nodes.data)["data"]}
+    strangers = [iri for iri in ends.values() if iri and iri not in known]
+    told: dict[str, Any] = {"data": [], "meta": {"citation": ""}}
+    if ends["from"] and ends["to"] and not strangers:
+        if ends["from"] == ends["to"]:
+            raise wrong_parameter("to", str(given["to"]), "another node than where the paths begin")
+        asked = {"origin": ends["from"], "destination": ends["to"], "count": str(given["count"])}
+        found = await _measured(request, given["network"], "paths", asked)
+        if isinstance(found, Job):
+            return _waiting(request, found)
+        told = json.loads(found.data)
+
+    async def make(reader: Reader) -> dict[str, Any]:
+        choices = list(known)[:_NODES]
+        named = paths.iris(told["data"]) | set(choices) | {iri for iri in ends.values() if iri}
+        names = await reader.names(sorted(named))
+        return {
+            "paths": paths.paths(told["data"], names),
+            "ends": {name: names.of(iri) if iri else None for name, iri in ends.items()},
+            "sent": {name: given[name] or "" for name in ends},
+            "strangers": [names.of(iri) for iri in strangers],
+            "choices": sorted(((_short(iri), names.of(iri)) for iri in choices), key=_by_name),
+            "count": given["count"],
+            "citation": told["meta"]["citation"],
+            **_about(request, given["network"], "paths", {"origin": ends["from"], "destination": ends["to"]}),
+        }
+
+    return await explored(request, "path.html", make)
+
+
+async def communities(request: Request) -> Response:
+    """The communities of a network, with their members and those who tie them to others."""
+    given = _asked(request, [_NETWORK, _RESOLUTION, pages.LANGUAGE])
+    asked: dict[str, str] = {"resolution": given["resolution"]}
+    parts = await asyncio.gather(
+        _measured(request, given["network"], "communities", asked),
+        _measured(request, given["network"], "degree", {}),
+        _measured(request, given["network"], None, {}),
+    )
+    found = []
+    for part in parts:
+        if isinstance(part, Job):
+            return _waiting(request, part)
+        found.append(json.loads(part.data))
+    groups, degrees, network = found
+
+    async def make(reader: Reader) -> dict[str, Any]:
+        names = await reader.names(sorted(row["iri"] for row in groups["data"]))
+        made = paths.communities(
+            groups["data"],
+            {row["iri"]: row["value"] for row in degrees["data"]},
+            [(each["source"], each["target"]) for each in network["edges"]],
+            names,
+        )
+        return {
+            "communities": made[:_MOST],
+            "total": len(made),
+            "values": groups["values"],
+            "meta": groups["meta"],
+            "resolution": given["resolution"],
+            **_about(request, given["network"], "communities", asked),
+        }
+
+    return await explored(request, "communities.html", make)
+
+
+def _asked(request: Request, declared: list[Parameter]) -> dict[str, Any]:
+    """The values of the parameters; what a form leaves empty was not sent."""
+    given = values([each for each in request.query_params.multi_items() if each[1]], declared)
+    projection.named(given["network"], networks.projections(request))
+    return given
+
+
+def _about(request: Request, network: str, measure: str, asked: Mapping[str, str | None]) -> dict[str, Any]:
+    sent = {name: value for name, value in asked.items() if value}
+    address = f"{public_url(request)}/api/networks/{network}/{measure}"
+    return {
+        "network": network,
+        "networks": [(each.name, each.summary) for each in networks.projections(request).values()],
+        "data": f"{address}?{urlencode(sent)}" if sent else address,
+    }
+
+
+async def _measured(request: Request, network: str, measure: str | None, asked: dict[str, str]) -> Finished | Job:
+    """A measure of a network, or the network itself."""
+    known = measures.named(measure) if measure else None
+    given: dict[str, Any] = {each.name: each.default for each in networks.SELECTING}
+    given |= {each.name: () for each in networks.SELECTING if each.is_many}
+    given |= {"lang": pages.language_of(request), "format": "json", "limit": 100_000 if measure else 0}
+    where = f"{public_url(request)}/api/networks/{network}{f'/{measure}' if measure else ''}"
+    return await networks.finished_or_job(
+        request,
+        projection.named(network, networks.projections(request)),
+        given,
+        known,
+        known.read(asked) if known else {},
+        url=f"{where}?{urlencode(asked)}" if asked else where,
+        wait=_PATIENCE,
+    )
+
+
+def _waiting(request: Request, job: Job) -> Response:
+    part = round(100 * job.part)
+    return pages.page(request, "network_waiting.html", status=202, headers={"Refresh": "2"}, part=part)
+
+
+def _iri(text: str | None) -> str | None:
+    return text if text is None or ":" in text else ENTITY + text
+
+
+def _short(iri: str) -> str:
+    return iri.removeprefix(ENTITY)
+
+
+def _by_name(choice: tuple[str, Shown]) -> tuple[str, str]:
+    return choice[1].text.casefold(), choice[0]
