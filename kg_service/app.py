@@ -33,6 +33,7 @@ from kg_service.api import (
     guidelines,
     health,
     home,
+    map_page,
     members,
     network_page,
     networks,
@@ -174,6 +175,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     explore.install(app, listed)
     editor = pages.for_people(query_page.QueryEditor(texts).shown)
     app.add_route("/query", editor, methods=query_page.METHODS, include_in_schema=False)
+    mapped = pages.for_people(map_page.shown)
+    app.add_route("/map", mapped, methods=map_page.METHODS, include_in_schema=False)
     networked = pages.for_people(network_page.shown)
     app.add_route("/network", networked, methods=network_page.METHODS, include_in_schema=False)
     return app

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from tests.clients import npm_programs
 from tests.store.engines import IS_CI
@@ -107,7 +107,7 @@ def opened(browser: Browser, service: Any) -> Iterator[Open]:
 
 def ready(page: Page) -> None:
     """Waits until every island of the page is at work."""
-    page.wait_for_function("!document.querySelector('[data-island]:not([data-ready])')")
+    expect(page.locator("[data-island]:not([data-ready])")).to_have_count(0, timeout=20_000)
 
 
 @pytest.fixture(scope="package")

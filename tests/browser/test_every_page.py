@@ -22,6 +22,8 @@ PAGES = (
     "/network",
     "/network?projection=actor-event&color=sector&size=betweenness&from=2019&to=2022&against_from=2010&against_to=2018",
     "/network?projection=part-of&territory=mexico",
+    "/map",
+    "/map?kind=alliance",
     "/query",
     "/query?query=SELECT%20*%20%7B%20%3Fs%20%3Fp%20%7D",
     "/query?view=chart&query=SELECT%20%3Fname%20%3Fn%20%7B%20VALUES%20(%3Fname%20%3Fn)%20%7B%20(%22a%22%201)%20(%22b%22%202)%20%7D%20%7D",

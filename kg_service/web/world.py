@@ -1,0 +1,95 @@
+"""What the map shows: how many things of a kind are in each country, and how many in none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kg_service.linked_data.addresses import Addresses
+from kg_service.rdf import ONTOLOGY, PREF_LABEL, Literal, NamedNode
+from kg_service.web.names import Shown
+
+#: What can be counted, by the class whose instances are.
+KINDS = {
+    "actor": "Actor",
+    "organisation": "Organisation",
+    "government": "Government",
+    "event": "Event",
+    "alliance": "Alliance",
+    "project": "Project",
+}
+_PLACED = "|".join(
+    f"<{ONTOLOGY}{name}>" for name in ("locatedIn", "activeIn", "governs", "takesPlaceIn", "linksRegion")
+)
+_IN = f"({_PLACED})/<{ONTOLOGY}within>*"
+_CODE = NamedNode(ONTOLOGY + "countryCode")
+
+
+@dataclass(frozen=True, slots=True)
+class Country:
+    """A country with its count, and the address of the query that lists what was counted."""
+
+    name: Shown
+    code: str
+    n: int
+    listed: str
+
+
+def counting_query(kind: str, language: str) -> str:
+    """The query for the number of things of a kind by country, the most first."""
+    own = Literal(language)
+    return (
+        "SELECT ?country ?code (COUNT(DISTINCT ?thing) AS ?n) (SAMPLE(?own) AS ?name) (SAMPLE(?english) AS ?other) {\n"
+        f"  ?country {_CODE} ?code .\n  ?thing a {_class(kind)} ; {_IN} ?country .\n"
+        f"  OPTIONAL {{ ?country {PREF_LABEL} ?own . FILTER(LANG(?own) = {own}) }}\n"
+        f'  OPTIONAL {{ ?country {PREF_LABEL} ?english . FILTER(LANG(?english) = "en") }}\n'
+        "}\nGROUP BY ?country ?code\nORDER BY DESC(?n) ?code"
+    )
+
+
+def sizes_query(kind: str) -> str:
+    """The query for the number of things of a kind, and of those that are in a country that the graph knows.
+
+    Not by what is in none: engines look for a path from each thing by itself then, which takes a hundred times as long.
+    """
+    return (
+        f"SELECT ?all ?placed {{\n  {{ SELECT (COUNT(DISTINCT ?thing) AS ?all) {{ ?thing a {_class(kind)} }} }}\n"
+        f"  {{ SELECT (COUNT(DISTINCT ?thing) AS ?placed) {{ ?country {_CODE} ?code . ?thing a {_class(kind)} ; {_IN} "
+        "?country } }\n}"
+    )
+
+
+def listing_query(kind: str, country: str) -> str:
+    """The query for what was counted in a country, by name."""
+    return (
+        f"SELECT ?thing ?name {{\n  ?thing a {_class(kind)} ; {_IN} {NamedNode(country)} .\n"
+        f'  OPTIONAL {{ ?thing {PREF_LABEL} ?name . FILTER(LANG(?name) = "en") }}\n}}\nORDER BY ?name ?thing'
+    )
+
+
+def _class(kind: str) -> NamedNode:
+    return NamedNode(ONTOLOGY + KINDS[kind])
+
+
+def countries(
+    rows: Iterable[Mapping[str, Any]], kind: str, addresses: Addresses, asking: str, language: str
+) -> list[Country]:
+    """The countries of an answer; `asking` is the address of the query page."""
+    found = []
+    for row in rows:
+        iri, name = row["country"].value, row.get("name") or row.get("other")
+        tongue = language if "name" in row else "en"
+        shown = Shown(name.value if name else row["code"].value, tongue if name else None, addresses.page(iri), iri)
+        listed = asking + Addresses.sparql(addresses, listing_query(kind, iri)).partition("?")[2]
+        found.append(Country(shown, row["code"].value, int(row["n"].value), listed))
+    return found
+
+
+def island_data(listed: Iterable[Country]) -> str:
+    """The counts as the island takes them."""
+    return json.dumps(
+        {each.code: {"n": each.n, "text": f"{each.name.text}: {each.n}", "href": each.listed} for each in listed},
+        ensure_ascii=False,
+    )
