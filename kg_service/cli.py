@@ -264,6 +264,93 @@ def load(
     print(f"{would} {done.added} and removed {done.removed} statements; generation {done.generation}")
 
 
+@app.command()
+def table(
+    file: Annotated[
+        Path, typer.Argument(help="A table (.csv .tsv .xlsx, texts also .gz); its first row names the columns.")
+    ],
+    template: Annotated[
+        str, typer.Option(help="organisations, memberships, alliances, events, policies, recommendations.")
+    ] = "",
+    mapping: Annotated[
+        Path | None, typer.Option(help="A mapping of your own: a CONSTRUCT query with a variable per column.")
+    ] = None,
+    blank: Annotated[
+        bool, typer.Option("--blank", help="Write the template's blank workbook to FILE instead.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check only; write nothing.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Write nothing when any row is rejected.")] = False,
+    store: StorePath = None,
+    author: Annotated[str, typer.Option(help="Who makes the change, for the log.")] = "unknown",
+    note: Annotated[str | None, typer.Option(help="Why, for the log [default: the name of the file].")] = None,
+    language: Language = "en",
+    as_json: AsJson = False,
+) -> None:
+    """Add the rows of a table to the graph: each row is judged; rejected ones are listed, the others go in."""
+    from kg_service import ontology
+    from kg_service.changes import commit
+    from kg_service.shacl.gate import Gate
+    from kg_service.store import Delta
+    from kg_service.store.embedded import EmbeddedStore, snapshot
+    from kg_service.tables import blank as blanks
+    from kg_service.tables import importing
+    from kg_service.tables import mapping as mappings
+
+    if bool(template) == (mapping is not None):
+        raise wrong_parameter("--template", template, "name a template, or a mapping of your own with --mapping")
+    chosen = mappings.parsed(mapping.stem, mapping.read_text("utf-8")) if mapping else mappings.named(template)
+    if blank:
+        file.write_bytes(blanks.workbook(chosen, ontology.read(resources.folder("ontology"))))
+        print(f"wrote {file}")
+        return
+    if not file.is_file():
+        raise NotFound(f"{file}: there is no such file")
+    settings = _settings(store=store)
+    if settings.is_remote:
+        raise Malformed("tables go into another engine's graph by the page /tables of a running service")
+    _seeded(settings)
+    with snapshot(settings.store) as graph:
+        known = importing.in_store(graph, chosen)
+    found = importing.read(file.name, file.read_bytes(), chosen, known)
+    about = note if note is not None else f"table {file.name}, template {chosen.name}"
+    with _patiently(lambda: EmbeddedStore(settings.store), 10) as opened:
+        gate = Gate(_shapes(settings.store))
+
+        def make(delta: Delta) -> Any:
+            return commit(opened, delta, gate, author=author, note=about, dry_run=dry_run, language=language)
+
+        done = importing.rejecting(found, make, is_strict=strict)
+    _told_of_table(found, done, dry_run=dry_run, as_json=as_json)
+    if found.problems:
+        sys.exit(1)
+
+
+def _told_of_table(found: Any, done: Any, *, dry_run: bool, as_json: bool) -> None:
+    """Says what became of the rows of a table."""
+    taken = len(found.rows) if done else 0
+    if as_json:
+        about = {
+            "rows": len(found.table.rows),
+            "taken": taken,
+            "rejected": [dataclasses.asdict(each) for each in found.problems],
+            "ignored": list(found.ignored),
+            "dry_run": dry_run,
+            "change": done.change if done else None,
+            "added": done.added if done else 0,
+            "graph": found.home.value,
+        }
+        print(json.dumps(about, ensure_ascii=False, indent=2))
+        return
+    _say("; ".join(found.table.notes))
+    if found.ignored:
+        _say(f"columns that the template does not know, passed over: {', '.join(found.ignored)}")
+    for each in found.problems:
+        where = f"row {each.row}" + (f", column {each.column}" if each.column else "")
+        print(f"{where}: {f'“{each.value}” – ' if each.value else ''}{each.right}")
+    would = "would take" if dry_run else "took"
+    print(f"{would} {taken} of {len(found.table.rows)} rows, {done.added if done else 0} statements")
+
+
 def _load_remotely(settings: Settings, proposal: Any) -> Any:
     """Makes a change of the graph that an engine holds."""
     from kg_service.changes.remote import RemoteGate, commit

@@ -20,6 +20,7 @@ HOMES = {
     "pyarrow": {"network"},
     "scipy": {"network"},
     "numpy": {"network"},
+    "openpyxl": {"tables"},
     "jinja2": {"web"},
     "fastapi": {"api", "app"},
     "starlette": {"api", "app"},
@@ -36,6 +37,7 @@ HOMES = {
         "checks",
         "linked_data",
         "client",
+        "tables",
     },
 }
 

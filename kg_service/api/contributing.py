@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from kg_service.api import contribute_pages, history_pages, pages, signing_in, validate_page
+from kg_service.api import contribute_pages, history_pages, pages, signing_in, tables_page, validate_page
 
 
 def install(app: FastAPI) -> None:
     """Adds the doors."""
+    app.state.uploads = tables_page.Uploads()
     for path, door, methods in (
         ("/validate", validate_page.shown, validate_page.METHODS),
         ("/contribute", contribute_pages.start, ["GET", "HEAD"]),
         ("/contribute/new", contribute_pages.make, contribute_pages.METHODS),
         ("/contribute/edit", contribute_pages.edit, contribute_pages.METHODS),
+        ("/tables", tables_page.shown, tables_page.METHODS),
+        ("/tables/{name}.xlsx", tables_page.workbook, ["GET", "HEAD"]),
         ("/sign-in", signing_in.sign_in, signing_in.METHODS),
         ("/sign-out", signing_in.sign_out, ["POST"]),
         ("/history", history_pages.listed, history_pages.METHODS),

@@ -62,3 +62,24 @@ def test_an_edit_is_refused_put_right_saved_and_undone(browser: Browser, writabl
     assert "Undoes" in page.locator("dl").inner_text()
     assert violations(page, axe) == []
     context.close()
+
+
+def test_a_table_with_two_bad_rows_is_imported(browser: Browser, writable: str, axe: str) -> None:
+    context = browser.new_context(base_url=writable, locale="en")
+    page = context.new_page()
+    page.goto("/sign-in?next=/tables&lang=en")
+    page.get_by_label("Token").fill(TOKEN)
+    page.get_by_role("button", name="Sign in").click()
+    rows = "name,kind\nBrowsers’ Guild,association\nNo kind of ours,shop\n,network\n"
+    page.get_by_label("File").set_input_files({"name": "guilds.csv", "mimeType": "text/csv", "buffer": rows.encode()})
+    page.get_by_role("button", name="Try it out").click()
+    assert "Of 3 rows, 1 would go in and 2 would be left out." in page.get_by_role("status").inner_text()
+    assert violations(page, axe) == []
+    page.set_viewport_size({"width": NARROW, "height": 640})
+    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW
+    page.get_by_role("button", name="Put 1 row in").click()
+    assert "Browsers’ Guild" in page.locator("main").inner_text()
+    page.get_by_role("button", name="Try undoing it").click()
+    page.get_by_role("button", name="Undo it").click()
+    assert "Undoes" in page.locator("dl").inner_text()
+    context.close()

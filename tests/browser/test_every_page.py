@@ -35,6 +35,7 @@ PAGES = (
     "/sign-in",
     "/contribute?q=seoul",
     "/contribute/new?class=Event",
+    "/tables",
     "/sdg?aim=5&kind=recommendations",
     "/recommendations?theme=care",
     "/policies",

@@ -1,0 +1,187 @@
+"""All rows of a table into one change: what each makes, what is wrong with which, and where each statement is from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyoxigraph import Store
+
+from kg_service import ontology, resources
+from kg_service.errors import Malformed, Violations
+from kg_service.rdf import ENTITY, PREF_LABEL, PREFIXES, RDF_TYPE, Literal, NamedNode, Quad, Term, entity, graph, sse
+from kg_service.store import Delta
+from kg_service.tables import reading
+from kg_service.tables.mapping import Problem, Template, made
+from kg_service.tables.reading import Table
+from kg_service.tables.values import Known
+
+_PROV, _DCTERMS, _SCHEMA, _SKOS = (PREFIXES[name] for name in ("prov", "dcterms", "schema", "skos"))
+_DERIVED = NamedNode(_PROV + "wasDerivedFrom")
+#: How often rows are left out for what the shapes say of the others: leaving one out may break another.
+ROUNDS = 10
+#: Names of things that cells may use.
+_NAMES = 500_000
+
+
+@dataclass(slots=True)
+class Import:
+    """A table on its way: the statements of each row that is well so far, and the problems of those that are not."""
+
+    name: str
+    checksum: str
+    template: Template
+    table: Table
+    rows: dict[int, frozenset[Quad]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def source(self) -> NamedNode:
+        """The file as a thing: the same for the same bytes."""
+        return entity("table", self.checksum[:16])
+
+    @property
+    def home(self) -> NamedNode:
+        """The graph that its statements go to."""
+        return graph(f"table-{self.checksum[:16]}")
+
+    @property
+    def rejected(self) -> int:
+        """How many rows are left out."""
+        return len({each.row for each in self.problems})
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """The columns of the file that the template does not read."""
+        known = {each.name for each in self.template.columns}
+        return tuple(each for each in self.table.columns if each and each not in known)
+
+    def delta(self) -> Delta:
+        """What the rows add that are well, each thing with the row that it is from (RFC 7111, section 2.1)."""
+        added: set[Quad] = set()
+        for number, quads in self.rows.items():
+            row = NamedNode(f"{self.source.value}#row={number}")
+            added |= {Quad(q.subject, q.predicate, q.object, self.home) for q in quads}
+            things = {q.subject for q in quads if q.predicate == RDF_TYPE}
+            added |= {Quad(thing, _DERIVED, row, self.home) for thing in things}
+        if added:
+            said: list[tuple[NamedNode, Term]] = [
+                (RDF_TYPE, NamedNode(_PROV + "Entity")),
+                (NamedNode(_DCTERMS + "title"), Literal(self.name)),
+                (NamedNode(_SCHEMA + "sha256"), Literal(self.checksum)),
+            ]
+            added |= {Quad(self.source, property, value, self.home) for property, value in said}
+        return Delta(frozenset(added))
+
+    def reject(self, report: Mapping[str, Any]) -> bool:
+        """Leaves out the rows whose things break the shapes; False when a violation is about none of them."""
+        of: dict[str, list[int]] = {}
+        for number, quads in self.rows.items():
+            for subject in {q.subject for q in quads}:
+                of.setdefault(getattr(subject, "value", ""), []).append(number)
+        found: dict[tuple[int, str, str], None] = {}
+        for result in report["results"]:
+            if result["severity"] != "Violation":
+                continue
+            value = (result["value"] or {}).get("value", "")
+            for number in of.get(result["focus"]["value"], ()):
+                path = (result["path"] or "").partition("|")[0]
+                column = self.template.column_of(path) if path else ""
+                shown = self._cell(number, column) or value.removeprefix(ENTITY)
+                found.setdefault((number, column, shown), None)
+                self.problems.append(Problem(number, column, shown[:200], result["message"]))
+        for number, *_ in found:
+            self.rows.pop(number, None)
+        self.problems = sorted(dict.fromkeys(self.problems), key=lambda each: (each.row, each.column))
+        return bool(found)
+
+    def _cell(self, number: int, column: str) -> str:
+        if column not in self.table.columns:
+            return ""
+        row = next(each for each in self.table.rows if each.number == number)
+        return row.cells[self.table.columns.index(column)]
+
+
+def read(name: str, content: bytes, template: Template, known: Known) -> Import:
+    """The rows of a file by a template; Malformed when it is no table, or lacks a column that is needed."""
+    table = reading.read(name, content, {each.name for each in template.columns})
+    lacking = [each.name for each in template.columns if each.is_required and each.name not in table.columns]
+    if lacking:
+        raise Malformed(
+            f"the header lacks {', '.join(lacking)}; it names: {', '.join(filter(None, table.columns)) or 'nothing'}; "
+            f"the template {template.name} knows: {', '.join(each.name for each in template.columns)}",
+            lacking=lacking,
+        )
+    found = Import(name, hashlib.sha256(content).hexdigest(), template, table)
+    keys: dict[str, int] = {}
+    for row in table.rows:
+        cells = dict(zip(table.columns, row.cells, strict=True))
+        quads, problems = made(template, row.number, cells, known)
+        problems = problems or list(_twice(template, row.number, cells, quads, keys))
+        if problems:
+            found.problems += problems
+        elif quads:
+            found.rows[row.number] = quads
+    return found
+
+
+def _twice(
+    template: Template, number: int, cells: Mapping[str, str], quads: Iterable[Quad], keys: dict[str, int]
+) -> Iterator[Problem]:
+    """The problem of a row whose thing an earlier row has made."""
+    column = next((each for each in template.columns if each.is_key), None)
+    if column is None:
+        return
+    things = sorted(str(q.subject) for q in quads if q.predicate == PREF_LABEL)
+    first = keys.setdefault(cells[column.name].casefold() + things[0] if things else cells[column.name], number)
+    if first != number:
+        yield Problem(number, column.name, cells[column.name], f"a name of its own: row {first} has the same")
+
+
+def known_query(type: str) -> str:
+    """The query for the names of the things of a type: ?thing ?name."""
+    names = "|".join(str(NamedNode(each)) for each in (PREF_LABEL.value, _SKOS + "altLabel", sse("acronym").value))
+    return (
+        f'SELECT ?thing ?name {{ ?thing {names} ?name FILTER(STRSTARTS(STR(?thing), "{ENTITY}{type}/")) }} '
+        f"ORDER BY ?thing ?name LIMIT {_NAMES}"
+    )
+
+
+#: The query for the countries that the graph knows: ?place ?code.
+COUNTRIES = (
+    f"SELECT ?place ?code {{ ?place {sse('countryCode')} ?code ; "
+    f"{sse('placeKind')} {entity('place-kind', 'country')} }} ORDER BY ?place"
+)
+
+
+def in_store(store: Store, template: Template) -> Known:
+    """What the cells of a template may name, asked of a store."""
+    known = Known(ontology.read(resources.folder("ontology")))
+    for type in template.types:
+        for thing, name in store.query(known_query(type)):  # type: ignore[union-attr]
+            known.tell(type, thing.value, name.value)
+    known.places = {code.value: place.value for place, code in store.query(COUNTRIES)}  # type: ignore[union-attr]
+    return known
+
+
+def rejecting(found: Import, make: Callable[[Delta], Any], *, is_strict: bool) -> Any:
+    """What `make` gives of the rows that are well, or None where there are none; it raises Violations.
+
+    Rows that break the shapes are left out, and the others tried again; with `is_strict` nothing is made when any is.
+    """
+    for _ in range(ROUNDS):
+        if not found.rows or (is_strict and found.problems):
+            return None
+        try:
+            return make(found.delta())
+        except Violations as refused:
+            if not found.reject(refused.report.to_dict()):
+                raise
+    raise endless()
+
+
+def endless() -> Malformed:
+    """The problem of a table whose rows hang together so that leaving some out breaks others."""
+    return Malformed("leaving rows out breaks others again and again; put the first ones right, and send it again")

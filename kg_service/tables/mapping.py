@@ -1,0 +1,233 @@
+"""Mappings: CONSTRUCT queries with a variable for each column, and what one makes of a row.
+
+    # summary: Organisations, one a row
+    # column: NAME KIND [required] [key] [many] | DESCRIPTION | EXAMPLE
+
+KIND is text, date, integer, language, address, country, entry:CLASS (of a closed list) or thing:TYPES (of the graph, by
+name or address). No two rows have the same `key`. Beside `?NAME` a query has `?NAME_slug` (the end of an address, made
+of the text, or of the thing's own), for things `?NAME_name`, and `?row`. Of `many` values, parted by semicolons, there
+is a solution each.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+
+from pyoxigraph import Quad, QuerySolutions, QueryTriples, Store
+
+from kg_service.entities import slug
+from kg_service.errors import Malformed, NotFound
+from kg_service.rdf import Literal, Term
+from kg_service.sparql import guard
+from kg_service.tables import values
+from kg_service.tables.values import Known, Unusable
+
+FOLDER = Path(__file__).parent / "mappings"
+_LINE = re.compile(r"^#\s*(?P<key>summary|column):\s*(?P<value>.*\S)\s*$", re.MULTILINE)
+_COLUMN = re.compile(r"(?P<name>[a-z]\w*)\s+(?P<kind>[a-z]+)(?::(?P<of>[\w,-]+))?(?P<words>(?:\s+\w+)*)")
+_KINDS = ("text", "date", "integer", "language", "address", "country", "entry", "thing")
+_WORDS = {"required", "key", "many"}
+_WHERE = re.compile(r"\bWHERE\s*\{", re.IGNORECASE)
+#: Values of one cell.
+_MOST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column that a mapping reads."""
+
+    name: str
+    kind: str
+    of: tuple[str, ...]
+    help: str
+    example: str
+    is_required: bool = False
+    is_key: bool = False
+    is_many: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong in a row: the column and its text, where it is one, and what would be right."""
+
+    row: int
+    column: str
+    value: str
+    right: str
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A mapping by its name."""
+
+    name: str
+    summary: str
+    columns: tuple[Column, ...]
+    text: str
+
+    def column_of(self, property: str) -> str:
+        """The column that the values of a property, in short form, come from; empty where that is not plain."""
+        said = re.search(rf"{re.escape(property)}\s+(\?\w+(?:\s*,\s*\?\w+)*)", self.text)
+        for variable in re.findall(r"\w+", said[1]) if said else ():
+            bound = re.search(rf"BIND\((.*)AS \?{variable}\)", self.text)
+            for column in self.columns:
+                if column.name == variable or (bound and re.search(rf"\?{column.name}(_\w+)?\b", bound[1])):
+                    return column.name
+        return ""
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The types of the things that its cells name."""
+        return tuple(dict.fromkeys(each for column in self.columns if column.kind == "thing" for each in column.of))
+
+    def bound(self, solutions: list[dict[str, Term]]) -> str:
+        """The query with the values of a row, one solution each."""
+        names = list(dict.fromkeys(name for each in solutions for name in each))
+        rows = " ".join(
+            f"({' '.join(str(each[name]) if name in each else 'UNDEF' for name in names)})" for each in solutions
+        )
+        data = f"VALUES ({' '.join(f'?{name}' for name in names)}) {{ {rows} }}"
+        return _WHERE.sub(lambda match: f"{match[0]} {data}", self.text, count=1)
+
+
+def every() -> list[Template]:
+    """The ready-made mappings, by name."""
+    return [parsed(path.stem, path.read_text("utf-8")) for path in sorted(FOLDER.glob("*.rq"))]
+
+
+def named(name: str) -> Template:
+    """The ready-made mapping of that name; NotFound lists them."""
+    for known in every():
+        if known.name == name:
+            return known
+    raise NotFound(f'there is no template "{name}"; known: {", ".join(each.name for each in every())}')
+
+
+def parsed(name: str, text: str) -> Template:
+    """A mapping from its text; Malformed says what is wrong with it, once, before any row is read."""
+    summary, columns = "", []
+    for match in _LINE.finditer(text):
+        if match["key"] == "summary":
+            summary = match["value"]
+        else:
+            columns.append(_column(match["value"]))
+    if not columns:
+        raise Malformed(f"{name}: the mapping names no column; write lines such as “# column: name text | The name. |”")
+    if not re.search(r"\bCONSTRUCT\b", text, re.IGNORECASE) or not _WHERE.search(text):
+        raise Malformed(f"{name}: a mapping is a query CONSTRUCT {{ … }} WHERE {{ … }}")
+    guard.inspect(text, max_bytes=100_000, what="mapping")
+    mapping = Template(name, summary, tuple(columns), text)
+    _run(mapping, [{"row": Literal(1)}])
+    return mapping
+
+
+def _column(line: str) -> Column:
+    declared, _, rest = line.partition("|")
+    about, _, example = rest.partition("|")
+    match = _COLUMN.fullmatch(declared.strip())
+    if match is None or match["kind"] not in _KINDS or set(words := match["words"].split()) - _WORDS:
+        raise Malformed(
+            f"“{declared.strip()}” is no column: NAME KIND [required] [key] [many]; KIND is one of {', '.join(_KINDS)}"
+        )
+    of = tuple((match["of"] or "").split(",")) if match["of"] else ()
+    if bool(of) != (match["kind"] in ("entry", "thing")):
+        raise Malformed(f"“{declared.strip()}”: an entry is of a class, a thing of types, and the others of nothing")
+    return Column(
+        match["name"],
+        match["kind"],
+        of,
+        about.strip(),
+        example.strip(),
+        is_required="required" in words or "key" in words,
+        is_key="key" in words,
+        is_many="many" in words,
+    )
+
+
+def made(
+    mapping: Template, number: int, cells: Mapping[str, str], known: Known
+) -> tuple[frozenset[Quad], list[Problem]]:
+    """What a row says, in the default graph, or all that is wrong with its cells."""
+    problems: list[Problem] = []
+    several: dict[str, list[dict[str, Term]]] = {}
+    beside: set[Quad] = set()
+    for column in mapping.columns:
+        text = cells.get(column.name, "")
+        if not text:
+            if column.is_required:
+                problems.append(Problem(number, column.name, "", f"it is needed: {column.help}"))
+            continue
+        parts = [part.strip() for part in text.split(";") if part.strip()] if column.is_many else [text]
+        found: list[dict[str, Term]] = []
+        for part in parts[:_MOST]:
+            try:
+                terms, said = _terms(column, part, known)
+            except Unusable as error:
+                problems.append(Problem(number, column.name, part[:200], str(error)))
+                continue
+            found.append(terms)
+            beside |= said
+        several[column.name] = found
+    if problems:
+        return frozenset(), problems
+    single = {
+        name: term
+        for column in mapping.columns
+        if not column.is_many
+        for each in several.get(column.name, ())
+        for name, term in each.items()
+    } | {"row": Literal(number)}
+    lists = [several[column.name] for column in mapping.columns if column.is_many and several.get(column.name)]
+    solutions = [
+        single | {name: term for each in together if each for name, term in each.items()}
+        for together in (zip_longest(*lists) if lists else [()])
+    ]
+    return frozenset(_run(mapping, solutions)) | frozenset(beside), []
+
+
+def _terms(column: Column, text: str, known: Known) -> tuple[dict[str, Term], frozenset[Quad]]:
+    """The variables that a text gives, and what else is to be said for it; Unusable says what would be right."""
+    if text.startswith("=") or re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", text):
+        raise Unusable("text without formulas and control characters")
+    name, beside = column.name, frozenset[Quad]()
+    match column.kind:
+        case "text":
+            words = " ".join(text.split())
+            end = slug(words)[:100].strip("-")
+            if column.is_key and not end:
+                raise Unusable("a name with letters a to z or digits, of which its address can be made")
+            return {name: Literal(words), f"{name}_slug": Literal(end)}, beside
+        case "date":
+            return {name: values.date(text)}, beside
+        case "integer":
+            return {name: values.integer(text)}, beside
+        case "language":
+            return {name: values.language(text)}, beside
+        case "address":
+            return {name: values.address(text)}, beside
+        case "entry":
+            thing = known.entry(column.of[0], text)
+        case "country":
+            thing, beside = known.country(text)
+        case _:
+            thing = known.thing(column.of, text)
+    end = thing.value.rstrip("/").rpartition("/")[2]
+    return {name: thing, f"{name}_slug": Literal(slug(end)), f"{name}_name": Literal(known.name(thing, text))}, beside
+
+
+def _run(mapping: Template, solutions: list[dict[str, Term]]) -> Iterator[Quad]:
+    try:
+        found = _EMPTY.query(mapping.bound(solutions))
+    except SyntaxError as error:
+        raise Malformed(f"{mapping.name}: the mapping is no SPARQL query: {error.msg or error}") from None
+    if not isinstance(found, QueryTriples) or isinstance(found, QuerySolutions):
+        raise Malformed(f"{mapping.name}: a mapping is a CONSTRUCT query")
+    return (Quad(each.subject, each.predicate, each.object) for each in found)
+
+
+#: A mapping sees its row alone.
+_EMPTY = Store()

@@ -1,0 +1,82 @@
+"""The program that reads tables: one file, by one template, in bounds of memory; it can be killed.
+
+Its argument is the bytes of memory that it may take. It is told the template, and what cells may name; it answers with
+the problems and the rows, each as N-Triples.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+from pyoxigraph import RdfFormat, parse, serialize
+
+from kg_service import ontology, resources
+from kg_service.errors import KgError, StoreError, TooLarge
+from kg_service.store.frames import begin, limit_memory, receive, refuse, send, send_data
+from kg_service.tables import importing, mapping
+from kg_service.tables.importing import Import
+from kg_service.tables.mapping import Problem, Template
+from kg_service.tables.reading import Row, Table
+from kg_service.tables.values import Known
+
+
+def known_of(told: dict[str, Any]) -> Known:
+    """What cells may name, from plain data: things as [type, IRI, name], places as pairs of code and IRI."""
+    known = Known(ontology.read(resources.folder("ontology")), places=dict(told["places"]))
+    for type, iri, name in told["things"]:
+        known.tell(type, iri, name)
+    return known
+
+
+def told(found: Import) -> bytes:
+    """What was read, so that `heard` understands it."""
+    about = {
+        "checksum": found.checksum,
+        "columns": found.table.columns,
+        "notes": found.table.notes,
+        "cells": [[row.number, row.cells] for row in found.table.rows],
+        "problems": [[each.row, each.column, each.value, each.right] for each in found.problems],
+        "rows": [
+            [number, (serialize((q.triple for q in quads), None, RdfFormat.N_TRIPLES) or b"").decode()]
+            for number, quads in found.rows.items()
+        ],
+    }
+    return json.dumps(about).encode()
+
+
+def heard(name: str, template: Template, text: bytes) -> Import:
+    """What such a process told of a file."""
+    said = json.loads(text)
+    rows = tuple(Row(number, tuple(cells)) for number, cells in said["cells"])
+    found = Import(name, said["checksum"], template, Table(tuple(said["columns"]), rows, tuple(said["notes"])))
+    found.problems = [Problem(*each) for each in said["problems"]]
+    found.rows = {number: frozenset(parse(text, RdfFormat.N_TRIPLES)) for number, text in said["rows"]}
+    return found
+
+
+def main() -> None:
+    memory = int(sys.argv[1])
+    if not begin():
+        return
+    os.nice(10)
+    out = sys.stdout.buffer
+    limit_memory(memory)
+    while (question := receive(sys.stdin.buffer)) and (body := receive(sys.stdin.buffer)):
+        try:
+            job = json.loads(question[1])
+            found = importing.read(job["name"], body[1], mapping.named(job["template"]), known_of(job["known"]))
+            send_data(out, b"D", told(found))
+            send(out, b"E", b"")
+        except KgError as error:
+            refuse(out, error)
+        except MemoryError:
+            refuse(out, TooLarge("reading this table needs more memory than one may have"))
+        except Exception as error:  # of the libraries that read workbooks, must reach the client as a problem
+            refuse(out, StoreError(f"the table could not be read: {error}"))
+
+
+if __name__ == "__main__":
+    main()

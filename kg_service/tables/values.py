@@ -1,0 +1,234 @@
+"""What people type in cells, as terms: dates, countries, languages, entries of lists, things by their names."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from kg_service.entities import slug
+from kg_service.ontology import Ontology
+from kg_service.rdf import (
+    ENTITY,
+    ONTOLOGY,
+    PREF_LABEL,
+    PREFIXES,
+    RDF_TYPE,
+    Literal,
+    NamedNode,
+    Quad,
+    Term,
+    entity,
+    sse,
+)
+
+_XSD = PREFIXES["xsd"]
+_COUNTRIES = Path(__file__).parent / "countries.tsv"
+_MONTHS = {
+    name: number
+    for names in (
+        "january february march april may june july august september october november december",
+        "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
+        "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
+        "jan feb mar apr - jun jul aug sep oct nov dec",
+    )
+    for number, name in enumerate(names.split(), 1)
+}
+_LANGUAGES = {
+    "en": "english inglés anglais",
+    "es": "spanish español castellano espagnol",
+    "fr": "french francés français",
+    "pt": "portuguese portugués português portugais",
+}
+_WEB = re.compile(r"https?://[^\s<>\"{}|\\^`]+", re.IGNORECASE)
+_HOST = re.compile(r"(?:www\.)[a-z0-9.-]+\.[a-z]{2,}(?:/[^\s<>\"{}|\\^`]*)?", re.IGNORECASE)
+_OWN = re.compile(r"[a-z][a-z0-9-]*/[^\s<>\"{}|\\^`]+")
+
+
+class Unusable(ValueError):
+    """A text that means nothing in its column; the message says what would be right."""
+
+
+def folded(text: str) -> str:
+    """A name without case, accents and double spaces, so that different spellings of it are equal."""
+    plain = unicodedata.normalize("NFKD", text.replace("&", " and "))
+    return " ".join("".join(c for c in plain if not unicodedata.combining(c)).casefold().split())
+
+
+@dataclass(frozen=True, slots=True)
+class Country:
+    """A country by its code, with its names by language."""
+
+    code: str
+    names: Mapping[str, str]
+
+
+@lru_cache(1)
+def countries() -> dict[str, Country]:
+    """Countries by their codes (ISO 3166-1, of two and three letters) and their names in three languages."""
+    found: dict[str, Country] = {}
+    for line in _COUNTRIES.read_text("utf-8").splitlines():
+        if line.startswith(("#", "code")):
+            continue
+        code, alpha3, *names = line.split("\t")
+        country = Country(code, dict(zip(("en", "es", "fr"), names, strict=True)))
+        for name in (code, alpha3, *names):
+            found.setdefault(folded(name), country)
+    return found
+
+
+def date(text: str) -> Literal:
+    """A year, a month or a day, in the orders and languages in which people write them; day before month."""
+    text = text.strip()
+    if re.fullmatch(r"\d{4}", text):
+        return _typed(text, "gYear")
+    if match := re.fullmatch(r"(\d{4})[-/.](\d{1,2})", text):
+        return _month(match[1], match[2])
+    if match := re.fullmatch(r"(\d{1,2})[/.-](\d{4})", text):
+        return _month(match[2], match[1])
+    if match := re.fullmatch(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T ]00:00(?::00)?)?", text):
+        return _day(match[1], match[2], match[3])
+    if match := re.fullmatch(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})", text):
+        if int(match[2]) > 12:
+            raise Unusable("day before month: 31/12/2019, or 2019-12-31")
+        return _day(match[3], match[2], match[1])
+    words = re.sub(r"\b(de|del|of|the|le|du)\b|(?<=\d)(st|nd|rd|th|er|º|°)\b|[.,]", " ", text.casefold()).split()
+    months = [_MONTHS[word] for word in words if word in _MONTHS]
+    numbers = [word for word in words if word.isdigit()]
+    if len(months) == 1 and len(numbers) + 1 == len(words):
+        if len(numbers) == 1 and len(numbers[0]) == 4:
+            return _month(numbers[0], str(months[0]))
+        if len(numbers) == 2 and len(numbers[1]) == 4:
+            return _day(numbers[1], str(months[0]), numbers[0])
+    raise Unusable("a year, a month or a day: 2019, 2019-12, 2019-12-31, 31/12/2019 or 31 December 2019")
+
+
+def _month(year: str, month: str) -> Literal:
+    if not 1 <= int(month) <= 12:
+        raise Unusable("a month from 1 to 12, as in 2019-12")
+    return _typed(f"{year}-{int(month):02}", "gYearMonth")
+
+
+def _day(year: str, month: str, day: str) -> Literal:
+    try:
+        return _typed(datetime.date(int(year), int(month), int(day)).isoformat(), "date")
+    except ValueError:
+        raise Unusable("a day that exists, as in 2019-12-31") from None
+
+
+def _typed(text: str, name: str) -> Literal:
+    return Literal(text, datatype=NamedNode(_XSD + name))
+
+
+def language(text: str) -> Literal:
+    """The tag of a language: from a tag, or its name in English, Spanish, French or its own."""
+    for tag, names in _LANGUAGES.items():
+        if folded(text) in {folded(name) for name in names.split()}:
+            return Literal(tag)
+    if re.fullmatch(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*", text):
+        return Literal(re.split("[-_]", text)[0].lower())
+    raise Unusable("a language tag such as en, es or fr")
+
+
+def integer(text: str) -> Literal:
+    """A whole number; thousands may be parted by spaces."""
+    plain = re.sub(r"(?<=\d)[\s\u00a0\u202f](?=\d{3}\b)", "", text)
+    if not re.fullmatch(r"[+-]?\d{1,18}", plain):
+        raise Unusable("a whole number, such as 12")
+    return _typed(plain, "integer")
+
+
+def address(text: str) -> Literal:
+    """A web address."""
+    if _WEB.fullmatch(text):
+        return _typed(text, "anyURI")
+    if _HOST.fullmatch(text):
+        return _typed(f"https://{text}", "anyURI")
+    raise Unusable("a web address, such as https://example.org")
+
+
+@dataclass(slots=True)
+class Known:
+    """What cells can name: entries of closed lists by class, things by type and name, countries by code."""
+
+    ontology: Ontology
+    things: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    #: Countries by their codes, and a name for each thing.
+    places: dict[str, str] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    _lists: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def tell(self, type: str, iri: str, name: str) -> None:
+        """Remembers a thing of the graph."""
+        found = self.things.setdefault(type, {}).setdefault(folded(name), [])
+        if iri not in found:
+            found.append(iri)
+        self.names.setdefault(iri, name)
+
+    def entries(self, name: str) -> list[str]:
+        """The entries of a closed list, as they can be typed."""
+        return sorted({iri.rpartition("/")[2] for iri in self._listed(name).values()})
+
+    def _listed(self, name: str) -> dict[str, str]:
+        if name not in self._lists:
+            wanted = NamedNode(ONTOLOGY + name)
+            members = {q.subject for q in self.ontology.quads if q.predicate == RDF_TYPE and q.object == wanted}
+            self._lists[name] = {
+                folded(word): concept.iri
+                for scheme in self.ontology.schemes
+                for concept in scheme.concepts
+                if NamedNode(concept.iri) in members
+                for word in (concept.iri, concept.iri.rpartition("/")[2], *concept.labels.values())
+            }
+        return self._lists[name]
+
+    def entry(self, name: str, text: str) -> NamedNode:
+        """The entry of a closed list, by its name in any language or the end of its address."""
+        listed = self._listed(name)
+        found = listed.get(folded(text)) or listed.get(folded(text).replace(" ", "-"))
+        if found is None:
+            raise Unusable(f"one of: {', '.join(self.entries(name))}")
+        return NamedNode(found)
+
+    def thing(self, types: Iterable[str], text: str) -> NamedNode:
+        """A thing by its address, the end of it, or its name."""
+        if re.match(r"https?://", text):
+            try:
+                return NamedNode(text)
+            except ValueError:
+                raise Unusable("a web address without spaces") from None
+        types = tuple(types)
+        if _OWN.fullmatch(text) and text.partition("/")[0] in types:
+            return NamedNode(ENTITY + text)
+        every = [iri for type in types for iri in self.things.get(type, {}).get(folded(text), ())]
+        if len(every) > 1:
+            raise Unusable(f"one of these addresses, for the name is that of several: {', '.join(every[:5])}")
+        if not every:
+            raise Unusable(f"the name of a known {' or '.join(types)}, or its address, such as {types[0]}/its-name")
+        return NamedNode(every[0])
+
+    def name(self, thing: NamedNode, text: str) -> str:
+        """What a thing is called: as it was typed, or, when that was its address, by a name that the graph has."""
+        if not re.match(r"https?://|[a-z][a-z0-9-]*/", text):
+            return text
+        return self.names.get(thing.value, thing.value.rpartition("/")[2].replace("-", " "))
+
+    def country(self, text: str) -> tuple[NamedNode, frozenset[Quad]]:
+        """The place that a country is, and what is to be said of it when the graph does not know it."""
+        found = countries().get(folded(text))
+        if found is None:
+            raise Unusable("a country by its ISO code or its name in English, Spanish or French, such as MX or Mexico")
+        if found.code in self.places:
+            return NamedNode(self.places[found.code]), frozenset()
+        place = entity("place", slug(found.names["en"]))
+        said: list[tuple[NamedNode, Term]] = [
+            (RDF_TYPE, sse("Place")),
+            (sse("placeKind"), entity("place-kind", "country")),
+            (sse("countryCode"), Literal(found.code)),
+        ]
+        said += [(PREF_LABEL, Literal(name, language=tag)) for tag, name in found.names.items()]
+        return place, frozenset(Quad(place, property, value) for property, value in said)
