@@ -66,7 +66,8 @@ class Making:
             await asyncio.gather(self._work, return_exceptions=True)
 
 
-async def _latest(request: Request) -> dumps.Index:
+async def latest_of(request: Request) -> dumps.Index:
+    """The files that there are now; Busy while there are none."""
     making: Making = request.app.state.dumps
     return await making.latest(request.app.state.readers.generation)
 
@@ -84,7 +85,7 @@ async def listed(request: Request) -> Response:
     While those of the published generation are being made, these are the ones of the generation before.
     """
     refuse_others(request, ())
-    index = await _latest(request)
+    index = await latest_of(request)
     etag = f'"d{index.state.rpartition("/")[2]}"'
     about = {"ETag": etag, "KG-Generation": str(index.generation), "Cache-Control": "no-cache"}
     if etag in tags(request, "if-none-match"):
@@ -117,7 +118,7 @@ async def listed(request: Request) -> Response:
 async def latest(request: Request, name: str) -> Response:
     """Redirects to the file of the latest generation that has any."""
     refuse_others(request, ())
-    index = await _latest(request)
+    index = await latest_of(request)
     _known(index, name)
     headers = {"Cache-Control": "no-cache", "KG-Generation": str(index.generation)}
     return RedirectResponse(f"{public_url(request)}/dumps/{index.generation}/{name}", 302, headers=headers)
@@ -150,7 +151,7 @@ async def _instead(request: Request, generation: int) -> dumps.Index:
     """The files of a generation that are not there yet; NotFound or Deleted when they will not be."""
     published = request.app.state.readers.generation
     if generation == published:
-        index = await _latest(request)
+        index = await latest_of(request)
         if index.generation == generation:
             return index
         raise Busy("the dumps of this generation are being made; come again", retry_after=10)

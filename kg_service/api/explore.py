@@ -6,7 +6,18 @@ from collections.abc import Iterable
 
 from fastapi import FastAPI
 
-from kg_service.api import guidelines_page, list_pages, overlap_page, pages, sdg_page, sources, themes_page, tied_pages
+from kg_service.api import (
+    about_pages,
+    guidelines_page,
+    list_pages,
+    overlap_page,
+    pages,
+    sdg_page,
+    sources,
+    themes_page,
+    tied_pages,
+    timeline_page,
+)
 from kg_service.api.explored import METHODS
 from kg_service.lists.declared import Collection
 
@@ -19,6 +30,10 @@ DOORS = {
     "/alliances/overlap": overlap_page.shown,
     "/path": tied_pages.path,
     "/communities": tied_pages.communities,
+    "/timeline": timeline_page.shown,
+    "/about": about_pages.about,
+    "/method": about_pages.method,
+    "/download": about_pages.download,
 }
 
 

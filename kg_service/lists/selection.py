@@ -50,15 +50,15 @@ class Filter:
 
     def _is_date(self, value: str) -> bool:
         """A year or month stands for all its days: what overlaps the asked period is in it."""
-        first, last = _days(value)
-        if self.values and not any(first >= _days(each)[0] and last <= _days(each)[1] for each in self.values):
+        first, last = days(value)
+        if self.values and not any(first >= days(each)[0] and last <= days(each)[1] for each in self.values):
             return False
-        return (self.least is None or last >= _days(self.least)[0]) and (
-            self.most is None or first <= _days(self.most)[1]
+        return (self.least is None or last >= days(self.least)[0]) and (
+            self.most is None or first <= days(self.most)[1]
         )
 
 
-def _days(date: str) -> tuple[str, str]:
+def days(date: str) -> tuple[str, str]:
     """The first and the last day of a year, a month or a day."""
     day = date[:10]
     return day + "0000-01-01"[len(day) :], day + "0000-12-31"[len(day) :]

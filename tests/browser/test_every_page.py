@@ -48,6 +48,10 @@ PAGES = (
     "/page/organisation/gsef?embed=1",
     "/path?from=organisation/gsef&to=organisation/unrisd",
     "/communities",
+    "/timeline?from=2019",
+    "/about",
+    "/method",
+    "/download",
     "/sources",
     "/sources/gsef-policy-dialogue-lac-2019?char=771,865",
 )

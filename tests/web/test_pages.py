@@ -51,6 +51,10 @@ PATHS = [
     "/guidelines?territory=latin-america&view=report",
     "/path?from=organisation/gsef&to=organisation/unrisd",
     "/communities",
+    "/timeline?from=2019",
+    "/about",
+    "/method",
+    "/download",
     "/sources",
     "/sources/mont-blanc-roadmap-2022",
     "/sources/gsef-policy-dialogue-lac-2019?char=771,865",
@@ -154,7 +158,8 @@ def test_every_link_of_a_page_within_the_service_leads_somewhere(service: httpx.
     links = {each.attributes["href"].partition("#")[0] for each in page.all("a")}
     own = {each for each in links if each.startswith(root) and "/sparql?" not in each}
     assert len(own) > 30
-    wrong = {each for each in own if httpx.get(each, headers=PEOPLE, follow_redirects=True).status_code != 200}
+    found = {each: httpx.get(each, headers=PEOPLE, follow_redirects=True, timeout=30).status_code for each in own}
+    wrong = {each: status for each, status in found.items() if status not in (200, 202)}  # networks may take a while
     assert not wrong
 
 
