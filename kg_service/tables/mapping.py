@@ -27,6 +27,7 @@ from kg_service.tables import values
 from kg_service.tables.values import Known, Unusable
 
 FOLDER = Path(__file__).parent / "mappings"
+_FIRST = ("organisations", "memberships", "alliances", "events")
 _LINE = re.compile(r"^#\s*(?P<key>summary|column):\s*(?P<value>.*\S)\s*$", re.MULTILINE)
 _COLUMN = re.compile(r"(?P<name>[a-z]\w*)\s+(?P<kind>[a-z]+)(?::(?P<of>[\w,-]+))?(?P<words>(?:\s+\w+)*)")
 _KINDS = ("text", "date", "integer", "language", "address", "country", "entry", "thing")
@@ -95,8 +96,9 @@ class Template:
 
 
 def every() -> list[Template]:
-    """The ready-made mappings, by name."""
-    return [parsed(path.stem, path.read_text("utf-8")) for path in sorted(FOLDER.glob("*.rq"))]
+    """The ready-made mappings, the most asked for first."""
+    found = [parsed(path.stem, path.read_text("utf-8")) for path in sorted(FOLDER.glob("*.rq"))]
+    return sorted(found, key=lambda each: _FIRST.index(each.name) if each.name in _FIRST else len(_FIRST))
 
 
 def named(name: str) -> Template:

@@ -127,7 +127,7 @@ def test_every_template_makes_what_it_says(root: Path, template: str, text: str,
 def test_a_missing_column_and_an_unknown_template_are_named(root: Path) -> None:
     for options, text, words in (
         ((), "title;kind\nx;network\n", "the header lacks name"),
-        (("--template", "people"), "name\nx\n", "known: alliances, events"),
+        (("--template", "people"), "name\nx\n", "known: organisations, memberships"),
     ):
         done = run(root, text, *options)
         assert isinstance(done.exception, KgError)

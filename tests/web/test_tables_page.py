@@ -81,7 +81,7 @@ def test_with_strict_no_row_goes_in_while_one_is_bad(writer: Writing) -> None:
         (b"title\nx\n", "events", "the header lacks name"),
         (b"PK\x03\x04broken", "events", "no whole workbook"),
         (b"name\x00", "events", "zero bytes"),
-        (b"name\nx\n", "people", "one of: alliances"),
+        (b"name\nx\n", "people", "one of: organisations"),
     ],
 )
 def test_what_is_no_table_is_said_and_nothing_is_written(
