@@ -37,14 +37,13 @@ def drawing(
     """JSON of columns: `edges` name nodes by their place; positions are in thousandths, components side by side.
 
     `times` has three numbers for each thing that ties: the edge, and the first and the last year, null where it is
-    open; with both null it is undated.
+    open; with both null the thing is undated, and so is every edge that is not in it.
     """
-    kinds: dict[str, int] = {}
-    kind = [[kinds.setdefault(each, len(kinds)) for each in _kinds(things)] for things in ties]
     x, y = packed(network, *(np.array([node[axis] for node in nodes], float) for axis in ("x", "y")))
     times: list[int | None] = []
     for edge, things in enumerate(ties):
-        for start, end in sorted({(_year(thing["start"]), _year(thing["end"])) for thing in things}, key=str):
+        spells = {(_year(thing["start"]), _year(thing["end"])) for thing in things}
+        for start, end in sorted(spells - {(None, None)} if len(spells) == 1 else spells, key=str):
             times += [edge, start, end]
     return json.dumps(
         {
@@ -63,19 +62,14 @@ def drawing(
                 "source": network.tails.tolist(),
                 "target": network.heads.tolist(),
                 "weight": [round(weight, 4) for weight in network.weights.tolist()],
-                "kind": kind,
             },
-            "kinds": list(kinds),
+            "kinds": sorted({thing["kind"] for things in ties for thing in things if thing["kind"]}),
             "times": times,
             "meta": meta,
         },
         ensure_ascii=False,
         separators=(",", ":"),
     )
-
-
-def _kinds(things: Sequence[dict[str, Any]]) -> list[str]:
-    return sorted({thing["kind"] for thing in things if thing["kind"]})
 
 
 def _year(date: str | None) -> int | None:

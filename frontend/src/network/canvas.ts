@@ -147,6 +147,8 @@ export class Painter {
     const { scale, left, top } = this.view;
     const weight = graph.drawing.edges.weight;
     const heaviest = weight[graph.byWeight[0] ?? 0] ?? 1;
+    const lightest = weight[graph.byWeight[graph.byWeight.length - 1] ?? 0] ?? 1;
+    const isPlain = heaviest === lightest; // all ties are alike
     const focus = look.hover ?? look.chosen;
     pen.strokeStyle = this.palette.edge;
     // Three widths in one stroke each: a stroke for every edge would take a hundred times as long.
@@ -160,7 +162,7 @@ export class Painter {
       pen.beginPath();
       for (; at < graph.byWeight.length && drawn < MOST_EDGES; at++) {
         const edge = graph.byWeight[at]!;
-        if (weight[edge]! < least * heaviest) break;
+        if (least > 0 && (isPlain || weight[edge]! < least * heaviest)) break;
         if (!seen.edges[edge]) continue;
         const [one, other] = [graph.source[edge]!, graph.target[edge]!];
         pen.moveTo(left + scale * graph.x[one]!, top + scale * graph.y[one]!);
@@ -168,7 +170,7 @@ export class Painter {
         drawn++;
       }
       pen.lineWidth = width;
-      pen.globalAlpha = focus === null ? 0.5 : 0.25;
+      pen.globalAlpha = (focus === null ? 0.6 : 0.3) * (whole > 5_000 ? 0.5 : 1);
       pen.stroke();
     }
     this.drawn.edges = drawn;

@@ -15,9 +15,9 @@ const drawing: Drawing = {
   },
   groups: { sector: { names: ["public", "private"], of: [1, -1, 1, 0] } },
   modes: ["actor"],
-  edges: { source: [0, 1, 2], target: [1, 2, 3], weight: [1, 3, 2], kind: [[], [], []] },
+  edges: { source: [0, 1, 2], target: [1, 2, 3], weight: [1, 3, 2] },
   kinds: [],
-  times: [0, null, null, 1, 2010, 2012, 2, 2015, null],
+  times: [1, 2010, 2012, 2, 2015, null],
 };
 const graph = graphOf(drawing);
 const all = { from: null, to: null, undated: false };
@@ -29,12 +29,18 @@ describe("what is in force in a window", () => {
     [{ from: 2013, to: 2014, undated: false }, [0, 0, 0]],
     [{ from: 2020, to: null, undated: false }, [0, 0, 1]],
     [{ from: null, to: 2010, undated: true }, [1, 1, 0]],
+    [{ from: 2013, to: 2014, undated: true }, [1, 0, 0]],
   ])("%o", (window, expected) => {
     expect([...edgesWithin(graph, window)]).toEqual(expected);
   });
+  it("of things some of which have no date", () => {
+    const mixed = graphOf({ ...drawing, times: [0, null, null, 0, 2010, 2010] });
+    expect([...edgesWithin(mixed, { from: 2020, to: 2020, undated: true })]).toEqual([1, 1, 1]);
+    expect([...edgesWithin(mixed, { from: 2020, to: 2020, undated: false })]).toEqual([0, 0, 0]);
+  });
   it("spans the years that ties name", () => {
     expect(span(drawing)).toEqual([2010, 2015]);
-    expect(span({ ...drawing, times: [0, null, null] })).toBeNull();
+    expect(span({ ...drawing, times: [] })).toBeNull();
   });
 });
 

@@ -13,7 +13,7 @@ export interface Drawing {
   };
   groups: Record<string, { names: string[]; of: number[] }>;
   modes: string[];
-  edges: { source: number[]; target: number[]; weight: number[]; kind: number[][] };
+  edges: { source: number[]; target: number[]; weight: number[] };
   kinds: string[];
   times: (number | null)[];
 }
@@ -93,6 +93,10 @@ export function edgesWithin(graph: Graph, window: Window): Uint8Array {
   const seen = new Uint8Array(graph.source.length);
   if (window.from === null && window.to === null) return seen.fill(1);
   const { times } = graph.drawing;
+  if (window.undated) {
+    seen.fill(1); // an edge that has no times
+    for (let i = 0; i < times.length; i += 3) seen[times[i] as number] = 0;
+  }
   for (let i = 0; i < times.length; i += 3) {
     const [start, end] = [times[i + 1], times[i + 2]];
     const isSeen =
