@@ -38,7 +38,10 @@ class QueryEditor:
         self._questions = {each.name: each for each in questions}
 
     async def shown(self, request: Request) -> Response:
-        """The page; a query in the address is asked at once. What is wrong with it is told on the page (4xx, 504)."""
+        """The page; a query in the address, or a ready-made question, is asked at once.
+
+        What is wrong with a query is told on the page (4xx, 504).
+        """
         chosen_format(request, (HTML,))
         pairs = [pair for pair in request.query_params.multi_items() if pair[1].strip()]
         texts = [text.replace("\r\n", "\n") for name, text in pairs if name == "query"]
@@ -51,7 +54,7 @@ class QueryEditor:
         text = texts[0] if texts else named.text if named else FIRST
         answer: dict[str, Any] = {}
         generation, status = 0, 200
-        if texts:
+        if texts or named:
             try:
                 generation, answer = await _answered(request, text)
             except KgError as error:

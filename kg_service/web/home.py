@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from kg_service.linked_data import gaps
 from kg_service.linked_data.addresses import Addresses
@@ -46,10 +47,11 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A ready-made question in its own words, and where its answer is."""
+    """A ready-made question in its own words, where its answer is, and the page on which it can be asked."""
 
     summary: str
     address: str
+    page: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class HomePage:
         listed = sorted(collections, key=lambda each: places.get(each.name, len(places)))
         self.counts = [self._counted(iri, each) for each in listed for iri in each.classes]
         summaries = {each.name: each.summary for each in questions}
-        self.asked = [Asked(summaries[name], self._question(name)) for name in ASKED]
+        self.asked = [self._asked(name, summaries[name]) for name in ASKED]
         self.all_asked = len(questions)
         #: Where the gaps are listed one by one.
         self.names, self.addressees = self._question(gaps.NAMES), self._question(gaps.ADDRESSEES)
@@ -104,6 +106,9 @@ class HomePage:
             self._addresses.instances(iri) if n else None,
             f"{self._addresses.root}/api/{listed.name}",
         )
+
+    def _asked(self, name: str, summary: str) -> Asked:
+        return Asked(summary, self._question(name), f"{self._addresses.root}/query?example={quote(name)}")
 
     def _question(self, name: str) -> str:
         return f"{self._addresses.root}/api/queries/{name}"
