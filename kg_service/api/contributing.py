@@ -1,10 +1,10 @@
-"""The pages that take something in: data to be checked, and changes by those who have signed in."""
+"""The pages that take something in: choices for a query, data to be checked, changes by those who have signed in."""
 
 from __future__ import annotations
 
 from fastapi import FastAPI
 
-from kg_service.api import contribute_pages, history_pages, pages, signing_in, tables_page, validate_page
+from kg_service.api import build_page, contribute_pages, history_pages, pages, signing_in, tables_page, validate_page
 
 
 def install(app: FastAPI) -> None:
@@ -12,6 +12,7 @@ def install(app: FastAPI) -> None:
     app.state.uploads = tables_page.Uploads()
     for path, door, methods in (
         ("/validate", validate_page.shown, validate_page.METHODS),
+        ("/build", build_page.shown, build_page.METHODS),
         ("/contribute", contribute_pages.start, ["GET", "HEAD"]),
         ("/contribute/new", contribute_pages.make, contribute_pages.METHODS),
         ("/contribute/edit", contribute_pages.edit, contribute_pages.METHODS),

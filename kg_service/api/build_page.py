@@ -1,0 +1,106 @@
+"""`/build`: a query put together of choices from the shapes, shown, and answered; all of it is in the address."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kg_service.api import pages
+from kg_service.api.addresses import public_url
+from kg_service.api.clients import client_of
+from kg_service.api.history_pages import names_of
+from kg_service.api.parameters import Parameter, values
+from kg_service.api.shapes import rulebook
+from kg_service.errors import QueryStopped, wrong_parameter
+from kg_service.linked_data import of_one_generation
+from kg_service.linked_data.addresses import Addresses
+from kg_service.rdf import Literal, NamedNode
+from kg_service.web.build import built, conditions
+from kg_service.web.fields import Field, Forms
+from kg_service.web.names import Names, Shown
+
+METHODS = ["GET", "HEAD"]
+#: Rows that the page shows.
+_SHOWN = 50
+_CLASS = Parameter(name="class", description="What to look for: a name of the ontology.")
+_SHOW = Parameter(name="show", description="A property to show.", is_many=True)
+
+
+async def shown(request: Request) -> Response:
+    """The choices, and with a class the query and the first rows of its answer."""
+    pairs = [(name, text.strip()) for name, text in request.query_params.multi_items() if text.strip()]
+    names = await names_of(request, [])
+    forms = Forms(rulebook(request.app.state.settings), names)
+    classes = forms.classes()
+    known = {each.iri.rpartition("#")[2]: each for each in classes}
+    chosen = next((text for name, text in pairs if name == "class"), None)
+    if chosen is not None and chosen not in known:
+        raise wrong_parameter("class", chosen[:80], f"one of: {', '.join(sorted(known))}")
+    fields = forms.fields(known[chosen].iri) if chosen else []
+    given = values(pairs, [pages.LANGUAGE, _CLASS, _SHOW, *_parameters(fields)])
+    text, problem, generation = "", "", 0
+    rows: list[dict[str, Any]] = []
+    if chosen:
+        said = {name: value for name, value in given.items() if isinstance(value, str)}
+        _check(fields, said)
+        wanted = [each for each in fields if each.id in given["show"]]
+        text = built(known[chosen].iri, fields, wanted, conditions(fields, said), pages.language_of(request))
+        try:
+            generation, rows = await of_one_generation(
+                request.app.state.readers,
+                lambda asking: asking.rows(text),
+                seconds=request.app.state.settings.query_seconds,
+                client=client_of(request),
+            )
+        except QueryStopped as stopped:
+            problem = stopped.detail
+    root = public_url(request)
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    return pages.page(
+        request,
+        "build.html",
+        generation=generation,
+        classes=classes,
+        chosen=known.get(chosen or ""),
+        chosen_name=chosen,
+        fields=fields,
+        given=given,
+        query=text,
+        problem=problem,
+        columns=columns,
+        rows=[[_cell(row.get(name), names) for name in columns] for row in rows[:_SHOWN]],
+        total=len(rows),
+        editor=f"{root}/query?{urlencode({'query': text})}",
+        addresses=Addresses(root),
+        csv=f"{root}/sparql?{urlencode({'query': text, 'format': 'csv'})}",
+        json=f"{root}/sparql?{urlencode({'query': text, 'format': 'json'})}",
+    )
+
+
+def _parameters(fields: list[Field]) -> list[Parameter]:
+    """The conditions that may be asked for."""
+    found = [Parameter(name=each.id, description=each.name.text) for each in fields if each.kind != "date"]
+    for each in fields:
+        if each.kind == "date":
+            found += [
+                Parameter(name=f"{each.id}-{end}", description=each.name.text, kind="date") for end in ("from", "to")
+            ]
+    return found
+
+
+def _check(fields: list[Field], said: dict[str, str]) -> None:
+    """WrongParameter for a value that means nothing in its field."""
+    for each in fields:
+        text = said.get(each.id, "")
+        if text and each.kind not in ("text", "words", "address", "date") and each.term(text) is None:
+            raise wrong_parameter(each.id, text[:80], "an address, its end such as place/bamako, or a number")
+
+
+def _cell(term: Any, names: Names) -> Shown:
+    """A value of the answer."""
+    if term is None:
+        return Shown("")
+    return names.shown(term) if isinstance(term, Literal | NamedNode) else Shown(str(term))

@@ -1,0 +1,68 @@
+"""A query is put together of choices: it is shown, answered, and nothing that is typed becomes part of its syntax."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from pyoxigraph import Store
+
+from kg_service.web.rendering import LANGUAGES
+from tests.web import html
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_question_is_put_together_and_answered(service: httpx.Client, language: str) -> None:
+    asked = {
+        "lang": language,
+        "class": "Event",
+        "show": "p-schema-startDate,p-sse-takesPlaceIn",
+        "p-sse-eventKind": "https://w3id.org/sse-kg/id/event-kind/policy-dialogue",
+        "p-schema-startDate-from": "2019",
+        "p-schema-startDate-to": "2019-11",
+        "p-skos-prefLabel": "",
+    }
+    page = html.read(service.get("/build", params=asked).text)
+    assert not page.problems
+    cells = [each.text.strip() for each in page.all("td")]
+    assert {"2019-04", "2019-10", "2019-11"} <= set(cells)
+    assert "2019-12-09" not in cells
+    query = next(each.text for each in page.all("code") if "SELECT" in each.text)
+    answer = service.get("/sparql", params={"query": query, "format": "json"})
+    assert len(answer.json()["results"]["bindings"]) == len(page.all("tr")) - 1
+    assert any("/query?query=PREFIX" in each.attributes.get("href", "") for each in page.all("a"))
+
+
+@pytest.mark.parametrize(
+    "words", ['"', '") } #', "\\", "<script>alert(1)</script>", "ñ\u202e", "?x } UNION { ?s ?p ?o"]
+)
+def test_what_is_typed_stays_a_value(service: httpx.Client, words: str) -> None:
+    answer = service.get("/build", params={"class": "Theme", "p-skos-prefLabel": words})
+    assert answer.status_code == 200
+    page = html.read(answer.text)
+    assert not page.problems
+    assert not page.all("script")
+    query = next(each.text for each in page.all("code") if "SELECT" in each.text)
+    Store().query(query)
+    assert "0 rows." in answer.text
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"class": "Claim"},
+        {"class": "Event", "p-sse-edition": "many"},
+        {"class": "Event", "p-sse-takesPlaceIn": "a b"},
+        {"class": "Event", "p-schema-startDate-from": "soon"},
+        {"class": "Event", "p-sse-unknown": "x"},
+        {"show": "p-sse-x", "p-sse-x": "y"},
+    ],
+)
+def test_a_wrong_choice_is_named(service: httpx.Client, asked: dict[str, str]) -> None:
+    assert service.get("/build", params=asked).status_code == 422
+
+
+def test_without_a_class_there_is_the_choice_of_one(service: httpx.Client) -> None:
+    page = html.read(service.get("/build").text)
+    assert "Event" in {each.attributes.get("value") for each in page.all("option")}
+    assert not page.all("table")
+    assert service.head("/build").status_code == 200
