@@ -235,7 +235,7 @@ def _document(iri: str, rows: Sequence[Mapping[str, Any]], names: Names) -> Docu
         return [each.value for each in all_of(name) if isinstance(each, Literal)]
 
     def most(name: str) -> int:
-        return max((int(each) for each in texts(name) if each.isdecimal()), default=0)
+        return max((int(each) for each in texts(name) if re.fullmatch(r"[0-9]{1,12}", each)), default=0)
 
     has_text = bool(all_of("file")) or most("quotations") > 0
     return Document(

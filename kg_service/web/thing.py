@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -119,6 +120,8 @@ class Page:
         graphs = {g for each in description.properties for value in each.values for g in value.graphs}
         self.graphs = tuple(self._graph(each) for each in sorted(graphs, key=str))
         self.quiet = _QUIET
+        #: Where a quotation is marked in the text of its document, and the text of a document.
+        self.in_text = self._place()
         self.types = tuple(self.shown(each) for each in description.types)
         self.outgoing = tuple(self._group(p) for p in description.properties if p.direction is Direction.OUT)
         self.incoming = tuple(self._group(p) for p in description.properties if p.direction is Direction.IN)
@@ -126,6 +129,17 @@ class Page:
     def shown(self, term: Term) -> Shown:
         """A term in words: a name in the reader's language where there is one."""
         return self._names.shown(term)
+
+    def _place(self) -> str | None:
+        """The text of the thing, where it is a document or a quotation from one of ours."""
+
+        def of(iri: str) -> list[Term]:
+            return [value.term for value in self._about.values(NamedNode(iri))]
+
+        start, end = (next(iter(_texts(of(_OA + name))), "") for name in ("start", "end"))
+        if of(_SSE + "quotedFrom"):
+            return self._in_text(of(_SSE + "quotedFrom"), start, end)
+        return self._addresses.source(self.iri) if of(_SSE + "sourceFile") else None
 
     def _title(self) -> Shown:
         """The name; of a claim what it says, of a quotation its first words."""
@@ -204,7 +218,9 @@ class Page:
 
     def _in_text(self, documents: list[Term], start: str, end: str) -> str | None:
         """The span in the text; None for a document that is not ours, and for offsets that are no numbers."""
-        if not documents or not isinstance(documents[0], NamedNode) or not (start + end).isdecimal():
+        if not documents or not isinstance(documents[0], NamedNode):
+            return None
+        if not all(re.fullmatch(r"[0-9]{1,9}", each) for each in (start, end)):
             return None
         return self._addresses.source(documents[0].value, int(start), int(end)) if int(start) < int(end) else None
 

@@ -97,6 +97,17 @@ def test_claims_and_things_lead_back_to_the_span(service: httpx.Client) -> None:
         assert 'id="char=841,865"' in service.get(there).text
 
 
+def test_quotations_and_documents_lead_to_their_place_in_the_text(service: httpx.Client) -> None:
+    for path, place in (
+        ("/page/quotation/gsef-policy-dialogue-lac-2019-841-865", f"{DIALOGUE}?char=841,865#char=841,865"),
+        ("/page/document/gsef-policy-dialogue-lac-2019", DIALOGUE),
+    ):
+        page = html.read(service.get(f"{path}?lang=en").text)
+        (link,) = (each.attributes["href"] for each in page.all("a") if each.text == "The text")
+        assert link.endswith(place)
+        assert service.get(link).status_code == 200
+
+
 def test_a_span_across_others_is_marked_whole(service: httpx.Client) -> None:
     page = html.read(service.get(f"{DIALOGUE}?char=771,865&lang=en").text)
     pieces = [each for each in page.elements if "is-chosen" in each.attributes.get("class", "")]
@@ -162,6 +173,8 @@ quotation:s2 sse:quotedFrom document:storm ; oa:start 3 ; oa:end 11 ; oa:exact "
 quotation:s3 sse:quotedFrom document:storm ; oa:start 12 ; oa:end 37 ; oa:exact "<script>alert(1)</script>" .
 quotation:s4 sse:quotedFrom document:storm ; oa:start 12 ; oa:end 37 ; oa:exact "<script>alert(1)</script>" .
 quotation:bad sse:quotedFrom document:storm ; oa:start 9 ; oa:end 3 .
+quotation:half sse:quotedFrom document:storm ; oa:end 3 .
+quotation:huge sse:quotedFrom document:storm ; oa:start 0 ; oa:end {"9" * 5000} .
 quotation:worse sse:quotedFrom document:storm ; oa:start "x" ; oa:end "y" .
 claim:c sse:evidence quotation:s3 ; rdf:subject <javascript:alert(2)> ; rdf:predicate <javascript:alert(3)> ;
   rdf:object "<img src=x onerror=alert(4)>" .
@@ -173,7 +186,7 @@ document:quoted a sse:Document ; sse:characters 100 .
 quotation:q1 sse:quotedFrom document:quoted ; oa:start 10 ; oa:end 14 ;
   oa:exact "four" ; oa:prefix "a " ; oa:suffix " b" .
 quotation:q2 sse:quotedFrom document:quoted ; oa:start 12 ; oa:end 20 ; oa:exact "ur b and" .
-document:empty a sse:Document .
+document:empty a sse:Document ; sse:characters {"9" * 5000} .
 """,
         encoding="utf-8",
     )
@@ -199,6 +212,13 @@ def test_offsets_count_characters_and_nothing_of_a_text_is_markup(strange: httpx
     assert not [each for each in page.all("a") if "javascript:" in each.attributes["href"].partition("?")[0]]
     assert any("javascript:alert(2)" in each.text for each in page.all("li"))
     assert not html.read(strange.get(f"/sources?lang={language}").text).all("b")
+
+
+@pytest.mark.parametrize("slug", ["s1", "bad", "worse", "half", "huge"])
+def test_a_quotation_is_shown_whatever_its_offsets_are(strange: httpx.Client, slug: str) -> None:
+    answer = strange.get(f"/page/quotation/{slug}?lang=en")
+    assert answer.status_code == 200
+    assert ("?char=0,4" in answer.text) == (slug == "s1")
 
 
 @pytest.mark.parametrize("slug", ["away", "linked", "other", "empty"])
