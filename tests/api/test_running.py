@@ -120,7 +120,7 @@ def test_who_asks_too_much_is_told_when_to_come_again_and_still_gets_light_answe
         if answer.status_code == 429:
             assert 1 <= int(answer.headers["retry-after"]) <= 3
             assert answer.json()["retry_after"] == int(answer.headers["retry-after"])
-    assert sorted(times)[-2] < 0.25
+    assert sorted(times)[-2] < 1.5, "one that waits for the end of the heavy ones waits 3 s"
     assert ask(operated, NAMES).status_code == 200
 
 
