@@ -70,7 +70,7 @@ def _from_log(root: Path, generation: int) -> Store | None:
         added = readers.enter_context(_process(_added, root, generation))
         gone = readers.enter_context(_process(_gone, root, generation))
         counted = readers.enter_context(_process(_count, folder))
-        store.bulk_load(input=_Joined([added]), format=RdfFormat.N_TRIPLES, lenient=True)  # type: ignore[arg-type]
+        store.load(input=_Joined([added]), format=RdfFormat.N_TRIPLES, lenient=True)  # type: ignore[arg-type]
         for quad in parse(_Joined([gone]), RdfFormat.N_TRIPLES, lenient=True):  # type: ignore[arg-type]
             store.remove(quad)
         number = int(_Joined([counted]).readall())
@@ -128,7 +128,7 @@ def _from_database(root: Path, generation: int, processes: int) -> Store:
     folder, store = str(generations.directory(root, generation)), Store()
     with ExitStack() as readers:
         pipes = [readers.enter_context(_process(_read, folder, share, processes)) for share in range(processes)]
-        store.bulk_load(input=_Joined(pipes), format=RdfFormat.N_TRIPLES, lenient=True)  # type: ignore[arg-type]
+        store.load(input=_Joined(pipes), format=RdfFormat.N_TRIPLES, lenient=True)  # type: ignore[arg-type]
     return store
 
 
