@@ -1,10 +1,12 @@
 """How fast networks are measured: beside networkx and bare networkit, and from the store to a measured graph.
 
-    python -m benchmarks.network            # 20,000 nodes and 80,000 edges, beside others; layout; a cached answer
-    python -m benchmarks.network --store    # 1,000,000 ties in a store on disk, read and measured
+    python -m benchmarks.network            # all of it, in some five minutes
+    python -m benchmarks.network --beside   # 20,000 nodes and 80,000 edges, beside others; layout
+    python -m benchmarks.network --store    # 1,000,000 ties in a store on disk, read and measured; a cached answer
     python -m benchmarks.network --large    # 10,000,000 edges: degree, components, PageRank
 
-Times are of the processor, in seconds, of one thread, so that a machine that others use gives the same figures.
+Times are of the processor, in seconds, of one thread, so that a machine that others use gives the same figures; from
+the store the time of the clock is told as well. Behind each figure stands what was asked for.
 """
 
 from __future__ import annotations
@@ -104,7 +106,9 @@ def beside(nodes: int = 20_000, edges: int = 80_000) -> None:
         ),
     )
     print(f"{network.size:,} nodes, {network.edges:,} edges\n")
-    print("| | networkx | networkit | here | networkx ÷ here | here ÷ networkit |\n|---|--:|--:|--:|--:|--:|")
+    asked = ("networkx ÷ here (asked: 10 or more)", "here ÷ networkit (asked: 1.3 or less)")
+    heads = f"| | networkx | networkit | here | {asked[0]} | {asked[1]} |"
+    print(f"{heads}\n|---|--:|--:|--:|--:|--:|")
     for name, slow, direct, here in rows:
         one, two, three = seconds(slow), seconds(direct, 3), seconds(here, 3)
         print(f"| {name} | {one:.2f} | {two:.3f} | {three:.3f} | {one / three:.0f} | {three / two:.2f} |", flush=True)
@@ -112,7 +116,8 @@ def beside(nodes: int = 20_000, edges: int = 80_000) -> None:
 
 def drawn(nodes: int = 10_000, edges: int = 50_000) -> None:
     network = random_network(nodes, edges)
-    print(f"\nlayout of {nodes:,} nodes and {edges:,} edges: {seconds(lambda: layout.positions(network, {}, 1)):.1f} s")
+    used = seconds(lambda: layout.positions(network, {}, 1))
+    print(f"\nlayout of {nodes:,} nodes and {edges:,} edges: {used:.1f} s (asked: under 20)")
 
 
 def small() -> None:
@@ -182,37 +187,39 @@ def from_store(nodes: int = 200_000, edges: int = 1_000_000) -> None:
     with TemporaryDirectory() as folder:
         root = Path(folder) / "store"
         stored(root, nodes, edges)
-        settings = Settings(store=root, max_rows=2 * edges, network_seconds=600)
+        settings = Settings(store=root, network_seconds=600)
         with running(settings) as url, httpx.Client(base_url=url, timeout=600) as client:
-            for path in ("pagerank", "communities?runs=1"):
-                used = _Used()
+            spent, passed = 0.0, 0.0
+            for path in ("pagerank", "communities"):
+                used, start = _Used(), time.perf_counter()
                 job = client.get(f"/api/networks/part-of/{path}", params={"wait": 0, "limit": 5}).json()
                 while client.get(f"/api/jobs/{job['id']}").json()["ended"] is None:
                     used.look()
-                    time.sleep(1)
+                    time.sleep(0.5)
                 meta = client.get(f"/api/jobs/{job['id']}/result").json()["meta"]
-                print(f"{path}: {meta['edges']:,} edges, {used.seconds():.1f} s of processor time", flush=True)
+                spent, passed = spent + used.seconds(), passed + time.perf_counter() - start
+                told = f"{path}: {meta['edges']:,} edges, {used.seconds():.1f} s of processor time"
+                print(f"{told}, {time.perf_counter() - start:.1f} s by the clock", flush=True)
+            print(f"from the store to both: {spent:.1f} s, {passed:.1f} s by the clock (asked: under 20)")
             workers = [
                 p for p in psutil.Process().children(recursive=True) if "network.worker" in " ".join(p.cmdline())
             ]
-            print(f"most memory of the measuring process: {max(_peak(p.pid) for p in workers) / 2**30:.2f} GiB")
+            most = max(_peak(p.pid) for p in workers) / 2**30
+            print(f"most memory of the measuring process: {most:.2f} GiB (asked: under 2)")
             times = []
             for _ in range(200):
                 start = time.perf_counter()
                 client.get("/api/networks/part-of/pagerank", params={"wait": 60, "limit": 5})
                 times.append(time.perf_counter() - start)
-            print(f"the same again, from memory: median {1000 * float(np.median(times)):.1f} ms")
+            print(f"the same again, from memory: median {1000 * float(np.median(times)):.1f} ms (asked: under 20)")
 
 
 def main() -> None:
-    if "--store" in sys.argv:
-        from_store()
-    elif "--large" in sys.argv:
-        large()
-    else:
-        small()
-        beside()
-        drawn()
+    parts = {"--beside": (small, beside, drawn), "--store": (from_store,), "--large": (large,)}
+    chosen = [name for name in parts if name in sys.argv] or list(parts)
+    for name in chosen:
+        for part in parts[name]:
+            part()
 
 
 if __name__ == "__main__":

@@ -524,23 +524,37 @@ def network(
         typer.Option(
             "--format",
             "-f",
-            help="json csv; of a network also graphml gexf pajek csv-nodes csv-edges cytoscape json-ld.",
+            help="json csv; of a network also graphml gexf pajek csv-nodes csv-edges cytoscape json-ld parquet.",
         ),
     ] = None,
     limit: Annotated[int, typer.Option(help="Most rows of a measure; CSV has all.", min=1)] = 20,
+    engine: Annotated[
+        str, typer.Option("--engine", "-e", help="embedded, or spark: Apache Spark, on the cluster KG_SPARK_MASTER.")
+    ] = "embedded",
     store: StorePath = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a network of the graph, or a measure of it with all that others need to get the same numbers."""
-    from kg_service.network.asking import asked_for
+    from kg_service.network.asking import asked_for, asked_of_spark
 
     settings = _settings(store=store)
     how = "json" if as_json else format
     asked = asked_for(projection, measure, chosen or [], how, limit)  # what is wrong is said before the store is opened
+    if engine not in ("embedded", "spark"):
+        raise wrong_parameter("engine", engine, "allowed are embedded and spark")
+    if engine == "spark":
+        from kg_service.network.spark.engine import refuse_others
+
+        refuse_others(measure, asked.parameters)
     if not settings.is_remote:
         _seeded(settings)
     with _progress() as progress:
-        data = asyncio.run(_measured(settings, asked, progress))
+        wanted = asked_of_spark(asked) if engine == "spark" else asked
+        data = asyncio.run(_measured(settings, wanted, progress))
+    if engine == "spark":
+        from kg_service.network.spark.engine import answered
+
+        data = answered(settings, data, asked)
     if how is None and measure:
         _print_measure(json.loads(data))
     else:

@@ -123,6 +123,11 @@ class Settings(BaseSettings):
     network_workers: int = Field(1, ge=1, le=16, description="networks that are measured at the same time")
     network_memory: int = Field(4 * 2**30, ge=2**30, description="memory that measuring one network may take, in bytes")
     network_seconds: float = Field(600.0, gt=0, description="longest time that measuring one network may take")
+    spark_master: str = Field(
+        "local[*]", description="Spark for `kg network --engine spark`: local[2], spark://host:7077, k8s://…"
+    )
+    spark_jars: str = Field("", description="GraphFrames’ jar and what it needs, by path, commas between them")
+    spark_partitions: int = Field(8, ge=1, description="parts into which Spark divides what it joins")
     cache_bytes: int = Field(
         64 * 2**20,
         ge=0,

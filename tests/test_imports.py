@@ -18,6 +18,8 @@ HOMES = {
     "networkx": {"network", "client"},
     "networkit": {"network"},
     "pyarrow": {"network"},
+    "pyspark": {"network"},
+    "graphframes": {"network"},
     "scipy": {"network"},
     "numpy": {"network"},
     "openpyxl": {"tables"},

@@ -27,7 +27,14 @@ from kg_service.settings import Settings
 
 #: Seconds that a request waits for an answer before it is told where the job is.
 WAIT = 10.0
-_ENDINGS = {"pajek": "net", "csv-nodes": "csv", "csv-edges": "csv", "cytoscape": "cyjs", "json-ld": "jsonld"}
+_ENDINGS = {
+    "pajek": "net",
+    "csv-nodes": "csv",
+    "csv-edges": "csv",
+    "cytoscape": "cyjs",
+    "json-ld": "jsonld",
+    "parquet": "zip",
+}
 
 SELECTING = (
     *(Parameter(name=name, description=f"Only {what}.", is_many=True) for name, what in FILTERS.items()),

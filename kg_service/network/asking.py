@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,13 @@ class Asked:
     language: str = "en"
     undated: str | None = None
     generation: int | None = None
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What is needed beside the network; to show it, the details of its ties."""
+        if self.measure:
+            return self.measure.needs
+        return frozenset() if self.format == "parquet" else frozenset({"details"})
 
     def key(self, state: str) -> str:
         """What tells this question, of this state of the store, from all others."""
@@ -108,7 +115,7 @@ class Asker:
     async def _ties(
         self, asked: Asked, which: Projection, chosen: Selection, generation: int | None
     ) -> tuple[dict[str, Any], int]:
-        needs = asked.measure.needs if asked.measure else frozenset({"details"})
+        needs = asked.needs
         bare = projection.bare_columns(which, has_evidence="shared" in needs)
         columns = projection.COLUMNS if "details" in needs else bare
         path, number = await self._file(selection.ties_query(which, chosen, columns), generation)
@@ -116,7 +123,7 @@ class Asker:
 
     async def prepared(self, asked: Asked, known: Mapping[str, Projection]) -> tuple[int, dict[str, Any]]:
         """The generation, and what a process is told, with the files that it reads."""
-        needs = asked.measure.needs if asked.measure else frozenset({"details"})
+        needs = asked.needs
         earlier = asked.generation
         generations = [earlier]
         told, generation = await self._ties(asked, asked.projection, asked.selection, earlier)
@@ -150,7 +157,7 @@ class Asker:
         }
         if "attributes" in needs or (asked.measure is None and asked.format == "drawing"):
             told["attributes"] = (await self._file(_nodes_query("attributes"), earlier))[0]
-        if asked.measure is None or asked.measure.name == "layout":
+        if asked.format != "parquet" and (asked.measure is None or asked.measure.name == "layout"):
             told["positions"] = str(self._positions(asked))
         return generation, told
 
@@ -168,7 +175,7 @@ def _nodes_query(name: str) -> str:
 
 
 #: How a network can be written, and how a measure of one can.
-FORMATS = ("json", "graphml", "gexf", "pajek", "csv-nodes", "csv-edges", "cytoscape", "json-ld", "drawing")
+FORMATS = ("json", "graphml", "gexf", "pajek", "csv-nodes", "csv-edges", "cytoscape", "json-ld", "drawing", "parquet")
 RESULTS = ("json", "csv")
 _WINDOW = ("from", "to", "at", "undated", "generation")
 _CHOICES = {"weighting": ("count", "newman", "jaccard"), "lang": ("en", "es", "fr")}
@@ -208,6 +215,11 @@ def asked_for(name: str, measure: str | None, chosen: Sequence[str], how: str | 
     given = {key: value.split(",") if key in FILTERS else value for key, value in written.items()}
     line = " ".join(["kg network", name, *([measure] if measure else []), *(f"--set {pair}" for pair in chosen)])
     return Words(which, what, what.read(own) if what else {}, given, how or "json", limit, f"`{line}`")
+
+
+def asked_of_spark(words: Words) -> Words:
+    """What is asked of this service so that Spark can measure: the network itself, as Parquet."""
+    return replace(words, measure=None, parameters={}, format="parquet")
 
 
 async def answered(

@@ -52,8 +52,10 @@ def _partition(graph: nk.Graph, algorithm: str, resolution: float, seed: int) ->
         return np.empty(0, np.int64)
     if algorithm == "leiden":
         run = nk.community.ParallelLeiden(graph, True, 10, resolution)
-    else:
+    elif algorithm == "louvain":
         run = nk.community.PLM(graph, True, resolution, "none randomized")
+    else:
+        run = nk.community.PLP(graph)  # knows no resolution
     run.run()
     partition = run.getPartition()
     partition.compact()

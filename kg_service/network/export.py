@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
-from kg_service.network import drawing
+from kg_service.network import drawing, parquet
 from kg_service.network.communities import communities
 from kg_service.network.graph import Network, evidence
 from kg_service.network.layout import layout
@@ -73,6 +73,8 @@ class _Drawn:
 
 def written(job: dict[str, Any], network: Network, names: Names, context: Context) -> tuple[str, bytes]:
     """The media type, and the network written that way."""
+    if job["format"] == "parquet":
+        return "application/zip", parquet.written(job, network, names)
     media_type, write = FORMATS[job["format"]]
     places = layout(network, Context({"seed": 1}, {}, context.progress, (), context.kept))
     settings = {"algorithm": "leiden", "resolution": 1.0, "runs": 3, "weighted": True, "seed": 1}

@@ -240,10 +240,12 @@ MEASURES: dict[str, Measure] = {
             "nodes",
             "The community that a node is in, the largest being 0: the best of several runs by modularity.",
             "V. A. Traag et al. (2019), From Louvain to Leiden, Scientific Reports 9; V. D. Blondel et al. (2008); "
-            "stability by L. Danon et al. (2005)",
+            "stability by L. Danon et al. (2005); label propagation: U. N. Raghavan et al. (2007), PRE 76",
             _HERE + "communities:communities",
             (
-                Parameter("algorithm", "leiden", "how communities are found", ("leiden", "louvain")),
+                Parameter(
+                    "algorithm", "leiden", "how communities are found", ("leiden", "louvain", "label-propagation")
+                ),
                 Parameter("resolution", 1.0, "greater finds smaller communities", least=0, most=100),
                 Parameter(
                     "runs",
@@ -254,6 +256,15 @@ MEASURES: dict[str, Measure] = {
                 _STRONG,
                 _SEED,
             ),
+        ),
+        Measure(
+            "distances",
+            "nodes",
+            "The least number of ties from one node to each other, in the direction of ties that have one; nothing "
+            "where none leads there.",
+            "E. F. Moore (1959), The shortest path through a maze",
+            _HERE + "paths:distances",
+            (Parameter("origin", "", "IRI of the node from which it is measured"),),
         ),
         Measure(
             "paths",

@@ -49,6 +49,17 @@ def paths(network: Network, context: Context) -> Outcome:
     return Outcome({}, {"distance": float(shortest), "paths": len(told)}, told, engine="networkx")
 
 
+def distances(network: Network, context: Context) -> Outcome:
+    """The number of steps from one node to each; nothing, not 0, for who cannot be reached."""
+    start = _found(network, "origin", context.parameters["origin"])
+    steps = _distances(network, np.ones(network.edges), start, is_back=False)
+    is_reached = np.isfinite(steps)
+    others = int(is_reached.sum()) - 1
+    total = float(steps[is_reached].sum())
+    values = {"reached": others, "farthest": int(steps[is_reached].max()), "mean": total / others if others else None}
+    return Outcome({"value": np.where(is_reached, steps, np.nan)}, values, engine="scipy")
+
+
 def _found(network: Network, name: str, iri: str) -> int:
     place = network.index(iri)
     if place is None:

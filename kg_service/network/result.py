@@ -19,7 +19,7 @@ from kg_service.network.outcome import Outcome
 
 _LIBRARIES = ("networkit", "networkx", "numpy", "scipy", "pyarrow")
 #: Significant digits that are written: more than engines agree on are noise.
-_DIGITS = 12
+DIGITS = 12
 
 
 def written(job: dict[str, Any], network: Network, outcome: Outcome, names: Names) -> tuple[str, bytes]:
@@ -47,9 +47,10 @@ def _rows(
     """One row per node, greatest value first; else the rows of the outcome; the first ones where there is a limit."""
     if not outcome.columns:
         return [_plain(_named(dict(row), names, job["language"])) for row in (outcome.rows or ())[:limit]]
-    value = np.nan_to_num(outcome.columns["value"].astype(np.float64), nan=-math.inf)
-    sign = 1 if job["measure"] in ("communities", "components") else -1
-    order = np.lexsort((np.arange(network.size), sign * value))[:limit]
+    value = outcome.columns["value"].astype(np.float64)
+    sign = 1 if job["measure"] in ("communities", "components", "distances") else -1
+    ranked = np.nan_to_num(sign * value, nan=math.inf)  # what has no value comes last
+    order = np.lexsort((np.arange(network.size), ranked))[:limit]
     columns = {name: [_number(entry) for entry in column[order].tolist()] for name, column in outcome.columns.items()}
     found = []
     for place, node in enumerate(order):
@@ -110,7 +111,7 @@ def _plain(value: Any) -> Any:
 def _number(value: Any) -> Any:
     if not isinstance(value, float):
         return value
-    return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
+    return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
 
 
 def _csv(rows: list[dict[str, Any]]) -> bytes:

@@ -91,6 +91,19 @@ def test_the_shortest_paths_are_networkxs(size: int, kind: Any, data: st.DataObj
         assert len(set(numbers)) == len(numbers)
 
 
+@pytest.mark.parametrize("kind", [nx.Graph, nx.DiGraph])
+def test_distances_are_networkxs(kind: Any) -> None:
+    graph = kind(nx.karate_club_graph().edges())
+    graph.add_edge("far", "away")
+    outcome = measure("distances", graph, origin=name(33))
+    expected = nx.single_source_shortest_path_length(graph, 33)
+    found = zip(sorted(graph, key=name), outcome.columns["value"], strict=True)
+    assert {node: value for node, value in found if value == value} == expected
+    assert outcome.values["reached"] == len(expected) - 1
+    with pytest.raises(WrongParameter, match="nobody"):
+        measure("distances", graph, origin="nobody")
+
+
 def test_strong_ties_are_short_where_asked() -> None:
     graph = nx.Graph()
     graph.add_weighted_edges_from([("a", "b", 1), ("a", "c", 10), ("c", "b", 10)])
