@@ -193,14 +193,19 @@ class NetworkPage:
         greatest = max((v for each in degrees for v in each.values()), default=1.0) or 1.0
         shares = [{iri: v / greatest for iri, v in each.items()} for each in degrees]
         return [
-            Shot(self._window(*names), self._picture(drawn, values, places))
+            Shot(self._window(*names), self._picture(drawn, values, places, letters=1.5))
             for (drawn, names), values in zip(both, shares, strict=True)
         ]
 
     def _picture(
-        self, drawn: Mapping[str, Any], values: Mapping[str, float], places: Mapping[str, tuple[float, float]]
+        self,
+        drawn: Mapping[str, Any],
+        values: Mapping[str, float],
+        places: Mapping[str, tuple[float, float]],
+        letters: float = 1.0,
     ) -> Picture:
-        return picture(drawn, values, [self._colour(drawn, n) for n in range(len(drawn["nodes"]["id"]))], places)
+        colours = [self._colour(drawn, n) for n in range(len(drawn["nodes"]["id"]))]
+        return picture(drawn, values, colours, places, letters)
 
     def _places(self, drawn: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
         nodes = drawn["nodes"]
@@ -217,8 +222,17 @@ class NetworkPage:
     def _colour(self, drawn: Mapping[str, Any], node: int) -> int:
         """The colour of a node: that of its group, -1 for none. Communities are numbered by size."""
         by = self.asked["color"]
-        group: int = drawn["nodes"]["community"][node] if by == "community" else self._code(drawn, by, node)
+        group = self._community(drawn, node) if by == "community" else self._code(drawn, by, node)
         return min(group, COLOURS - 1)
+
+    def _community(self, drawn: Mapping[str, Any], node: int) -> int:
+        """The community of a node in the network of all times, so that it keeps its colour in every window."""
+        nodes = drawn["nodes"]
+        return self._communities.get(nodes["id"][node], int(nodes["community"][node]))
+
+    @cached_property
+    def _communities(self) -> dict[str, int]:
+        return dict(zip(self.whole["nodes"]["id"], self.whole["nodes"]["community"], strict=True))
 
     def _code(self, drawn: Mapping[str, Any], by: str, node: int) -> int:
         return self._places_of_groups.get(self._group(drawn, by, node), -1)
@@ -266,7 +280,7 @@ class NetworkPage:
             "value": -value,
             "degree": -nodes["degree"][n],
             "label": 0,
-            "community": nodes["community"][n],
+            "community": self._community(self.drawn, n),
             "group": self._named_group(n),
         }[sort]
         return first, nodes["label"][n].casefold(), nodes["id"][n]
@@ -283,7 +297,7 @@ class NetworkPage:
             self.catalogue.entries.get(f"network.mode.{modes[nodes['mode'][n]]}", modes[nodes["mode"][n]]),
             "" if value is None else f"{value:.3g}" if value != int(value) else f"{int(value)}",
             nodes["degree"][n],
-            nodes["community"][n] + 1,
+            self._community(self.drawn, n) + 1,
             self._named_group(n),
             self.with_(origin=iri),
             self.with_(destination=iri),

@@ -58,8 +58,12 @@ def picture(
     values: Mapping[str, float],
     colours: Sequence[int],
     places: Mapping[str, Place],
+    letters: float = 1.0,
 ) -> Picture:
-    """The picture of a drawing (`network.drawing`), with the values that nodes are sized by, and where they stand."""
+    """The picture of a drawing (`network.drawing`), with the values that nodes are sized by, and where they stand.
+
+    `letters` is how much larger than usual names are written.
+    """
     nodes, edges = drawn["nodes"], drawn["edges"]
     ids: list[str] = nodes["id"]
     order = sorted(range(len(ids)), key=lambda n: (-values.get(ids[n], 0.0), -nodes["degree"][n], ids[n]))
@@ -71,7 +75,7 @@ def picture(
     inside = sorted(((w, s, t) for s, t, w in ties if s in at and t in at), key=lambda tie: -tie[0])[:MOST_EDGES]
     radius = {n: _radius(values.get(ids[n], 0.0) / greatest) for n in shown}
     heaviest = max((weight for weight, _, _ in inside), default=1.0) or 1.0
-    named = _named(shown, at, [nodes["label"][n] for n in shown])
+    named = _named(shown, at, [nodes["label"][n] for n in shown], letters)
     return Picture(
         tuple(
             Dot(
@@ -107,14 +111,14 @@ def _scale(places: Sequence[Place]) -> Callable[[Place], Place]:
     return scaled
 
 
-def _named(order: Sequence[int], at: Mapping[int, Place], labels: Sequence[str]) -> set[int]:
+def _named(order: Sequence[int], at: Mapping[int, Place], labels: Sequence[str], letters: float) -> set[int]:
     """The largest nodes whose names do not run over the names of larger ones."""
     taken: list[tuple[float, float, float]] = []
     named: set[int] = set()
     for node, label in zip(order, labels, strict=True):
         x, y = at[node]
-        half = 3.4 * min(len(label), 28)
-        if len(named) < MOST_NAMES and all(abs(y - b) > 16 or abs(x - a) > half + c for a, b, c in taken):
+        half = 3.4 * letters * min(len(label), 32)
+        if len(named) < MOST_NAMES and all(abs(y - b) > 16 * letters or abs(x - a) > half + c for a, b, c in taken):
             taken.append((x, y, half))
             named.add(node)
     return named

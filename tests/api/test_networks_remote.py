@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import httpx
@@ -55,3 +56,23 @@ def test_networks_and_coverage_are_the_same(remote: httpx.Client, client: httpx.
     assert (refused.status_code, "another engine" in refused.text) == (422, True)
     assert remote.get("/api/sdgs/coverage").json()["data"] == client.get("/api/sdgs/coverage").json()["data"]
     assert remote.get("/api/guidelines").json()["data"] == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/network?projection=actor-event&size=betweenness&from=2019",
+        "/network?projection=actor-event&from=2019&to=2021&against_from=2022&against_to=2023",
+        "/map?kind=actor",
+        "/query?query=SELECT%20*%20%7B%20%3Fs%20a%20%3Fclass%20%7D%20ORDER%20BY%20%3Fs%20%3Fclass",
+    ],
+)
+def test_pages_show_the_same(remote: httpx.Client, client: httpx.Client, path: str) -> None:
+    shown = []
+    for each in (client, remote):
+        while (answer := each.get(path, headers={"accept": "text/html"})).status_code == 202:
+            pass
+        assert answer.status_code == 200, answer.text
+        body = re.sub(r"<(header|head)\b.*?</\1>|generation \d+", "", answer.text, flags=re.DOTALL)
+        shown.append(body.replace(str(each.base_url).rstrip("/"), ""))
+    assert shown[0] == shown[1]

@@ -149,7 +149,7 @@ export function grouped(drawing: Drawing, by: string, community: (n: number) => 
   const name = (code: number) => (attribute ? names[code]! : community(code + 1));
   const counted = new Map<number, number>();
   for (const code of raw) if (code >= 0) counted.set(code, (counted.get(code) ?? 0) + 1);
-  const order = [...counted].sort((a, b) => b[1] - a[1] || (name(a[0]) < name(b[0]) ? -1 : 1));
+  const order = [...counted].sort((a, b) => b[1] - a[1] || (attribute ? (name(a[0]) < name(b[0]) ? -1 : 1) : a[0] - b[0]));
   const place = new Map(order.map(([code], at) => [code, at]));
   return {
     names: order.map(([code]) => name(code)),

@@ -46,7 +46,7 @@ function Network({ root, graph, values }: Props) {
   const radius = useMemo(() => {
     const raw = nodes.id.map((iri, i) => (values ? (values.get(iri) ?? 0) : nodes.degree[i]!));
     const greatest = raw.reduce((a, b) => Math.max(a, b), 0) || 1;
-    const [least, most] = raw.length > 2000 ? [2, 10] : [4, 16];
+    const [least, most] = raw.length > 2000 ? [2, 10] : root.clientWidth < 600 ? [3, 9] : [4, 16];
     return Float32Array.from(raw, (value) => least + most * Math.sqrt(Math.max(value, 0) / greatest));
   }, [nodes, values]);
   const colour = useMemo(() => grouping.of.map((group) => Math.min(group, COLOURS - 1)), [grouping]);
