@@ -51,19 +51,20 @@ class Sessions:
     """The sessions of a service; they outlive a restart, and end with another token."""
 
     def __init__(self, settings: Settings) -> None:
-        self._token = settings.token.get_secret_value().encode() if settings.token else None
+        token = settings.token if settings.is_writable else None
+        self._token = token.get_secret_value().encode() if token else None
         self._ended: OrderedDict[str, int] = OrderedDict()
         self._wrong: OrderedDict[str, list[float]] = OrderedDict()
 
     @property
     def is_possible(self) -> bool:
-        """Whether anybody can sign in: there is a token."""
+        """Whether anybody can sign in: there is a token, and this program writes the graph."""
         return self._token is not None
 
     def begin(self, request: Request, response: Response, token: str, author: str) -> None:
         """Sets the cookie for who sends the right token; Unauthorised, and TooMany for who guesses."""
         if self._token is None:
-            raise Forbidden("writing over HTTP is off; start the service with KG_TOKEN set")
+            raise Forbidden("writing over HTTP is off; start the service with KG_TOKEN set, where it may write")
         client, now = client_of(request), time.monotonic()
         wrong = [at for at in self._wrong.get(client, ()) if at > now - _WINDOW]
         if len(wrong) >= _TRIES:
