@@ -1,6 +1,7 @@
 """What the browser tests share: the system's Chromium, a context for each case, and what it complained of.
 
-Playwright keeps an event loop in the thread of the tests while it runs, so it ends with this folder.
+Playwright keeps an event loop in the thread of the tests while it runs, so it ends with each file: other tests have
+loops of their own.
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ def chromium() -> str:
     pytest.skip(why)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests, with software drawing, the same everywhere."""
+    """One Chromium for the tests of a file, with software drawing, the same everywhere."""
     program = chromium()
     with sync_playwright() as playwright:
         # Not Playwright's own sandbox option: a container often lacks what it needs, and only our pages are opened.
