@@ -184,11 +184,13 @@ def _written(nodes: Any, outcome: Measured, about: dict[str, Any], words: Words)
         "count": count,
         "truncated": count > limit,
     }
-    chosen = "; ".join(f"{name} {value}" for name, value in words.parameters.items())
+    selected = {name: ", ".join(v) if isinstance(v, list) else v for name, v in about["selection"].items()}
+    chosen = "; ".join(f"{name} {value}" for name, value in (selected | dict(words.parameters)).items())
     what = f"{measure.name} of the network “{about['projection']}”{f' ({chosen})' if chosen else ''}"
+    by = f"Computed with sse-kg {about['versions']['sse-kg']} and Apache Spark {version('pyspark')}."
+    where = f"{words.url} with --engine spark"
     meta["citation"] = (
-        f"SSE knowledge graph, generation {about['generation']}: {what}. Computed with sse-kg "
-        f"{about['versions']['sse-kg']} and Apache Spark {version('pyspark')}. {words.url} Method: {measure.source}."
+        f"SSE knowledge graph, generation {about['generation']}: {what}. {by} {where}. Method: {measure.source}."
     )
     values = {name: _number(value) for name, value in outcome.values.items()}
     return json.dumps({"data": listed, "values": values, "meta": meta}, ensure_ascii=False, allow_nan=False).encode()
