@@ -28,7 +28,7 @@ def has_token(request: Request) -> bool:
     scheme, _, given = authorization.partition(" ")
     if token is None or scheme.lower() != "bearer":
         return False
-    return hmac.compare_digest(given.strip().encode(), token.get_secret_value().encode())
+    return hmac.compare_digest(given.strip().encode("latin-1", "replace"), token.get_secret_value().encode())
 
 
 def client_of(request: Request) -> str:
