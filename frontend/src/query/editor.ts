@@ -38,7 +38,7 @@ const look = EditorView.theme({
   ".cm-gutters": { backgroundColor: "var(--raised)", color: "var(--quiet)", border: "0" },
   ".cm-activeLine, .cm-activeLineGutter": { backgroundColor: "transparent" },
   "&.cm-focused .cm-selectionBackground, .cm-selectionBackground": { backgroundColor: "var(--mark) !important" },
-  ".cm-wrong-line": { backgroundColor: "var(--mark)" },
+  ".cm-wrong-line": { backgroundColor: "var(--raised)", boxShadow: "inset 4px 0 var(--text)" },
   ".cm-wrong": { textDecoration: "underline wavy var(--text)", fontWeight: "700" },
   ".cm-tooltip": { backgroundColor: "var(--raised)", color: "var(--text)", border: "1px solid var(--quiet)" },
   ".cm-tooltip-autocomplete ul li[aria-selected]": { backgroundColor: "var(--link)", color: "var(--ground)" },
