@@ -1,6 +1,6 @@
 """The pictures of the README: pages of a running service over the project's own data, as Chromium shows them.
 
-    python docs/pictures.py http://127.0.0.1:8000     # writes docs/pictures/*.png
+python docs/pictures.py http://127.0.0.1:8000     # writes docs/pictures/*.png
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 FOLDER = Path(__file__).parent / "pictures"
-SIZE = {"width": 1100, "height": 720}
+SIZE = {"width": 1100, "height": 900}
 PAGES = {
     "home": "/",
-    "thing": "/page/organisation/ripess-lac",
+    "thing": "/page/organisation/gsef",
     "source": "/sources/mont-blanc-roadmap-2022",
-    "network": "/network?network=alliances",
+    "network": "/network",
     "sdg": "/sdg",
     "query": "/query?example=themes/in-most-documents",
 }

@@ -17,6 +17,7 @@ from __future__ import annotations
 import io
 import multiprocessing
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from itertools import takewhile
@@ -29,7 +30,7 @@ from pyoxigraph import NamedNode, RdfFormat, Store, parse
 from kg_service.errors import StoreDamaged, StoreError
 from kg_service.store import generations
 from kg_service.store.frames import end_with_parent
-from kg_service.store.log import log_of, rows
+from kg_service.store.log import added_text, log_of, rows
 
 _FORK = multiprocessing.get_context("fork")
 _MESSAGE = 2**18  # bytes of N-Triples sent together
@@ -89,30 +90,28 @@ def _is_told(root: Path, generation: int) -> bool:
 def _added(root: Path, generation: int) -> Iterator[bytes]:
     """Every triple that was ever added."""
     with log_of(root, generation) as log:
-        yield from (_triple(line) for stored in log.all_packed() for code, line in rows(stored) if code == "A")
+        for stored in log.all_packed():
+            yield from map(_triples, added_text(stored))
 
 
 def _gone(root: Path, generation: int) -> Iterator[bytes]:
     """What was ever taken away and is not there now."""
     with log_of(root, generation) as log:
         removed = (takewhile(lambda row: row[0] == "D", rows(stored)) for stored in log.all_packed())
-        lines = {_triple(line) for some in removed for _, line in some}
+        lines = {_triples(line + b"\n") for some in removed for _, line in some}
     if lines:
         store = Store.read_only(str(generations.directory(root, generation)))
         yield from (line for line in lines if next(iter(parse(line, RdfFormat.N_TRIPLES, lenient=True))) not in store)
 
 
-def _triple(line: bytes) -> bytes:
-    """A line of N-Quads, as the engine writes it, without the graph.
+#: The graph at the end of a line of N-Quads, as the engine writes them: a word of its own after subject, predicate and
+#: object. An IRI has no space in it, and of a literal that ends like one, the last word has the quotation mark.
+_GRAPH = re.compile(rb'^(\S+ \S+ .+) <[^>" ]*> \.$', re.MULTILINE)
 
-    An IRI has no space in it, so the last word is a graph where an object is before it; of a literal that ends like
-    one, the last word has the quotation mark.
-    """
-    subject, predicate, rest = line.split(b" ", 2)
-    value, _, graph = rest.removesuffix(b" .").rpartition(b" ")
-    if value and graph.startswith(b"<") and b'"' not in graph:
-        return b"%b %b %b .\n" % (subject, predicate, value)
-    return line + b"\n"
+
+def _triples(lines: bytes) -> bytes:
+    """Lines of N-Quads without their graphs."""
+    return _GRAPH.sub(rb"\1 .", lines)
 
 
 def _count(folder: str) -> Iterator[bytes]:

@@ -105,18 +105,33 @@ def rows(stored: bytes) -> Iterator[tuple[str, bytes]]:
             yield code, line
 
 
+def added_text(stored: bytes) -> Iterator[bytes]:
+    """What a stored patch adds, as N-Quads: some whole lines at a time."""
+    lengths = _LENGTHS.unpack_from(stored)
+    return _texts(memoryview(stored)[_LENGTHS.size : _LENGTHS.size + lengths[0]])
+
+
 def _lines(packed: memoryview) -> Iterator[bytes]:
+    for text in _texts(packed):
+        yield from text.split(b"\n")[:-1]
+
+
+def _texts(packed: memoryview) -> Iterator[bytes]:
+    """A packed text, some whole lines at a time."""
     unpacking, held = zlib.decompressobj(), b""
     for start in range(0, len(packed), _PIECE):
         waiting: bytes = bytes(packed[start : start + _PIECE])
         while waiting:
-            *whole, held = (held + unpacking.decompress(waiting, _PIECE)).split(b"\n")
+            held += unpacking.decompress(waiting, _PIECE)
             waiting = unpacking.unconsumed_tail
-            yield from whole
-    *whole, held = (held + unpacking.flush()).split(b"\n")
-    yield from whole
-    if held:
+            if end := held.rfind(b"\n") + 1:
+                yield held[:end]
+                held = held[end:]
+    held += unpacking.flush()
+    if held and not held.endswith(b"\n"):
         raise StoreDamaged("a change in the log has no end; restore a backup")
+    if held:
+        yield held
 
 
 @dataclass(frozen=True, slots=True)
