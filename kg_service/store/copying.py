@@ -104,19 +104,14 @@ def _gone(root: Path, generation: int) -> Iterator[bytes]:
         yield from (line for line in lines if next(iter(parse(line, RdfFormat.N_TRIPLES, lenient=True))) not in store)
 
 
-#: The graph at the end of a line of N-Quads, as the engine writes them. An IRI has no space in it, and of a literal
-#: that ends like one, the last word has the quotation mark.
-_GRAPH = re.compile(rb' <[^>" ]*>(?= \.$)', re.MULTILINE)
-#: A line whose last word is its object: one of the default graph.
-_BARE = re.compile(rb"^\S+ \S+ <\S*> \.$", re.MULTILINE)
-_WITH_GRAPH = re.compile(rb'^(\S+ \S+ .+) <[^>" ]*> \.$', re.MULTILINE)
+#: A line of N-Quads, as the engine writes them, with its graph: a word of its own after subject, predicate and object.
+#: An IRI has no space in it, and of a literal that ends like one, the last word has the quotation mark.
+_IN_GRAPH = re.compile(rb'^(\S+ \S+ .+) <[^>" ]*> \.$', re.MULTILINE)
 
 
 def _triples(lines: bytes) -> bytes:
     """Lines of N-Quads without their graphs."""
-    if _BARE.search(lines):
-        return _WITH_GRAPH.sub(rb"\1 .", lines)
-    return _GRAPH.sub(b"", lines)  # the same where there is none, in a third of the time
+    return _IN_GRAPH.sub(rb"\1 .", lines)
 
 
 def _count(folder: str) -> Iterator[bytes]:
