@@ -120,18 +120,36 @@ def allowed_typos(word: str) -> int:
 
 def distance(one: str, other: str, most: int) -> int:
     """Letters to add, drop, change or swap with a neighbour between two words; `most + 1` for more than `most`."""
+    if one == other:
+        return 0
     if abs(len(one) - len(other)) > most:
         return most + 1
+    width, far = len(other), most + 1
     before: list[int] = []
-    last = list(range(len(other) + 1))
+    last = list(range(width + 1))
     for i, a in enumerate(one, 1):
-        row = [i]
-        for j, b in enumerate(other, 1):
-            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (a != b))
-            if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b:
-                cost = min(cost, before[j - 2] + 1)
-            row.append(cost)
-        if min(row) > most:
-            return most + 1
+        # Cells further from the diagonal than `most` cannot be on the way.
+        first, end = max(1, i - most), min(width, i + most)
+        row = [far] * (width + 1)
+        row[0] = i
+        least = i if first == 1 else far
+        for j in range(first, end + 1):
+            b = other[j - 1]
+            if a == b:
+                cost = last[j - 1]
+            else:
+                cost = last[j - 1]
+                if last[j] < cost:
+                    cost = last[j]
+                if row[j - 1] < cost:
+                    cost = row[j - 1]
+                cost += 1
+            if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b and before[j - 2] + 1 < cost:
+                cost = before[j - 2] + 1
+            row[j] = cost
+            if cost < least:
+                least = cost
+        if least > most:
+            return far
         before, last = last, row
-    return min(last[-1], most + 1)
+    return min(last[-1], far)

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kg_service.linked_data.reconciliation import Condition, Facts, Given, Wanted
-from kg_service.linked_data.reconciliation.scoring import alike, condition_feature, features, score
+from kg_service.linked_data.reconciliation.scoring import condition_feature, features, score
+from kg_service.search.names import alike
 
 LABEL, ACRONYM = "http://www.w3.org/2004/02/skos/core#prefLabel", "https://w3id.org/sse-kg/ontology#acronym"
 SPAIN, FRANCE = Given("Spain", "urn:spain"), Given("France", "urn:france")

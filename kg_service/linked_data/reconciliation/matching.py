@@ -13,6 +13,7 @@ from kg_service.linked_data.reconciliation.vocabulary import TOGETHER, Vocabular
 from kg_service.rdf import ONTOLOGY, SHAPE, NamedNode
 from kg_service.search import LONGEST_QUESTION, Question
 from kg_service.search.door import Found
+from kg_service.search.names import core, name_words
 
 #: Asks the search.
 Find: TypeAlias = Callable[[Question], Awaitable[Found]]
@@ -51,7 +52,7 @@ async def _near(wanted: Wanted, find: Find, vocabulary: Vocabulary) -> list[str]
         asked_for = [value.text for condition in wanted.conditions for value in condition.values if value.text]
     types = tuple(below for each in wanted.types for below in vocabulary.below(each))
     for text in asked_for[:3]:
-        words = " ".join(scoring.core(scoring.name_words(text)))[:LONGEST_QUESTION] or text
+        words = " ".join(core(name_words(text)))[:LONGEST_QUESTION] or text
         more = max(_LEAST, _FOR_EACH * wanted.limit)
         if types:
             found += await _found(find, words, types, more)

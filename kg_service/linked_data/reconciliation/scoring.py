@@ -10,98 +10,20 @@ gives 85, with the right class and every property 100, and with a wrong country 
 from __future__ import annotations
 
 import fnmatch
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
-from urllib.parse import urlsplit
 
 from kg_service.linked_data.reconciliation import Condition, Facts, Given, Wanted
 from kg_service.rdf import ONTOLOGY, PREF_LABEL, PREFIXES
-from kg_service.search.words import distance, words
+from kg_service.search.names import alike, name_words, site
+from kg_service.search.words import words
 
 #: What a name of each kind counts for; others count as labels.
 NAME_KINDS = {PREFIXES["skos"] + "altLabel": 0.98, ONTOLOGY + "acronym": 0.95}
-#: Said of a company's or association's form, not of who it is; folded as words are.
-LEGAL_FORMS = frozenset(
-    "inc incorporated ltd limited llc llp plc co corp corporation cic gmbh ggmbh ag ev eg egmbh kg sa sarl sas scop "
-    "scic sl slu sll scl scoop scca sc sci sca srl spa scrl scarl asbl vzw aisbl lda ltda eireli ac sab rl cv bv nv ab "
-    "oy as aps".split()
-)
-_LITTLE = frozenset(
-    "a al and d da das de del der des di die do dos du e el en et for fur in l la las le les los of on para pour the "
-    "un und une y".split()
-)
-_DOTTED = re.compile(r"\b(?:\w\.){2,}(?!\w)|\b(?:\w\.)+\w\b")
 #: From this on two names are taken for one, and a thing for a match that leads the next by so much.
 ALIKE, CERTAIN, LEAD = 0.85, 80.0, 8.0
 #: From this down values are other values.
 UNLIKE = 0.5
-
-
-@lru_cache(8192)
-def name_words(name: str) -> tuple[str, ...]:
-    """The words of a name, dotted initials as one: “S.A.” is “sa”."""
-    return tuple(word.folded for word in words(_DOTTED.sub(lambda m: m[0].replace(".", ""), name)))
-
-
-def core(name: Sequence[str]) -> list[str]:
-    """The words that tell who it is, without legal forms and little words; all of them when no other is left."""
-    kept = [word for word in name if word not in LEGAL_FORMS and word not in _LITTLE]
-    return kept or list(name)
-
-
-@lru_cache(16_384)
-def alike(one: str, other: str) -> float:
-    """How alike two names are, from 0 to 1; 1 only when all words are the same in the same order."""
-    first, second = name_words(one), name_words(other)
-    if not first or not second:
-        return float(bool(one.strip()) and one.strip() == other.strip())
-    if first == second:
-        return 1.0
-    mine, theirs = core(first), core(second)
-    if mine == theirs:
-        return 0.97
-    if sorted(mine) == sorted(theirs):
-        return 0.94
-    return 0.92 * max(_shared(first, second), _as_written(mine, theirs))
-
-
-def _shared(first: Sequence[str], second: Sequence[str]) -> float:
-    """The share of words, little ones counting little, that both have or nearly have."""
-    left, found = list(second), 0.0
-    for word in first:
-        best = max(left, key=lambda other: _near(word, other), default="")
-        near = _near(word, best) if best else 0.0
-        if near:
-            found += near * (_weight(word) + _weight(best))
-            left.remove(best)
-    return found / (sum(map(_weight, first)) + sum(map(_weight, second)))
-
-
-def _weight(word: str) -> float:
-    return 0.2 if word in LEGAL_FORMS or word in _LITTLE else math.sqrt(min(len(word), 9))
-
-
-@lru_cache(65_536)
-def _near(word: str, other: str) -> float:
-    if word == other:
-        return 1.0
-    shorter, longer = sorted((word, other), key=len)
-    if len(shorter) < 3:
-        return 0.0
-    share = 1 - distance(word, other, max(1, len(longer) // 3)) / len(longer)
-    if share >= 0.7:
-        return share
-    return 0.75 if longer.startswith(shorter) else 0.0  # “coop” for “cooperativa”
-
-
-def _as_written(first: Sequence[str], second: Sequence[str]) -> float:
-    """How alike they are without the spaces, so that “sol edad” is near “soledad”."""
-    one, other = "".join(first)[:60], "".join(second)[:60]
-    longest = max(len(one), len(other))
-    share = 1 - distance(one, other, max(1, longest // 4)) / longest
-    return share if share >= 0.75 else 0.0
 
 
 def name_feature(name: str, facts: Facts) -> float:
@@ -122,7 +44,7 @@ def condition_feature(condition: Condition, values: Sequence[Given]) -> float | 
 def _fits(given: Given, value: Given, qualifier: str) -> float:
     if given.iri is not None and value.iri is not None:
         # What has no name here is somebody's page: it may be written in several ways.
-        return float(given.iri == value.iri or (not value.text and _website(given.iri) == _website(value.iri)))
+        return float(given.iri == value.iri or (not value.text and site(given.iri) == site(value.iri)))
     if qualifier == "ExactMatch":
         return float(name_words(given.text) == name_words(value.text) or given.text in (value.iri, value.text))
     if qualifier == "WildcardMatch" or "*" in given.text:
@@ -131,21 +53,11 @@ def _fits(given: Given, value: Given, qualifier: str) -> float:
     if given.text == value.text or (value.iri is not None and given.text == value.iri):
         return 1.0
     if "://" in given.text + value.text or given.text.lower().startswith("www."):
-        return float(_website(given.text) == _website(value.text))
+        return float(site(given.text) == site(value.text))
     if re.fullmatch(r"-?[\d.:T-]+", given.text):  # a number or date; 2019 fits 2019-04
         return float(re.match(rf"{re.escape(given.text)}(?![\d.])", value.text) is not None)
     near = alike(given.text, value.text)
     return near if near > UNLIKE else 0.0
-
-
-def _website(address: str) -> str:
-    """An address as people mean it: without scheme, www and the slash at the end."""
-    try:
-        parts = urlsplit(address if "://" in address else f"//{address}")
-        host = (parts.hostname or "").removeprefix("www.")
-    except ValueError:
-        return address
-    return f"{host}{parts.path.rstrip('/')}{'?' + parts.query if parts.query else ''}"
 
 
 def features(wanted: Wanted, iri: str, facts: Facts) -> dict[str, float]:

@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from kg_service.linked_data.reconciliation.scoring import alike
 from kg_service.ontology import Ontology, OntologyTerm, in_language
 from kg_service.rdf import ENTITY, ONTOLOGY, PREFIXES, NamedNode
+from kg_service.search.names import alike
 
 _SCHEMA, _DCTERMS, _SKOS = PREFIXES["schema"], PREFIXES["dcterms"], PREFIXES["skos"]
 #: Where a thing is, in whatever way; a place within another counts as being in both.
