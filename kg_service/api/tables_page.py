@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import OrderedDict
+from collections.abc import Container, Sequence
+from itertools import islice
 from typing import Any
 
 from starlette.requests import Request
@@ -27,7 +29,8 @@ from kg_service.store import Delta
 from kg_service.store.children import Child, Ended
 from kg_service.tables import blank, importing, mapping, process
 from kg_service.tables.importing import COUNTRIES, ROUNDS, Import, known_query
-from kg_service.tables.mapping import Template
+from kg_service.tables.mapping import Problem, Template
+from kg_service.tables.reading import Row
 from kg_service.web.changed import difference, mentioned, names_in, picked, results
 
 METHODS = ["GET", "HEAD", "POST"]
@@ -97,6 +100,7 @@ async def _read(request: Request, template: Template, upload: Upload) -> Import:
     """The rows of a file, read in a process of its own."""
     settings: Settings = request.app.state.settings
     job = {"name": upload.name, "template": template.name, "known": await _known(request, template)}
+    job["language"] = pages.language_of(request)
     child = await Child.start("kg_service.tables.process", settings.query_memory)
     heard = bytearray()
     try:
@@ -153,7 +157,7 @@ async def _written(
                 _proposal(request, found, session, delta, is_trial=is_trial)
             )
         except Violations as refused:
-            if not await asyncio.to_thread(found.reject, refused.report.to_dict()):
+            if not await asyncio.to_thread(found.reject, refused.report.to_dict(), message_language(request)):
                 raise
         else:
             return done
@@ -168,6 +172,13 @@ def _proposal(request: Request, found: Import, session: Session, delta: Delta, *
         dry_run=is_trial,
         language=message_language(request),
     )
+
+
+def _previewed(rows: Sequence[Row], wrong: Container[int]) -> list[Row]:
+    """The first rows, and the first of those that are left out."""
+    first = {row.number for row in rows[:_PREVIEWED]}
+    bad = {row.number for row in islice((row for row in rows if row.number in wrong), _PREVIEWED)}
+    return [row for row in rows if row.number in first | bad]
 
 
 async def _page(
@@ -187,6 +198,9 @@ async def _page(
     if found and found.rows:
         numbers = sorted(found.rows)[:_SHOWN_ROWS]
         first = Delta(frozenset(quad for number in numbers for quad in found.rows[number]))
+    wrong: dict[int, list[Problem]] = {}
+    for each in found.problems if found else ():
+        wrong.setdefault(each.row, []).append(each)
     quads, _ = picked(first)
     names = await names_of(request, mentioned(quads), names_in(first))
     return pages.page(
@@ -203,11 +217,13 @@ async def _page(
         is_idle=done is not None and not done.added,
         problems=found.problems[:_LISTED] if found else [],
         left_out=max(0, len(found.problems) - _LISTED) if found else 0,
-        preview=found.table.rows[:_PREVIEWED] if found else [],
+        wrong=wrong,
+        preview=_previewed(found.table.rows, wrong) if found else [],
         difference=difference(quads, 0, names) if quads else None,
         others=results(report["results"], names) if report else [],
         problem=problem,
         detail=detail.detail if detail else "",
+        lacking=detail.more.get("lacking") if detail else None,
         most=request.app.state.settings.max_body_bytes // 2**20,
         **signed(request),
     )

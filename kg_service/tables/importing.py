@@ -17,6 +17,7 @@ from kg_service.tables import reading
 from kg_service.tables.mapping import Problem, Template, made
 from kg_service.tables.reading import Table
 from kg_service.tables.values import Known
+from kg_service.tables.words import right
 
 _PROV, _DCTERMS, _SCHEMA, _SKOS = (PREFIXES[name] for name in ("prov", "dcterms", "schema", "skos"))
 _DERIVED = NamedNode(_PROV + "wasDerivedFrom")
@@ -75,8 +76,11 @@ class Import:
             added |= {Quad(self.source, property, value, self.home) for property, value in said}
         return Delta(frozenset(added))
 
-    def reject(self, report: Mapping[str, Any]) -> bool:
-        """Leaves out the rows whose things break the shapes; False when a violation is about none of them."""
+    def reject(self, report: Mapping[str, Any], language: str = "en") -> bool:
+        """Leaves out the rows whose things break the shapes; False when a violation is about none of them.
+
+        `language` is that of the report's messages.
+        """
         of: dict[str, list[int]] = {}
         for number, quads in self.rows.items():
             for subject in {q.subject for q in quads}:
@@ -91,7 +95,7 @@ class Import:
                 column = self.template.column_of(path) if path else ""
                 shown = self._cell(number, column) or value.removeprefix(ENTITY)
                 found.setdefault((number, column, shown), None)
-                self.problems.append(Problem(number, column, shown[:200], result["message"]))
+                self.problems.append(Problem(number, column, shown[:200], result["message"], language))
         for number, *_ in found:
             self.rows.pop(number, None)
         self.problems = sorted(dict.fromkeys(self.problems), key=lambda each: (each.row, each.column))
@@ -104,8 +108,11 @@ class Import:
         return row.cells[self.table.columns.index(column)]
 
 
-def read(name: str, content: bytes, template: Template, known: Known) -> Import:
-    """The rows of a file by a template; Malformed when it is no table, or lacks a column that is needed."""
+def read(name: str, content: bytes, template: Template, known: Known, language: str = "en") -> Import:
+    """The rows of a file by a template; Malformed when it is no table, or lacks a column that is needed.
+
+    `language` is that in which is told what is wrong with its cells.
+    """
     table = reading.read(name, content, {each.name for each in template.columns})
     lacking = [each.name for each in template.columns if each.is_required and each.name not in table.columns]
     if lacking:
@@ -118,8 +125,8 @@ def read(name: str, content: bytes, template: Template, known: Known) -> Import:
     keys: dict[str, int] = {}
     for row in table.rows:
         cells = dict(zip(table.columns, row.cells, strict=True))
-        quads, problems = made(template, row.number, cells, known)
-        problems = problems or list(_twice(template, row.number, cells, quads, keys))
+        quads, problems = made(template, row.number, cells, known, language)
+        problems = problems or list(_twice(template, row.number, cells, quads, keys, language))
         if problems:
             found.problems += problems
         elif quads:
@@ -128,7 +135,12 @@ def read(name: str, content: bytes, template: Template, known: Known) -> Import:
 
 
 def _twice(
-    template: Template, number: int, cells: Mapping[str, str], quads: Iterable[Quad], keys: dict[str, int]
+    template: Template,
+    number: int,
+    cells: Mapping[str, str],
+    quads: Iterable[Quad],
+    keys: dict[str, int],
+    language: str,
 ) -> Iterator[Problem]:
     """The problem of a row whose thing an earlier row has made."""
     column = next((each for each in template.columns if each.is_key), None)
@@ -137,7 +149,7 @@ def _twice(
     things = sorted(str(q.subject) for q in quads if q.predicate == PREF_LABEL)
     first = keys.setdefault(cells[column.name].casefold() + things[0] if things else cells[column.name], number)
     if first != number:
-        yield Problem(number, column.name, cells[column.name], f"a name of its own: row {first} has the same")
+        yield Problem(number, column.name, cells[column.name], right("twice", language, row=first), language)
 
 
 def known_query(type: str) -> str:

@@ -24,7 +24,8 @@ from kg_service.errors import Malformed, NotFound
 from kg_service.rdf import Literal, Term
 from kg_service.sparql import guard
 from kg_service.tables import values
-from kg_service.tables.values import Known, Unusable
+from kg_service.tables.values import Known
+from kg_service.tables.words import Unusable, right
 
 FOLDER = Path(__file__).parent / "mappings"
 _FIRST = ("organisations", "memberships", "alliances", "events")
@@ -53,12 +54,13 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong in a row: the column and its text, where it is one, and what would be right."""
+    """What is wrong in a row: the column and its text, where it is one, and what would be right, in a language."""
 
     row: int
     column: str
     value: str
     right: str
+    language: str = "en"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,17 +153,21 @@ def _column(line: str) -> Column:
 
 
 def made(
-    mapping: Template, number: int, cells: Mapping[str, str], known: Known
+    mapping: Template, number: int, cells: Mapping[str, str], known: Known, language: str = "en"
 ) -> tuple[frozenset[Quad], list[Problem]]:
     """What a row says, in the default graph, or all that is wrong with its cells."""
     problems: list[Problem] = []
+
+    def wrong(column: Column, value: str, what: str) -> None:
+        problems.append(Problem(number, column.name, value[:200], what, language))
+
     several: dict[str, list[dict[str, Term]]] = {}
     beside: set[Quad] = set()
     for column in mapping.columns:
         text = cells.get(column.name, "")
         if not text:
             if column.is_required:
-                problems.append(Problem(number, column.name, "", f"it is needed: {column.help}"))
+                wrong(column, "", right("needed", language, what=column.help))
             continue
         parts = [part.strip() for part in text.split(";") if part.strip()] if column.is_many else [text]
         found: list[dict[str, Term]] = []
@@ -169,7 +175,7 @@ def made(
             try:
                 terms, said = _terms(column, part, known)
             except Unusable as error:
-                problems.append(Problem(number, column.name, part[:200], str(error)))
+                wrong(column, part, error.right(language))
                 continue
             found.append(terms)
             beside |= said
@@ -194,14 +200,14 @@ def made(
 def _terms(column: Column, text: str, known: Known) -> tuple[dict[str, Term], frozenset[Quad]]:
     """The variables that a text gives, and what else is to be said for it; Unusable says what would be right."""
     if text.startswith("=") or re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", text):
-        raise Unusable("text without formulas and control characters")
+        raise Unusable("plain")
     name, beside = column.name, frozenset[Quad]()
     match column.kind:
         case "text":
             words = " ".join(text.split())
             end = slug(words)[:100].strip("-")
             if column.is_key and not end:
-                raise Unusable("a name with letters a to z or digits, of which its address can be made")
+                raise Unusable("key")
             return {name: Literal(words), f"{name}_slug": Literal(end)}, beside
         case "date":
             return {name: values.date(text)}, beside

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import astuple
 from typing import Any
 
 from pyoxigraph import RdfFormat, parse, serialize
@@ -38,7 +39,7 @@ def told(found: Import) -> bytes:
         "columns": found.table.columns,
         "notes": found.table.notes,
         "cells": [[row.number, row.cells] for row in found.table.rows],
-        "problems": [[each.row, each.column, each.value, each.right] for each in found.problems],
+        "problems": [astuple(each) for each in found.problems],
         "rows": [
             [number, (serialize((q.triple for q in quads), None, RdfFormat.N_TRIPLES) or b"").decode()]
             for number, quads in found.rows.items()
@@ -67,7 +68,8 @@ def main() -> None:
     while (question := receive(sys.stdin.buffer)) and (body := receive(sys.stdin.buffer)):
         try:
             job = json.loads(question[1])
-            found = importing.read(job["name"], body[1], mapping.named(job["template"]), known_of(job["known"]))
+            template, known = mapping.named(job["template"]), known_of(job["known"])
+            found = importing.read(job["name"], body[1], template, known, job["language"])
             send_data(out, b"D", told(found))
             send(out, b"E", b"")
         except KgError as error:

@@ -25,6 +25,7 @@ from kg_service.rdf import (
     entity,
     sse,
 )
+from kg_service.tables.words import Unusable
 
 _XSD = PREFIXES["xsd"]
 _COUNTRIES = Path(__file__).parent / "countries.tsv"
@@ -47,10 +48,6 @@ _LANGUAGES = {
 _WEB = re.compile(r"https?://[^\s<>\"{}|\\^`]+", re.IGNORECASE)
 _HOST = re.compile(r"(?:www\.)[a-z0-9.-]+\.[a-z]{2,}(?:/[^\s<>\"{}|\\^`]*)?", re.IGNORECASE)
 _OWN = re.compile(r"[a-z][a-z0-9-]*/[^\s<>\"{}|\\^`]+")
-
-
-class Unusable(ValueError):
-    """A text that means nothing in its column; the message says what would be right."""
 
 
 def folded(text: str) -> str:
@@ -94,7 +91,7 @@ def date(text: str) -> Literal:
         return _day(match[1], match[2], match[3])
     if match := re.fullmatch(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})", text):
         if int(match[2]) > 12:
-            raise Unusable("day before month: 31/12/2019, or 2019-12-31")
+            raise Unusable("day-first")
         return _day(match[3], match[2], match[1])
     words = re.sub(r"\b(de|del|of|the|le|du)\b|(?<=\d)(st|nd|rd|th|er|º|°)\b|[.,]", " ", text.casefold()).split()
     months = [_MONTHS[word] for word in words if word in _MONTHS]
@@ -104,12 +101,12 @@ def date(text: str) -> Literal:
             return _month(numbers[0], str(months[0]))
         if len(numbers) == 2 and len(numbers[1]) == 4:
             return _day(numbers[1], str(months[0]), numbers[0])
-    raise Unusable("a year, a month or a day: 2019, 2019-12, 2019-12-31, 31/12/2019 or 31 December 2019")
+    raise Unusable("date")
 
 
 def _month(year: str, month: str) -> Literal:
     if not 1 <= int(month) <= 12:
-        raise Unusable("a month from 1 to 12, as in 2019-12")
+        raise Unusable("month")
     return _typed(f"{year}-{int(month):02}", "gYearMonth")
 
 
@@ -117,7 +114,7 @@ def _day(year: str, month: str, day: str) -> Literal:
     try:
         return _typed(datetime.date(int(year), int(month), int(day)).isoformat(), "date")
     except ValueError:
-        raise Unusable("a day that exists, as in 2019-12-31") from None
+        raise Unusable("day") from None
 
 
 def _typed(text: str, name: str) -> Literal:
@@ -131,14 +128,14 @@ def language(text: str) -> Literal:
             return Literal(tag)
     if re.fullmatch(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*", text):
         return Literal(re.split("[-_]", text)[0].lower())
-    raise Unusable("a language tag such as en, es or fr")
+    raise Unusable("language")
 
 
 def integer(text: str) -> Literal:
     """A whole number; thousands may be parted by spaces."""
     plain = re.sub(r"(?<=\d)[\s\u00a0\u202f](?=\d{3}\b)", "", text)
     if not re.fullmatch(r"[+-]?\d{1,18}", plain):
-        raise Unusable("a whole number, such as 12")
+        raise Unusable("integer")
     return _typed(plain, "integer")
 
 
@@ -148,7 +145,7 @@ def address(text: str) -> Literal:
         return _typed(text, "anyURI")
     if _HOST.fullmatch(text):
         return _typed(f"https://{text}", "anyURI")
-    raise Unusable("a web address, such as https://example.org")
+    raise Unusable("address")
 
 
 @dataclass(slots=True)
@@ -191,7 +188,7 @@ class Known:
         listed = self._listed(name)
         found = listed.get(folded(text)) or listed.get(folded(text).replace(" ", "-"))
         if found is None:
-            raise Unusable(f"one of: {', '.join(self.entries(name))}")
+            raise Unusable("entry", entries=", ".join(self.entries(name)))
         return NamedNode(found)
 
     def thing(self, types: Iterable[str], text: str) -> NamedNode:
@@ -200,15 +197,15 @@ class Known:
             try:
                 return NamedNode(text)
             except ValueError:
-                raise Unusable("a web address without spaces") from None
+                raise Unusable("spaces") from None
         types = tuple(types)
         if _OWN.fullmatch(text) and text.partition("/")[0] in types:
             return NamedNode(ENTITY + text)
         every = [iri for type in types for iri in self.things.get(type, {}).get(folded(text), ())]
         if len(every) > 1:
-            raise Unusable(f"one of these addresses, for the name is that of several: {', '.join(every[:5])}")
+            raise Unusable("several", addresses=", ".join(every[:5]))
         if not every:
-            raise Unusable(f"the name of a known {' or '.join(types)}, or its address, such as {types[0]}/its-name")
+            raise Unusable("thing", types=" / ".join(types), example=f"{types[0]}/its-name")
         return NamedNode(every[0])
 
     def name(self, thing: NamedNode, text: str) -> str:
@@ -221,7 +218,7 @@ class Known:
         """The place that a country is, and what is to be said of it when the graph does not know it."""
         found = countries().get(folded(text))
         if found is None:
-            raise Unusable("a country by its ISO code or its name in English, Spanish or French, such as MX or Mexico")
+            raise Unusable("country")
         if found.code in self.places:
             return NamedNode(self.places[found.code]), frozenset()
         place = entity("place", slug(found.names["en"]))

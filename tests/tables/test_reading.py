@@ -13,7 +13,8 @@ from openpyxl import Workbook
 from kg_service import ontology, resources
 from kg_service.errors import KgError
 from kg_service.tables import blank, mapping, reading, values
-from kg_service.tables.values import Known, Unusable
+from kg_service.tables.values import Known
+from kg_service.tables.words import LANGUAGES, Unusable
 
 KNOWN = ("name", "kind")
 
@@ -166,3 +167,15 @@ def test_a_mapping_that_is_none_is_refused_before_a_row_is_read(text: str, words
     with pytest.raises(KgError) as error:
         mapping.parsed("own", text)
     assert words in error.value.detail
+
+
+def test_what_would_be_right_is_told_in_every_language() -> None:
+    known = Known(ontology.read(resources.folder("ontology")))
+    for wrong, words in (
+        (lambda: known.thing(("organisation",), "Nobody"), ("a known organisation", "conocido", "connue")),
+        (lambda: values.date("soon"), ("a year", "un año", "une année")),
+        (lambda: known.entry("Level", "x"), ("one of: ", "uno de: ", "l’un de : ")),
+    ):
+        with pytest.raises(Unusable) as told:
+            wrong()
+        assert [part in told.value.right(each) for each, part in zip(LANGUAGES, words, strict=True)] == [True] * 3

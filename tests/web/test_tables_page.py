@@ -63,6 +63,33 @@ def test_a_table_with_two_bad_rows_is_put_in_and_undone(writer: Writing) -> None
     assert not values(writer, "organisation/guild-of-the-page-n", LABEL)
 
 
+@pytest.mark.parametrize(
+    ("language", "kind", "name"),
+    [
+        ("en", "one of: academic", "it is needed"),
+        ("es", "uno de: academic", "falta, y es obligatorio"),
+        ("fr", "l’un de : academic", "il manque, et il est obligatoire"),
+    ],
+)
+def test_a_bad_row_is_told_beside_it_in_the_readers_language(
+    writer: Writing, language: str, kind: str, name: str
+) -> None:
+    well = "".join(f"Guild {n} of many;association;;;\n" for n in range(30))
+    head, *bad = ROWS.splitlines(keepends=True)
+    rows = (head + well + "".join(bad)).encode()
+    data = {"mark": writer.mark(), "step": "try", "template": "organisations"}
+    answer = writer.client.post(f"/tables?lang={language}", data=data, files={"file": ("a.csv", rows)})
+    page = html.read(answer.text)
+    assert not page.problems
+    marked = {each.text for each in page.all("mark")}
+    assert marked == {"shop", "–"}
+    told = [each for each in page.all("td") if each.attributes.get("class") == "told"]
+    assert len(told) == 12  # ten that are well, and the two, which come after many others
+    assert [words in each.text for each, words in zip(told[-2:], (kind, name), strict=True)] == [True, True]
+    spans = [each for each in page.all("span") if each.attributes.get("lang") == language]
+    assert any(kind in each.text for each in spans)
+
+
 def test_with_strict_no_row_goes_in_while_one_is_bad(writer: Writing) -> None:
     answer = sent(writer, ROWS.encode(), strict="yes")
     assert "nothing goes in while rows are rejected" in answer.text
@@ -78,7 +105,7 @@ def test_with_strict_no_row_goes_in_while_one_is_bad(writer: Writing) -> None:
     ("content", "template", "words"),
     [
         (b"", "events", "Choose a file"),
-        (b"title\nx\n", "events", "the header lacks name"),
+        (b"title\nx\n", "events", "The header lacks: name"),
         (b"PK\x03\x04broken", "events", "no whole workbook"),
         (b"name\x00", "events", "zero bytes"),
         (b"name\nx\n", "people", "one of: organisations"),
