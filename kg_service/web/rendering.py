@@ -76,6 +76,8 @@ class Pages:
         )
         self._environment.globals |= {"languages": LANGUAGES, "t": _words, "in_language": in_language}
         self._environment.filters |= {"href": href, "number": _number}
+        for name in self._environment.list_templates():  # all now: an upgrade beneath a running service mixes nothing
+            self._environment.get_template(name)
 
     def render(
         self, template: str, *, language: str, root: str, here: str, is_embedded: bool = False, **values: Any

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import itertools
 import re
+import shutil
+from pathlib import Path
 
 import httpx
 import pytest
 
+from kg_service.settings import Settings
+from kg_service.web import rendering
 from kg_service.web.rendering import LANGUAGES
+from tests.serving import running
 from tests.web import html
 from tests.web.conftest import PEOPLE
 
@@ -201,3 +206,18 @@ def test_static_files_stay_as_long_as_their_address(service: httpx.Client) -> No
     assert "immutable" not in httpx.get(style.partition("?")[0]).headers.get("cache-control", "")
     assert not re.search(r"url\(|@import|https?:", answer.text)
     assert "prefers-color-scheme: dark" in answer.text
+
+
+def test_a_running_service_stays_whole_while_its_files_are_replaced(
+    village: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(rendering.FOLDER / "templates", tmp_path / "templates")
+    shutil.copytree(rendering.FOLDER / "catalogue", tmp_path / "catalogue")
+    monkeypatch.setattr(rendering, "FOLDER", tmp_path)
+    with running(village) as url:
+        for path in (tmp_path / "templates").iterdir():
+            path.write_text("{{ not_of_this_version }}")
+        for page in ("/about", "/themes", "/page/event/nobody", "/query"):
+            answer = httpx.get(f"{url}{page}", headers=PEOPLE)
+            assert answer.status_code in (200, 404), answer.text
+            assert "<h1" in answer.text
