@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kg_service.rdf import GRAPH_FORMATS, TABLE_FORMATS
+from kg_service.settings import Settings
+from kg_service.sparql import guard
+from kg_service.sparql.protocol import Asked
 from kg_service.store import Answer, Query
 from kg_service.store.cache import CachedReads
 
@@ -29,6 +32,24 @@ class Question:
 
     query: Query
     seconds: float | None
+
+
+def looked_over(asked: Asked, settings: Settings, *, may_federate: bool) -> Query:
+    """The query that is asked, when the guard finds nothing wrong with it.
+
+    Graphs named beside the text replace those that it names (SPARQL 1.1 Protocol, section 2.1.4).
+    """
+    seen = guard.inspect(asked.text, max_bytes=settings.max_query_bytes, base=settings.base, may_federate=may_federate)
+    dataset = asked if asked.default_graphs or asked.named_graphs else seen
+    return Query(
+        text=seen.text,
+        table=asked.table,
+        boolean=asked.boolean,
+        graph=asked.graph,
+        default_graphs=dataset.default_graphs,
+        named_graphs=dataset.named_graphs,
+        base=settings.base,
+    )
 
 
 class Questions:

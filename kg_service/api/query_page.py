@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from kg_service.api import pages
 from kg_service.api.addresses import public_url
+from kg_service.api.asking import looked_over
 from kg_service.api.clients import client_of
 from kg_service.api.parameters import Parameter, chosen_format, values
 from kg_service.errors import KgError, Malformed, wrong_parameter
@@ -19,8 +20,7 @@ from kg_service.linked_data.profiles import HTML
 from kg_service.queries import Question, paged
 from kg_service.rdf import JSON, TURTLE
 from kg_service.settings import Settings
-from kg_service.sparql import guard
-from kg_service.store import Query
+from kg_service.sparql.protocol import Asked
 from kg_service.web.query import FIRST, MOST_CHARACTERS, MOST_ROWS, VIEWS, QueryPage, table
 
 METHODS = ["GET", "HEAD"]
@@ -68,18 +68,9 @@ class QueryEditor:
 async def _answered(request: Request, text: str) -> tuple[int, dict[str, Any]]:
     """The generation, and the first rows of the answer, or the beginning of the RDF."""
     settings: Settings = request.app.state.settings
-    seen = guard.inspect(
-        text, max_bytes=settings.max_query_bytes, base=settings.base, may_federate=request.app.state.federation.is_on
-    )
-    query = Query(
-        text=seen.text,
-        table=JSON.name,
-        boolean=JSON.name,
-        graph=TURTLE.name,
-        default_graphs=seen.default_graphs,
-        named_graphs=seen.named_graphs,
-        base=settings.base,
-    ).asked_by(client_of(request), settings.query_seconds)
+    asked = Asked(text, (), (), table=JSON.name, boolean=JSON.name, graph=TURTLE.name, seconds=None)
+    query = looked_over(asked, settings, may_federate=request.app.state.federation.is_on)
+    query = query.asked_by(client_of(request), settings.query_seconds)
     query = await request.app.state.federation.filled(query)
     try:
         first = replace(query, text=paged(query.text, MOST_ROWS + 1, 0)) if _is_of_rows(query.text) else query

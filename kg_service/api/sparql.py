@@ -17,13 +17,13 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kg_service.api import problems
-from kg_service.api.asking import MEDIA_TYPES, Question, Questions, Whole, headers_of, key_of
+from kg_service.api.asking import MEDIA_TYPES, Question, Questions, Whole, headers_of, key_of, looked_over
 from kg_service.api.clients import client_of, has_token
 from kg_service.errors import KgError, Refused
 from kg_service.linked_data.figures import Figures
 from kg_service.rdf import GRAPH_FORMATS, TABLE_FORMATS
 from kg_service.settings import Settings
-from kg_service.sparql import guard, protocol
+from kg_service.sparql import protocol
 from kg_service.sparql.description import service_description
 from kg_service.sparql.federation import Federation
 from kg_service.store import Answer, Query, Reads
@@ -204,27 +204,9 @@ async def _question(request: Request) -> Question | None:
     if asked is None:
         return None
     federation: Federation = request.app.state.federation
-    inspect = partial(
-        guard.inspect,
-        asked.text,
-        max_bytes=settings.max_query_bytes,
-        base=settings.base,
-        may_federate=federation.is_on,
-    )
-    query = await asyncio.to_thread(inspect) if len(asked.text) > _LONG else inspect()
-    chosen_by_protocol = bool(asked.default_graphs or asked.named_graphs)
-    question = Question(
-        Query(
-            text=query.text,
-            table=asked.table,
-            boolean=asked.boolean,
-            graph=asked.graph,
-            default_graphs=asked.default_graphs if chosen_by_protocol else query.default_graphs,
-            named_graphs=asked.named_graphs if chosen_by_protocol else query.named_graphs,
-            base=settings.base,
-        ),
-        asked.seconds,
-    )
+    look = partial(looked_over, asked, settings, may_federate=federation.is_on)
+    query = await asyncio.to_thread(look) if len(asked.text) > _LONG else look()
+    question = Question(query, asked.seconds)
     questions.remember(key, question)
     return question
 
