@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from kg_service.api import (
     about_pages,
     guidelines_page,
+    jobs_page,
     list_pages,
     overlap_page,
     pages,
@@ -34,6 +35,7 @@ DOORS = {
     "/about": about_pages.about,
     "/method": about_pages.method,
     "/download": about_pages.download,
+    "/jobs/{job_id}": jobs_page.shown,
 }
 
 
@@ -42,5 +44,7 @@ def install(app: FastAPI, collections: Iterable[Collection]) -> None:
     lists = {path: door.shown for path, door in list_pages.doors(collections).items()}
     for path, door in (DOORS | lists).items():
         app.add_route(path, pages.for_people(door), methods=METHODS, include_in_schema=False)
+    cancel = pages.for_people(jobs_page.cancelled)
+    app.add_route("/jobs/{job_id}/cancel", cancel, methods=["POST"], include_in_schema=False)
     keep = pages.for_people(guidelines_page.keep)
     app.add_route("/guidelines/keep", keep, methods=[*METHODS, "POST"], include_in_schema=False)

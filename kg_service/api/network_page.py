@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from kg_service.api import networks, pages
+from kg_service.api import jobs_page, networks, pages
 from kg_service.api.addresses import public_url
 from kg_service.api.clients import client_of
 from kg_service.api.collections import PLAIN
@@ -25,8 +25,6 @@ from kg_service.network.jobs import Finished, Job
 from kg_service.web.network import COLOURED, SIZES, SORTS, NetworkPage, choices_query
 
 METHODS = ["GET", "HEAD"]
-#: Seconds that a reader waits before the page says how far it is.
-_PATIENCE = 4.0
 _WINDOWED = ("from", "to", "at", "undated")
 _SELECTING = tuple(each for each in networks.SELECTING if each.name not in ("lang", "wait"))
 PARAMETERS = (
@@ -57,8 +55,7 @@ async def shown(request: Request) -> Response:
     parts: list[Finished | Job] = await asyncio.gather(*(_part(request, asked, name) for name in _wanted(asked)))
     waiting = [part for part in parts if isinstance(part, Job)]
     if waiting:
-        part = round(100 * waiting[0].part)
-        return pages.page(request, "network_waiting.html", status=202, headers={"Refresh": "2"}, part=part)
+        return jobs_page.waiting(request, waiting[0])
     found = {name: part for name, part in zip(_wanted(asked), parts, strict=True) if isinstance(part, Finished)}
     state = request.app.state
     generation = max(part.generation for part in found.values())
@@ -143,7 +140,7 @@ async def _part(request: Request, asked: dict[str, Any], name: str) -> Finished 
         measure,
         measure.read({key: value for key, value in more.items() if key != "limit"}) if measure else {},
         url=_api(request, asked | window, path, **more),
-        wait=_PATIENCE,
+        wait=jobs_page.PATIENCE,
     )
 
 

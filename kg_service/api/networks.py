@@ -233,7 +233,10 @@ async def _response(request: Request, finished: Finished, name: str) -> Response
 async def every_job(request: Request) -> dict[str, Any]:
     """Lists what runs and what ended last; ids are for those who asked, so only the operator sees them."""
     read(request, ())
-    data = [_status(request, job) | {"id": None, "url": None, "result": None} for job in request.app.state.jobs.every()]
+    data = [
+        _status(request, job) | {"id": None, "url": None, "page": None, "result": None}
+        for job in request.app.state.jobs.every()
+    ]
     return {"data": data, "meta": {"count": len(data)}}
 
 
@@ -282,6 +285,7 @@ def _status(request: Request, found: Job) -> dict[str, Any]:
         "began": day(found.began),
         "ended": day(found.ended),
         "url": here,
+        "page": f"{public_url(request)}/jobs/{found.id}",
         "result": f"{here}/result" if found.state == "done" else None,
         "problem": found.problem.problem() if found.problem else None,
     }

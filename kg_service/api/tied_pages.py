@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kg_service.api import networks, pages
+from kg_service.api import jobs_page, networks, pages
 from kg_service.api.addresses import public_url
 from kg_service.api.explored import Reader, explored
 from kg_service.api.parameters import Parameter, values
@@ -29,8 +29,8 @@ _FROM = Parameter(
 _TO = Parameter(name="to", description="Where they end.", kind="thing")
 _COUNT = Parameter(name="count", description="Most paths.", kind="integer", least=1, most=20, default=5)
 _RESOLUTION = Parameter(name="resolution", description="1 is usual; greater finds smaller communities.", default="1")
-#: Seconds that a reader waits before the page says how far it is; nodes among which one can choose; communities shown.
-_PATIENCE, _NODES, _MOST = 4.0, 2000, 50
+#: Nodes among which one can choose; communities shown.
+_NODES, _MOST = 2000, 50
 
 
 async def path(request: Request) -> Response:
@@ -39,7 +39,7 @@ async def path(request: Request) -> Response:
     ends = {name: _iri(given[name]) for name in ("from", "to")}
     nodes = await _measured(request, given["network"], "degree", {})
     if isinstance(nodes, Job):
-        return _waiting(request, nodes)
+        return jobs_page.waiting(request, nodes)
     known = {row["iri"]: row for row in json.loads(nodes.data)["data"]}
     strangers = [iri for iri in ends.values() if iri and iri not in known]
     told: dict[str, Any] = {"data": [], "meta": {"citation": ""}}
@@ -49,7 +49,7 @@ async def path(request: Request) -> Response:
         asked = {"origin": ends["from"], "destination": ends["to"], "count": str(given["count"])}
         found = await _measured(request, given["network"], "paths", asked)
         if isinstance(found, Job):
-            return _waiting(request, found)
+            return jobs_page.waiting(request, found)
         told = json.loads(found.data)
 
     async def make(reader: Reader) -> dict[str, Any]:
@@ -82,7 +82,7 @@ async def communities(request: Request) -> Response:
     found = []
     for part in parts:
         if isinstance(part, Job):
-            return _waiting(request, part)
+            return jobs_page.waiting(request, part)
         found.append(json.loads(part.data))
     groups, degrees, network = found
 
@@ -137,13 +137,8 @@ async def _measured(request: Request, network: str, measure: str | None, asked: 
         known,
         known.read(asked) if known else {},
         url=f"{where}?{urlencode(asked)}" if asked else where,
-        wait=_PATIENCE,
+        wait=jobs_page.PATIENCE,
     )
-
-
-def _waiting(request: Request, job: Job) -> Response:
-    part = round(100 * job.part)
-    return pages.page(request, "network_waiting.html", status=202, headers={"Refresh": "2"}, part=part)
 
 
 def _iri(text: str | None) -> str | None:

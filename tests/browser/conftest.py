@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from tests.clients import npm_programs
 from tests.store.engines import IS_CI
@@ -68,42 +68,57 @@ class Seen:
         if message.type in ("error", "warning") and not is_told:
             self.errors.append(f"{message.type}: {message.text} ({message.location.get('url')})")
 
+    def nothing_else(self) -> None:
+        """There must have been nothing of that kind since this was last asked."""
+        elsewhere, self.elsewhere = self.elsewhere, []
+        errors, self.errors = self.errors, []
+        assert not elsewhere
+        assert not errors
+
     def threw(self, error: Any) -> None:
         self.errors.append(f"thrown: {error}")
 
 
-Open = Callable[..., Page]
+class Open:
+    """Opens pages of the service, each in a context of its own.
+
+    `opened(path, **options)`: options are those of a Playwright context, such as color_scheme or java_script_enabled.
+    """
+
+    def __init__(self, browser: Browser, root: str) -> None:
+        self._browser, self._contexts, self.seen = browser, list[BrowserContext](), Seen(root)
+
+    def __call__(self, path: str, **options: Any) -> Page:
+        context = self._browser.new_context(base_url=self.seen.root, reduced_motion="reduce", **options)
+        self._contexts.append(context)
+        context.set_default_timeout(20_000)
+        context.on("request", self.seen.request)
+        context.on("console", self.seen.said)
+        context.on("weberror", lambda error: self.seen.threw(error.error))
+        page = context.new_page()
+        return self.again(page, path, has_scripts=options.get("java_script_enabled", True))
+
+    def again(self, page: Page, path: str, *, has_scripts: bool = True) -> Page:
+        """Goes to another page where one is open."""
+        self.seen.visited.add(f"{self.seen.root}{path}")
+        while (answer := page.goto(path)) and answer.status == 202:  # what it shows is still measured
+            pass
+        if has_scripts:
+            ready(page)
+        return page
+
+    def close(self) -> None:
+        for context in self._contexts:
+            context.close()
 
 
 @pytest.fixture
 def opened(browser: Browser, service: Any) -> Iterator[Open]:
-    """Opens a page of the service in a context of its own; at the end it must have kept to the host without errors.
-
-    `opened(path, **options)`: options are those of a Playwright context, such as color_scheme or java_script_enabled.
-    """
-    root = str(service.base_url).rstrip("/")
-    contexts, seen = [], Seen(root)
-
-    def open_(path: str, **options: Any) -> Page:
-        context = browser.new_context(base_url=root, reduced_motion="reduce", **options)
-        contexts.append(context)
-        context.set_default_timeout(20_000)
-        context.on("request", seen.request)
-        context.on("console", seen.said)
-        context.on("weberror", lambda error: seen.threw(error.error))
-        page = context.new_page()
-        seen.visited.add(f"{root}{path}")
-        while (answer := page.goto(path)) and answer.status == 202:  # what it shows is still measured
-            pass
-        if options.get("java_script_enabled", True):
-            ready(page)
-        return page
-
-    yield open_
-    for context in contexts:
-        context.close()
-    assert not seen.elsewhere
-    assert not seen.errors
+    """Opens pages; at the end they must have kept to the host without errors."""
+    opening = Open(browser, str(service.base_url).rstrip("/"))
+    yield opening
+    opening.close()
+    opening.seen.nothing_else()
 
 
 def ready(page: Page) -> None:

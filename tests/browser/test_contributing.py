@@ -25,8 +25,8 @@ def test_broken_turtle_is_pasted_corrected_and_judged(opened: Open, axe: str, sc
     assert page.get_by_role("heading", level=2).first.inner_text() == "The data would be refused"
     assert "The end date is before the start date" in page.locator(".results").inner_text()
     assert violations(page, axe) == []
-    page.set_viewport_size({"width": NARROW, "height": 640})
-    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW
+    page.set_viewport_size(NARROW)
+    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
     page.get_by_label("RDF text").fill(FAIR.replace("2021-01-01", "2023-01-01"))
     page.get_by_role("button", name="Check").click()
     assert page.get_by_role("heading", level=2).first.inner_text() == "The data could be added; there are hints"
@@ -49,8 +49,8 @@ def test_an_edit_is_refused_put_right_saved_and_undone(browser: Browser, writabl
     page.locator(".summary a", has_text="end date").click()
     assert "before the start" in page.locator("#p-schema-endDate").inner_text()
     assert violations(page, axe) == []
-    page.set_viewport_size({"width": NARROW, "height": 640})
-    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW
+    page.set_viewport_size(NARROW)
+    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
     page.get_by_label("end date, value 1").fill("2021-05-03")
     page.get_by_role("button", name="Try it out").last.click()
     assert violations(page, axe) == []
@@ -75,8 +75,8 @@ def test_a_table_with_two_bad_rows_is_imported(browser: Browser, writable: str, 
     page.get_by_role("button", name="Try it out").click()
     assert "Of 3 rows, 1 would go in and 2 would be left out." in page.get_by_role("status").inner_text()
     assert violations(page, axe) == []
-    page.set_viewport_size({"width": NARROW, "height": 640})
-    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW
+    page.set_viewport_size(NARROW)
+    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
     page.get_by_role("button", name="Put 1 row in").click()
     assert "Browsers’ Guild" in page.locator("main").inner_text()
     page.get_by_role("button", name="Try undoing it").click()

@@ -6,8 +6,10 @@ import httpx
 import pytest
 
 from kg_service import queries, resources
+from kg_service.settings import Settings
 from kg_service.web.query import MOST_ROWS
 from kg_service.web.rendering import LANGUAGES
+from tests.serving import running
 from tests.web import html
 from tests.web.conftest import PEOPLE
 
@@ -77,11 +79,20 @@ def test_the_wrong_line_is_marked(service: httpx.Client) -> None:
         ("SELECT * { SERVICE <http://127.0.0.1/> { ?s ?p ?o } }", 400),
         ("{" * 3000, 400),
         ("DROP ALL", 400),
-        ("SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i }", 504),
     ],
 )
-def test_what_is_refused_or_stopped_is_told_on_the_page(service: httpx.Client, text: str, status: int) -> None:
-    answer = asked(service, text)
+def test_what_is_refused_is_told_on_the_page(service: httpx.Client, text: str, status: int) -> None:
+    is_told(asked(service, text), text, status)
+
+
+def test_what_is_stopped_is_told_on_the_page(project: Settings) -> None:
+    text = "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i }"
+    impatient = project.model_copy(update={"query_seconds": 1.0})
+    with running(impatient) as url, httpx.Client(base_url=url, timeout=30) as client:
+        is_told(asked(client, text), text, 504)
+
+
+def is_told(answer: httpx.Response, text: str, status: int) -> None:
     assert answer.status_code == status
     page = html.read(answer.text)
     assert not page.problems
