@@ -33,6 +33,7 @@ from kg_service.api import (
     guidelines,
     health,
     home,
+    judging,
     map_page,
     members,
     network_page,
@@ -98,6 +99,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.dumps, app.state.feed = dumps.Making(settings), feed.Reading(settings)
         app.state.tables = Tables(settings.list_values)
         app.state.counting = discovery.Counting(settings, figures.counted)
+        app.state.judging = judging.Judging(settings)
         app.state.gaps = discovery.Counting(settings, gaps.counted)
         app.state.federation = Federation(
             settings.services, max_bytes=settings.service_bytes, queue_seconds=settings.queue_seconds
@@ -123,6 +125,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             await app.state.feed.close()
             await app.state.counting.close()
             await app.state.gaps.close()
+            await app.state.judging.close()
             await app.state.jobs.close()
             await app.state.spool.close()
 

@@ -75,12 +75,12 @@ async def facts_of(request: Request, *, patience: float = _PATIENCE) -> Facts:
     """All that is told of the published generation."""
     counting: Counting[Figures] = request.app.state.counting
     generation, figures = await counting.current(request.app.state.readers, patience=patience)
-    times = await from_log(request, lambda log: _times(log, [graph.value for graph, _ in figures.graphs]))
+    found = await from_log(request, lambda log: times(log, [graph.value for graph, _ in figures.graphs]))
     index = await asyncio.to_thread(dumps.index, request.app.state.dumps.folder, generation)
-    return Facts(public_url(request), generation, figures, times, index)
+    return Facts(public_url(request), generation, figures, found, index)
 
 
-def _times(log: ChangeLog, graphs: list[str]) -> dict[str, tuple[str, str]]:
+def times(log: ChangeLog, graphs: list[str]) -> dict[str, tuple[str, str]]:
     """When the whole and each graph were first and last changed, as far as the log tells."""
     found: dict[str, tuple[str, str]] = {}
     first, last = log.following(0, limit=1), log.entries(limit=1)

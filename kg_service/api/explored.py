@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -71,12 +71,20 @@ def question(name: str) -> Question:
 
 
 async def explored(
-    request: Request, template: str, make: Callable[[Reader], Awaitable[dict[str, Any]]], *, is_embedded: bool = False
+    request: Request,
+    template: str,
+    make: Callable[[Reader], Awaitable[dict[str, Any]]],
+    *,
+    is_embedded: bool = False,
+    also: Hashable = None,
 ) -> Response:
-    """A page whose values `make` finds in one generation; 304 for who has it."""
+    """A page whose values `make` finds in one generation; 304 for who has it.
+
+    `also` is what the page depends on beside its address, its language and the state of the store.
+    """
     finished: Finished = request.app.state.finished
     state = state_of(request.app.state.readers)
-    key = (template, state, request.url.path, request.url.query, public_url(request), pages.language_of(request))
+    key = (template, state, request.url.path, request.url.query, public_url(request), pages.language_of(request), also)
     made = finished.get(key) if state else None
     if made is None:
 

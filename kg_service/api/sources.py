@@ -12,13 +12,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kg_service.api import pages
+from kg_service.api.changes import from_log
 from kg_service.api.clients import client_of
+from kg_service.api.discovery import times as log_times
 from kg_service.api.explored import Reader, explored
 from kg_service.api.parameters import Parameter, read
 from kg_service.errors import NotFound, wrong_parameter
 from kg_service.evidence import read_source
 from kg_service.linked_data import of_one_generation
 from kg_service.linked_data.figures import GRAPHS
+from kg_service.linked_data.judging import Outcome
 from kg_service.rdf import PREFIXES, Literal, NamedNode, Term, entity, sse
 from kg_service.settings import Settings
 from kg_service.web import sources
@@ -36,6 +39,7 @@ _LONGEST = 32 * 1024 * 1024
 async def listed(request: Request) -> Response:
     """The documents with texts and those only cited, and the graphs that hold what they say."""
     read(request, [pages.LANGUAGE])
+    judged: Outcome | None = await request.app.state.judging.latest(request.app.state.readers.generation)
 
     async def make(reader: Reader) -> dict[str, Any]:
         rows = await reader.answer("provenance/sources")
@@ -43,12 +47,16 @@ async def listed(request: Request) -> Response:
         graphs = await reader.asking.rows(GRAPHS)
         reader.show("The named graphs with how many statements each holds", GRAPHS)
         names = await reader.names([*named, *(row["graph"] for row in graphs)])
+        sizes = {row["graph"].value: int(row["triples"].value) for row in graphs}
+        times = await from_log(request, lambda log: log_times(log, list(sizes)))
         return {
             "documents": sources.listed(rows, names),
-            "graphs": [(names.shown(row["graph"]), int(row["triples"].value)) for row in graphs],
+            "graphs": sources.graphs(sizes, times, judged.graphs if judged else None, names),
+            "judged": judged,
+            "published": reader.asking.generation,
         }
 
-    return await explored(request, "sources.html", make)
+    return await explored(request, "sources.html", make, also=judged and (judged.generation, judged.shapes))
 
 
 async def shown(request: Request) -> Response:

@@ -1,0 +1,47 @@
+"""The outcome of judging the whole graph: one process finds it out, and it is kept beside the store."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from kg_service.linked_data import judging
+from kg_service.linked_data.judging import Outcome
+from kg_service.settings import Settings
+
+#: Seconds that a page waits for an outcome, and seconds between the beginnings of two such works.
+_PATIENCE, _REST = 3.0, 60.0
+
+
+class Judging:
+    """The one process that judges the published graph, while there is one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._work: asyncio.Task[None] | None = None
+        self._began = -_REST
+
+    async def latest(self, generation: int) -> Outcome | None:
+        """The outcome for the published generation, or an earlier one while that is found out; None without any.
+
+        The graph of another engine is not judged as a whole here: `kg validate` does that.
+        """
+        if self._settings.is_remote:
+            return None
+        found = await asyncio.to_thread(judging.kept, self._settings)
+        if found and found.generation == generation and found.shapes == judging.shapes_now(self._settings):
+            return found
+        is_idle = self._work is None or self._work.done()
+        if is_idle and time.monotonic() - self._began >= _REST:
+            self._began = time.monotonic()
+            self._work = asyncio.create_task(judging.make(self._settings))
+        if self._work and not self._work.done():
+            await asyncio.wait({self._work}, timeout=_PATIENCE)
+        if self._work and self._work.done():
+            self._work.exception()  # seen: without an outcome the page says that there is none
+        return await asyncio.to_thread(judging.kept, self._settings)
+
+    async def close(self) -> None:
+        if self._work:
+            self._work.cancel()
+            await asyncio.gather(self._work, return_exceptions=True)
