@@ -18,8 +18,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from kg_service import __version__, queries, resources
+from kg_service.access import Access
 from kg_service.api import (
     changes,
+    clients,
     collections,
     contributing,
     cors,
@@ -92,7 +94,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         # Opened when it is first needed: an engine that is away now may come later.
         engine = functools.cache(lambda: remote_store(settings)) if settings.is_remote else None
         app.state.settings, app.state.log = settings, _log(settings)
-        app.state.sessions = Sessions(settings)
+        app.state.access = Access(settings)
+        app.state.sessions = Sessions(settings, app.state.access)
         app.state.sandbox, app.state.writer = _sandbox(settings, engine), _writer(settings, engine)
         app.state.readers, app.state.judges = _reads(settings), validate.judges(settings)
         app.state.questions, app.state.finished = Questions(), Finished(settings.cache_bytes // 2)
@@ -109,7 +112,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.spool = Spool(settings.own_folder, app.state.readers, settings.network_rows, Earlier(settings))
         await app.state.readers.start()
         await app.state.search.start()
-        if settings.token and settings.is_writable:
+        if app.state.access.is_on and settings.is_writable:
             await app.state.sandbox.start()
             app.state.writer.start()
         try:
@@ -128,6 +131,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             await app.state.judging.close()
             await app.state.jobs.close()
             await app.state.spool.close()
+            app.state.access.close()
 
     app = FastAPI(
         title="SSE knowledge graph",
@@ -284,6 +288,7 @@ class Server(uvicorn.Server):
     def __init__(self, settings: Settings) -> None:
         self._app, self._longest = create_app(settings), settings.max_url_bytes
         self._sparql: ASGIApp | None = None  # until the application has started
+        self._others = clients.Prepared(self._app, self._app)
         self._draining: asyncio.Task[None] | None = None
         config = uvicorn.Config(
             cors.Cors(self._answer, read_by_post=["/sparql", "/api/validate", *reconcile.READ_BY_POST]),
@@ -304,10 +309,10 @@ class Server(uvicorn.Server):
             await problems.response(too_long)(scope, receive, send)
             return
         if scope["type"] != "http" or scope["path"] != "/sparql" or scope["method"] not in sparql.METHODS:
-            await self._app(scope, receive, send)
+            await self._others(scope, receive, send)
             return
         if self._sparql is None:
-            self._sparql = sparql.Sparql(self._app)
+            self._sparql = clients.Prepared(sparql.Sparql(self._app), self._app)
             if isinstance(self._app.state.readers, CachedReads):
                 self._sparql = Repeated(self._sparql, self._app.state.questions, self._app.state.readers)
         await self._sparql(scope, receive, send)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import os
 import socket
 import sys
 import tempfile
@@ -188,6 +189,7 @@ def serve(
         _say(f"the pages are without their interactive parts: {absent}")
     where = f"http://{settings.host}:{listening.getsockname()[1]}"
     _say(f"serving {where}/sparql, {where}/docs; Ctrl-C stops")
+    os.environ.pop("KG_TOKEN", None)  # no process that we start needs it
     run(settings, listening)
     _say("stopped")
 
@@ -812,6 +814,116 @@ def _print_coverage(documents: list[Any], as_json: bool) -> None:
     for document in documents:
         for words in document.unclaimed:
             print(f"no claim: {document.document}: {words}")
+
+
+token = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Make, list, rotate and revoke the tokens that writing and operating over HTTP needs.",
+)
+app.add_typer(token, name="token")
+Which = Annotated[str, typer.Argument(help="Name or id of the token.")]
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def _seconds(written: str) -> float:
+    """A span of time such as 90d, 12h, 30m or 45s, in seconds."""
+    number, unit = written[:-1], written[-1:]
+    if not (number.isascii() and number.isdigit() and unit in _UNITS and len(number) < 7):
+        raise wrong_parameter("time", written, "a span such as 90d, 12h, 30m or 45s")
+    return int(number) * _UNITS[unit]
+
+
+def _tokens(store: Path | None) -> Any:
+    from kg_service.access.tokens import Tokens
+
+    return Tokens(_settings(store=store).own_folder)
+
+
+def _told_of_token(made: Any, secret: str, as_json: bool) -> None:
+    """Prints a secret, this one time."""
+    if as_json:
+        print(json.dumps(_described_token(made) | {"token": secret}, ensure_ascii=False, indent=2))
+        return
+    _say(f"“{made.name}” ({made.id}); keep this token well, it is not shown again:")
+    print(secret)
+
+
+def _described_token(token: Any) -> dict[str, Any]:
+    """What may be told of a token: no hash."""
+
+    def day(moment: float | None) -> str | None:
+        return None if moment is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+
+    return {
+        "id": token.id,
+        "name": token.name,
+        "state": token.state(time.time()),
+        "scopes": list(token.scopes),
+        "graphs": None if token.graphs is None else list(token.graphs),
+        "created": day(token.created),
+        "expires": day(token.expires),
+        "revoked": day(token.revoked),
+    }
+
+
+@token.command("create")
+def create_token(
+    name: Annotated[str, typer.Argument(help="Whose it is: the author in the log of changes.")],
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="validate, contribute or operate; each covers those before it [default: contribute]."),
+    ] = None,
+    graph: Annotated[
+        list[str] | None,
+        typer.Option(help="A graph that it may change, by IRI or name under …/graph/; again for more [default: all]."),
+    ] = None,
+    expires: Annotated[str, typer.Option(help="When it ends: 90d, 12h, 30m, or never.")] = "365d",
+    store: StorePath = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a token and print it, this one time; a running service takes it at once."""
+    from kg_service.rdf import NamedNode
+    from kg_service.rdf import graph as graph_named
+
+    try:
+        graphs = [NamedNode(each).value if ":" in each else graph_named(each).value for each in graph or ()]
+    except ValueError as error:
+        raise Malformed(f"--graph is an IRI or a short name: {error}") from None
+    until = None if expires == "never" else time.time() + _seconds(expires)
+    made, secret = _tokens(store).create(name, scope or ["contribute"], graphs or None, until)
+    _told_of_token(made, secret, as_json)
+
+
+@token.command("list")
+def list_tokens(store: StorePath = None, as_json: AsJson = False) -> None:
+    """List the tokens, the revoked ones too; no secret is kept, so none is shown."""
+    found = [_described_token(each) for each in _tokens(store).every().values()]
+    if as_json:
+        print(json.dumps(found, ensure_ascii=False, indent=2))
+        return
+    for each in found:
+        graphs = "all graphs" if each["graphs"] is None else ", ".join(each["graphs"])
+        ends = each["expires"] or "never"
+        print(f"{each['id']}  {each['state']:7}  {','.join(each['scopes'])} on {graphs}  until {ends}  {each['name']}")
+
+
+@token.command("rotate")
+def rotate_token(
+    which: Which,
+    overlap: Annotated[str, typer.Option(help="How long the old secret still counts, such as 1h.")] = "0s",
+    store: StorePath = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a token another secret and print it, this one time; sessions on pages end."""
+    made, secret = _tokens(store).rotate(which, _seconds(overlap))
+    _told_of_token(made, secret, as_json)
+
+
+@token.command("revoke")
+def revoke_token(which: Which, store: StorePath = None) -> None:
+    """End a token and its sessions, at once and for good."""
+    print(f"revoked “{_tokens(store).revoke(which).name}”")
 
 
 def _version(wanted: bool) -> None:

@@ -5,6 +5,7 @@
     ├── Refused                  a request that is understood and not allowed: too deep, SERVICE, LOAD
     ├── Unauthorised             a token is needed, or the one sent is not known
     ├── Forbidden                nobody may do this here
+    │   └── InsufficientScope    who asks may not do this, others may
     ├── PreconditionFailed       the thing is not (any more) what the client takes it for
     ├── NotFound                 no such thing; names the known ones
     │   └── Deleted              there was such a thing; says when it ended
@@ -87,6 +88,8 @@ class Unauthorised(KgError):
 
     title = "Not authorised"
     status = 401
+    #: The member `error` where a token was sent that does not count (RFC 6750, section 3.1).
+    INVALID: ClassVar[str] = "invalid_token"
 
 
 class Forbidden(KgError):
@@ -94,6 +97,12 @@ class Forbidden(KgError):
 
     title = "Not allowed here"
     status = 403
+
+
+class InsufficientScope(Forbidden):
+    """Who asks may not do this; `scope` is the right that is needed."""
+
+    title = "Not allowed with this token"
 
 
 class PreconditionFailed(KgError):

@@ -28,6 +28,9 @@ def _listed(written: object) -> object:
     return [entry.strip() for entry in written.split(",") if entry.strip()]
 
 
+#: How tokens of an OpenID provider may be signed: by keys of which only the provider has the secret half.
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+
 #: The value of `store` that means: the engine at query_url, for reading and writing.
 _SPARQL = Path("sparql")
 
@@ -110,7 +113,33 @@ class Settings(BaseSettings):
         "private+http://… for one at an address that is not public",
     )
     service_bytes: int = Field(10 * 2**20, gt=0, description="most bytes that the services of one query may answer")
-    token: SecretStr | None = Field(None, description="token that writing over HTTP needs; without one it is off")
+    token: SecretStr | None = Field(
+        None,
+        description="token that may do everything over HTTP, for a small install; `kg token create` makes others, "
+        "with fewer rights. Without any token or provider, writing is off",
+    )
+    oidc_issuer: str | None = Field(
+        None, description="OpenID provider whose tokens count as well: what their claim `iss` must be"
+    )
+    oidc_audience: str | None = Field(None, description="what the claim `aud` of these tokens must name")
+    oidc_jwks: str | None = Field(
+        None,
+        description="the provider's keys (a JWK set): a file, or a URL; private+https://… for one at an address that "
+        "is not public",
+    )
+    oidc_algorithms: Annotated[tuple[Algorithm, ...], NoDecode, BeforeValidator(_listed)] = Field(
+        ("RS256", "ES256"), min_length=1, description="algorithms by which these tokens may be signed"
+    )
+    oidc_claim: str = Field(
+        "scope",
+        min_length=1,
+        description="claim that grants rights: kg:validate, kg:contribute, kg:contribute:<graph>, kg:operate, as a "
+        "list or with spaces between them; realm_access.roles is a claim within a claim",
+    )
+    oidc_author: str = Field(
+        "sub", min_length=1, description="claim that names the author in the log of changes; not one that users choose"
+    )
+    oidc_leeway: float = Field(30.0, ge=0, le=600, description="seconds by which the provider's clock may be off")
     default_graph: Literal["union", "own"] = Field(
         "union", description="what the default graph holds: all named graphs' triples, or only its own"
     )
@@ -181,6 +210,14 @@ class Settings(BaseSettings):
             (
                 self.store_auth == "bearer" and (self.store_user or not self.store_password),
                 "KG_STORE_AUTH=bearer takes the token in KG_STORE_PASSWORD, and no KG_STORE_USER",
+            ),
+            (
+                self.oidc_issuer and not (self.oidc_audience and self.oidc_jwks),
+                "KG_OIDC_ISSUER needs KG_OIDC_AUDIENCE and KG_OIDC_JWKS",
+            ),
+            (
+                not self.oidc_issuer and (self.oidc_audience or self.oidc_jwks),
+                "KG_OIDC_AUDIENCE and KG_OIDC_JWKS are set without KG_OIDC_ISSUER",
             ),
             (
                 is_sparql and self.default_graph == "own",

@@ -15,6 +15,7 @@ HOMES = {
     "pyshacl": set(),
     "SPARQLWrapper": {"store"},
     "h11": {"store"},
+    "jwt": {"access"},
     "networkx": {"network", "client"},
     "networkit": {"network"},
     "pyarrow": {"network"},

@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.responses import JSONResponse
 
+from kg_service.access import CONTRIBUTE, OPERATE
 from kg_service.api.problems import described
 from kg_service.api.writing import (
     ANSWERS,
@@ -233,7 +234,7 @@ async def diff(
 @router.get("/changes/refused", summary="The changes that were refused, latest first")
 async def refused(request: Request, limit: Limit = 50, below: Below = None) -> dict[str, Any]:
     """Who was refused, when, and the report. Needs the token."""
-    may_write(request)
+    may_write(request, CONTRIBUTE)
     found = await from_log(request, lambda log: log.refusals(below=below, limit=limit))
     return _page(request, [history.refusal(each) for each in found], limit)
 
@@ -293,7 +294,7 @@ def _reverting(wanted: Proposal, number: Number) -> Proposal:
 @router.get("/quarantine", summary="What is in quarantine, latest first")
 async def quarantined(request: Request, limit: Limit = 50, below: Below = None) -> dict[str, Any]:
     """Changes that did not conform and were sent with `?quarantine=true`; no part of the data. Needs the token."""
-    may_write(request)
+    may_write(request, CONTRIBUTE)
     found = await from_log(request, lambda log: log.quarantined(below=below, limit=limit))
     return _page(request, [history.refusal(each) for each in found], limit)
 
@@ -301,7 +302,7 @@ async def quarantined(request: Request, limit: Limit = 50, below: Below = None) 
 @router.get("/quarantine/{number}", summary="One change in quarantine")
 async def in_quarantine(request: Request, number: Number) -> Response:
     """The report and the statements, as JSON or RDF Patch by Accept. Needs the token."""
-    may_write(request)
+    may_write(request, CONTRIBUTE)
     kept, what = await from_log(request, lambda log: _kept(log, number))
     return _negotiated(request, lambda: history.refusal(kept) | history.statements(what.delta), what.delta, None)
 
@@ -332,7 +333,7 @@ async def submit(request: Request, number: Number) -> Response:
 @router.delete("/quarantine/{number}", summary="Delete a change from quarantine", status_code=204)
 async def delete(request: Request, number: Number) -> Response:
     """It was never part of the data."""
-    may_write(request)
+    may_write(request, OPERATE)
     if not await _release(request, number):
         raise NotFound(f"there is no change {number} in quarantine")
     return Response(status_code=204)

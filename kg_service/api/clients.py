@@ -1,45 +1,97 @@
-"""Who asks: the holder of the token, or somebody at an address."""
+"""Who asks: the holder of a token, or somebody at an address."""
 
 from __future__ import annotations
 
-import hmac
 import ipaddress
 from functools import lru_cache
 
+from starlette.applications import Starlette
 from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from kg_service.errors import Forbidden, Unauthorised
+from kg_service.access import Access, Holder
+from kg_service.errors import Forbidden, KgError, Refused, Unauthorised
 
-
-def require_token(request: Request, what: str) -> None:
-    """Raises Forbidden when no token is set, and so nobody may do `what`; Unauthorised without the right token."""
-    if request.app.state.settings.token is None:
-        raise Forbidden(f"{what} over HTTP is off; start the service with KG_TOKEN set")
-    if not has_token(request):
-        raise Unauthorised("send the token as “Authorization: Bearer …”")
+#: Where what was found out about a request's token is kept with the request.
+_FOUND = "kg.holder"
 
 
-def has_token(request: Request) -> bool:
-    """Whether the request carries the service's token."""
-    token = request.app.state.settings.token
-    authorization = request.headers.get("authorization")
-    if authorization is None:
-        return False
+def require(request: Request, scope: str, what: str) -> Holder:
+    """Who asks, if a token allows `what`. Forbidden when nobody may here, Unauthorised without a token that counts,
+    InsufficientScope with one that allows less."""
+    access: Access = request.app.state.access
+    if not access.is_on:
+        raise Forbidden(
+            f"{what} over HTTP is off; start the service with KG_TOKEN set, or make a token with `kg token create`"
+        )
+    found = _found(request)
+    if found is None:
+        raise Unauthorised("send a token as “Authorization: Bearer …”")
+    if isinstance(found, KgError):
+        raise found
+    found.must(scope, what)
+    return found
+
+
+def holder_of(request: Request) -> Holder | None:
+    """Who shows a token that counts. One that does not is as none: reading is open."""
+    found = _found(request)
+    return found if isinstance(found, Holder) else None
+
+
+def _found(request: Request) -> Holder | KgError | None:
+    """The holder of the token, or why it does not count; looked up once for each request."""
+    if _FOUND not in request.scope:
+        sent = request.headers.getlist("authorization")
+        request.scope[_FOUND] = _looked_up(request, sent) if sent else None
+    found: Holder | KgError | None = request.scope[_FOUND]
+    return found
+
+
+def _looked_up(request: Request, sent: list[str]) -> Holder | KgError:
+    if len(sent) > 1:
+        return Refused("send one Authorization header, with one token", error="invalid_request")
+    token = bearer(sent[0])
+    if not token:
+        return Unauthorised("send a token as “Authorization: Bearer …”")
+    access: Access = request.app.state.access
+    try:
+        return access.holder(token, address_of(request))
+    except KgError as error:
+        return error
+
+
+def bearer(authorization: str) -> str | None:
+    """The token in a header Authorization, whose bytes are UTF-8; None for another scheme."""
     scheme, _, given = authorization.partition(" ")
-    if token is None or scheme.lower() != "bearer":
-        return False
-    return hmac.compare_digest(given.strip().encode("latin-1", "replace"), token.get_secret_value().encode())
+    if scheme.lower() != "bearer":
+        return None
+    return given.strip().encode("latin-1", "replace").decode("utf-8", "surrogateescape")
+
+
+class Prepared:
+    """An application that need not wait to know who asks: what is needed for that is fetched before."""
+
+    def __init__(self, app: ASGIApp, started: Starlette) -> None:
+        self._app, self._started = app, started
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            for name, value in scope["headers"]:
+                if name == b"authorization" and (token := bearer(value.decode("latin-1"))):
+                    await self._started.state.access.prepare(token)
+        await self._app(scope, receive, send)
 
 
 def client_of(request: Request) -> str:
-    """Whose turn and budget a request counts on: the token, else the address.
+    """Whose turn and budget a request counts on: the token, else the address."""
+    holder = holder_of(request)
+    return holder.key if holder else address_of(request)
 
-    Of an IPv6 address the network counts, because one client has all of it.
-    """
-    if has_token(request):
-        return "token"
-    host = request.client.host if request.client else ""
-    return _whole_network(host)
+
+def address_of(request: Request) -> str:
+    """The address that a request came from. Of an IPv6 address the network counts: one client has all of it."""
+    return _whole_network(request.client.host if request.client else "")
 
 
 @lru_cache(1024)

@@ -31,7 +31,7 @@ from kg_service.api.shapes import rulebook
 from kg_service.api.signing_in import PRIVATE, signed
 from kg_service.api.sources import text_of
 from kg_service.api.writing import language as message_language
-from kg_service.changes import Committed, Present, Proposal
+from kg_service.changes import Committed, Present
 from kg_service.errors import Busy, KgError, Malformed, NotFound, PreconditionFailed, Violations, wrong_parameter
 from kg_service.evidence import Source
 from kg_service.linked_data import Asking, of_one_generation
@@ -219,9 +219,7 @@ async def _tried(request: Request, work: _Work, session: Session, *, is_trial: b
         work.delta = delta
         return delta
 
-    proposal = Proposal(
-        change, author=session.author, note=work.note, dry_run=is_trial, language=message_language(request)
-    )
+    proposal = session.proposal(change, note=work.note, is_trial=is_trial, language=message_language(request))
     try:
         done: Committed = await request.app.state.writer.write(proposal)
     except Violations as refused:

@@ -23,7 +23,6 @@ from kg_service.api.parameters import Parameter, values
 from kg_service.api.sessions import Sessions
 from kg_service.api.signing_in import PRIVATE, signed
 from kg_service.api.writing import language as message_language
-from kg_service.changes import Proposal
 from kg_service.errors import Violations, wrong_parameter
 from kg_service.guidelines import Answer, Block
 from kg_service.rdf import NamedNode
@@ -72,6 +71,11 @@ async def shown(request: Request) -> Response:
 
 async def keep(request: Request) -> Response:
     """Keeps the answers of the address for who has signed in: tried out first, then made."""
+    form, session = None, None
+    if request.method == "POST":
+        sessions: Sessions = request.app.state.sessions
+        form = await form_of(request, 2**16)
+        session = sessions.check(request, form)
     known, _ = await blocks_of(request)
     asked = _asked(request, known, [_TERRITORY, pages.LANGUAGE])
     given = _given(asked, known)
@@ -85,16 +89,12 @@ async def keep(request: Request) -> Response:
         if (each := given.get(slug_of(block)))
     ]
     about: dict[str, Any] = {"report": None, "is_refused": False}
-    if request.method == "POST":
-        sessions: Sessions = request.app.state.sessions
-        form = await form_of(request, 2**16)
-        session = sessions.check(request, form)
+    if form and session:
         is_trial = form.one_of("step", ("try", "make")) == "try"
-        wanted = Proposal(
+        wanted = session.proposal(
             replacing(territory, label, known, answers),
-            author=session.author,
             note=f"self-assessment of {label}",
-            dry_run=is_trial,
+            is_trial=is_trial,
             language=message_language(request),
         )
         try:

@@ -111,13 +111,12 @@ def _undoing(request: Request, number: int, session: Session, note: str, *, is_t
             raise NotFound(f"there is no change {number}")
         return what.inverse
 
-    return Proposal(
+    return session.proposal(
         make,
-        author=session.author,
         note=note or f"reverts change {number}",
-        reverts=number,
-        dry_run=is_trial,
+        is_trial=is_trial,
         language=message_language(request),
+        reverts=number,
     )
 
 

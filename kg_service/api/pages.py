@@ -142,15 +142,13 @@ def for_people(door: Door) -> Door:
         except KgError as error:
             if not prefers_html(request):
                 raise
-            plain = problems.response(error)
-            kept = {"Retry-After": plain.headers["retry-after"]} if "retry-after" in plain.headers else {}
             what = {
                 "status": error.status,
                 "key": _key(error.status),
                 "detail": error.detail,
                 "end": error.more if isinstance(error, Deleted) else {},
             }
-            return page(request, "error.html", headers=kept, problem=what, status=error.status)
+            return page(request, "error.html", headers=problems.headers(error), problem=what, status=error.status)
 
     return opened
 

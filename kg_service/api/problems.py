@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from kg_service.errors import PROBLEMS, KgError, Violations
+from kg_service.errors import PROBLEMS, InsufficientScope, KgError, Unauthorised, Violations
 
 MEDIA_TYPE = "application/problem+json"
 #: What every problem holds; some hold more.
@@ -30,12 +30,24 @@ SCHEMA: dict[str, Any] = {
 
 
 def response(error: KgError) -> JSONResponse:
-    """The answer that an error of ours makes; 429 and 503 say when to come again."""
+    """The answer that an error of ours makes, as JSON."""
     content = error.problem()
     if isinstance(error, Violations):
         content["report"] = error.report.to_dict()
-    headers = {"Retry-After": str(error.more.get("retry_after", 1))} if error.status in (429, 503) else None
-    return JSONResponse(content, error.status, headers=headers, media_type=MEDIA_TYPE)
+    return JSONResponse(content, error.status, headers=headers(error), media_type=MEDIA_TYPE)
+
+
+def headers(error: KgError) -> dict[str, str]:
+    """What an answer about an error says beside its text: 429 and 503 when to come again, 401 and 403 which token is
+    needed (RFC 6750, section 3)."""
+    if error.status in (429, 503):
+        return {"Retry-After": str(error.more.get("retry_after", 1))}
+    kind, scope = error.more.get("error"), error.more.get("scope")
+    if isinstance(error, InsufficientScope):
+        return {"WWW-Authenticate": f'Bearer realm="kg", error="insufficient_scope", scope="{scope}"'}
+    if isinstance(error, Unauthorised) or kind == "invalid_request":
+        return {"WWW-Authenticate": 'Bearer realm="kg"' + (f', error="{kind}"' if kind else "")}
+    return {}
 
 
 def described(answers: dict[str, str]) -> dict[int | str, dict[str, Any]]:

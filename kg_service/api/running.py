@@ -8,7 +8,8 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from kg_service.api.clients import require_token
+from kg_service.access import OPERATE
+from kg_service.api.clients import require
 from kg_service.errors import NotFound, QueryStopped
 from kg_service.store import Reads, Running
 from kg_service.store.cache import CachedReads
@@ -24,7 +25,7 @@ class RunningQuery(BaseModel):
 
     id: str = Field(description="as in the header KG-Query of its answer")
     text: str = Field(description=f"the first {SHOWN} characters of the query")
-    client: str = Field(description="address that asks, or “token”; empty for the service itself")
+    client: str = Field(description="address that asks, or “token” and which; empty for the service itself")
     lane: str = Field(description="waiting, quick, heavy, paused (heavy, until a reader is free), or remote")
     started: datetime
     seconds: float = Field(description="seconds since then")
@@ -50,15 +51,15 @@ class RunningQueries(BaseModel):
 
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
-    401: {"description": "The token is missing or wrong."},
-    403: {"description": "Operating over HTTP is off."},
+    401: {"description": "The token is missing, or does not count."},
+    403: {"description": "Operating over HTTP is off, or the token does not allow it."},
 }
 
 
 @router.get("", summary="Which queries are running?", responses=_PROBLEMS)
 async def listed(request: Request) -> RunningQueries:
     """Lists the queries that run, are paused or wait. Needs the token."""
-    require_token(request, "operating")
+    require(request, OPERATE, "operating")
     reads: Reads = request.app.state.readers
     data = [_described(each) for each in reads.running()]
     counters = reads.counters if isinstance(reads, CachedReads) else None
@@ -79,7 +80,7 @@ async def listed(request: Request) -> RunningQueries:
 )
 async def end(request: Request, query_id: str) -> Response:
     """Ends a query; whoever asked it gets a 503 that says so. Needs the token."""
-    require_token(request, "operating")
+    require(request, OPERATE, "operating")
     reads: Reads = request.app.state.readers
     if not reads.end(query_id, QueryStopped("an operator ended the query", query=query_id)):
         raise NotFound(f'no query "{query_id}" is running; GET /api/running lists those that are')

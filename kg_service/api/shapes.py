@@ -10,6 +10,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from kg_service.access import OPERATE
 from kg_service.api import pages, problems
 from kg_service.api.addresses import public_url
 from kg_service.api.parameters import chosen_format, names, read, refuse_others
@@ -76,7 +77,7 @@ async def shapes(request: Request) -> Response:
     settings: Settings = request.app.state.settings
     if request.method in ("GET", "HEAD"):
         return await _shown(request)
-    may_write(request)
+    may_write(request, OPERATE)
     refuse_others(request, names([*PARAMETERS, _FORCE]))
     body = await body_of(request, settings.max_body_bytes)
     new = None

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from kg_service.api import pages
+from kg_service.api import pages, problems
 from kg_service.api.addresses import public_url
 from kg_service.api.forms import form_of
 from kg_service.api.parameters import Parameter, read
@@ -57,12 +57,12 @@ async def sign_out(request: Request) -> Response:
 
 def _shown(request: Request, onward: str, error: KgError | None, author: str = "") -> Response:
     sessions: Sessions = request.app.state.sessions
-    wait = {"Retry-After": str(error.more["retry_after"])} if error and "retry_after" in error.more else {}
+    told = problems.headers(error) if error else {}
     return pages.page(
         request,
         "sign-in.html",
         status=error.status if error else 200,
-        headers=PRIVATE | wait,
+        headers=PRIVATE | told,
         onward=onward,
         author=author,
         error=None if error is None else "many" if isinstance(error, TooMany) else "wrong",

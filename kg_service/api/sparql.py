@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kg_service.api import problems
 from kg_service.api.asking import MEDIA_TYPES, Question, Questions, Whole, headers_of, key_of, looked_over
-from kg_service.api.clients import client_of, has_token
+from kg_service.api.clients import client_of, holder_of
 from kg_service.errors import KgError, Refused
 from kg_service.linked_data.figures import Figures
 from kg_service.rdf import GRAPH_FORMATS, TABLE_FORMATS
@@ -129,7 +129,7 @@ async def _response(request: Request) -> ASGIApp:
     question = await _question(request)
     if question is None:
         return await _description(request)
-    limit = settings.query_seconds_with_token if question.seconds and has_token(request) else settings.query_seconds
+    limit = settings.query_seconds_with_token if question.seconds and holder_of(request) else settings.query_seconds
     seconds = min(question.seconds or limit, limit)
     query = question.query.asked_by(client_of(request), seconds)
     known = request.headers.get("if-none-match", "") if request.method != "POST" else ""
@@ -267,7 +267,7 @@ async def _description(request: Request) -> Response:
     text = service_description(
         str(request.url.replace(query="")),
         how,
-        can_update=settings.token is not None,
+        can_update=settings.is_writable and request.app.state.access.is_on,
         is_union=settings.default_graph == "union",
         can_federate=request.app.state.federation.is_on,
         triples=figures.triples if figures else None,

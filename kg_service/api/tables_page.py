@@ -165,11 +165,10 @@ async def _written(
 
 
 def _proposal(request: Request, found: Import, session: Session, delta: Delta, *, is_trial: bool) -> Proposal:
-    return Proposal(
+    return session.proposal(
         lambda _: delta,
-        author=session.author,
         note=f"table {found.name}, template {found.template.name}",
-        dry_run=is_trial,
+        is_trial=is_trial,
         language=message_language(request),
     )
 

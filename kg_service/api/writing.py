@@ -10,8 +10,9 @@ from urllib.parse import unquote
 
 from starlette.requests import Request
 
+from kg_service.access import CONTRIBUTE, VALIDATE, Holder
 from kg_service.api import problems
-from kg_service.api.clients import require_token
+from kg_service.api.clients import require
 from kg_service.changes import Committed, Present, Proposal
 from kg_service.errors import Forbidden, PreconditionFailed, TooLarge, wrong_parameter
 from kg_service.store import Delta
@@ -21,8 +22,8 @@ from kg_service.store.log import OpenLog
 ANSWERS = problems.described(
     {
         "400": "The body or a parameter is malformed or not allowed; says line and column.",
-        "401": "The token is missing or wrong.",
-        "403": "Writing is off.",
+        "401": "The token is missing, or does not count; WWW-Authenticate says so.",
+        "403": "Writing is off, or the token does not allow it; `scope` is what is needed.",
         "412": "If-Match or If-None-Match does not hold.",
         "413": "The body is too large, or needs too much memory.",
         "415": "The body's format is not known.",
@@ -37,7 +38,7 @@ PARAMETERS = [
     for name, where, kind, what in (
         ("dry_run", "query", "boolean", "Judge only: nothing is written, and nothing is logged."),
         ("quarantine", "query", "boolean", "Keep the change apart if it does not conform."),
-        ("author", "query", "string", "Who makes the change, for the log; or the header KG-Author."),
+        ("author", "query", "string", "Who makes the change, for the log, with KG_TOKEN; or the header KG-Author."),
         ("note", "query", "string", "Why, for the log; or the header KG-Note."),
         ("lang", "query", "string", "Language of the messages: en or es."),
         ("Idempotency-Key", "header", "string", "A name for the request: sent twice, it is made once."),
@@ -46,11 +47,20 @@ PARAMETERS = [
 ]
 
 
-def may_write(request: Request) -> None:
-    """Raises Forbidden when writing is off, Unauthorised without the right token."""
+#: How a parameter says yes; its name alone does.
+_YES = ("true", "1", "")
+
+
+def may_write(request: Request, scope: str | None = None) -> Holder:
+    """Who asks, if a token allows the scope; else to contribute, or where nothing is to be written to have it judged.
+
+    Forbidden when writing is off, Unauthorised without a token that counts, InsufficientScope with another.
+    """
     if not request.app.state.settings.is_writable:
         raise Forbidden("this service reads another engine's graph; write there, or start it with KG_STORE=sparql")
-    require_token(request, "writing")
+    if scope is None:
+        scope = VALIDATE if is_true(request, "dry_run") else CONTRIBUTE
+    return require(request, scope, "writing" if scope == CONTRIBUTE else "this")
 
 
 async def body_of(request: Request, limit: int) -> bytes:
@@ -64,11 +74,16 @@ async def body_of(request: Request, limit: int) -> bytes:
 
 
 def proposal(request: Request, body: bytes, make: Callable[[Present], Delta]) -> Proposal:
-    """The change that a request asks for, with what its headers and parameters say about it."""
+    """The change that a request asks for, with what its headers and parameters say about it.
+
+    Who may not change all graphs is held to his own when the change is known.
+    """
+    holder = may_write(request)
     asked = hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode() + body)
     return Proposal(
         make,
-        author=_said(request, "author") or "unknown",
+        author=_author(request, holder),
+        graphs=holder.graphs,
         note=_said(request, "note") or "",
         key=request.headers.get("idempotency-key"),
         request=asked.hexdigest(),
@@ -76,6 +91,16 @@ def proposal(request: Request, body: bytes, make: Callable[[Present], Delta]) ->
         quarantine=is_true(request, "quarantine"),
         language=language(request),
     )
+
+
+def _author(request: Request, holder: Holder) -> str:
+    """The name that the token gives; who has KG_TOKEN says it himself."""
+    said = _said(request, "author")
+    if holder.author is None:
+        return said or "unknown"
+    if said and said != holder.author:
+        raise wrong_parameter("author", said[:100], f"this token writes as “{holder.author}”; leave the author out")
+    return holder.author
 
 
 def _said(request: Request, name: str) -> str | None:
@@ -87,9 +112,9 @@ def _said(request: Request, name: str) -> str | None:
 def is_true(request: Request, name: str) -> bool:
     """Whether a parameter says yes; WrongParameter for anything but true and false."""
     given = request.query_params.get(name, "false").lower()
-    if given not in ("true", "false", "1", "0", ""):
+    if given not in (*_YES, "false", "0"):
         raise wrong_parameter(name, given, "one of: true, false")
-    return given not in ("false", "0")
+    return given in _YES
 
 
 def language(request: Request) -> str:

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from pyoxigraph import BlankNode, DefaultGraph, Literal, NamedNode, Quad, Store
 
-from kg_service.errors import KeyReused, KgError, StoreError, Violations
+from kg_service.errors import InsufficientScope, KeyReused, KgError, StoreError, Violations
 from kg_service.rdf import GENID, SHAPE, entity, graph, sse
 from kg_service.shacl import Progress, Report, Result, Shapes, no_progress, validate
 from kg_service.shacl.gate import Gate
@@ -67,6 +67,18 @@ class Proposal:
     dry_run: bool = False
     quarantine: bool = False
     language: str = "en"
+    #: The IRIs of the graphs that its author may change; None for all.
+    graphs: frozenset[str] | None = None
+
+    def must_keep_to(self, delta: Delta) -> None:
+        """Raises InsufficientScope when what is to be changed, as the log would tell it, is in another graph."""
+        if self.graphs is None:
+            return
+        for quad in (*delta.added, *delta.removed):
+            name = quad.graph_name
+            if not isinstance(name, NamedNode) or name.value not in self.graphs:
+                where = f"the graph {name}" if isinstance(name, NamedNode) else "the default graph"
+                raise InsufficientScope(f"this token may not change {where}", scope="contribute")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +155,7 @@ def _attempt(store: EmbeddedStore, proposal: Proposal, gate: Gate) -> Committed:
     change, patch = store.planned(skolemised(proposal.make(store)))
     if not change and store.generation:
         return Committed(store.generation, 0, 0, Report())
+    proposal.must_keep_to(patch.delta)
     added, removed = len(patch.delta.added), len(patch.delta.removed)
     try:
         report = _judged(store, change, gate, proposal.language)

@@ -110,8 +110,9 @@ def _attempt(moment: Moment, proposal: Proposal, gate: RemoteGate) -> Committed:
     change = moment.effective(skolemised(proposal.make(moment)))
     if not change and moment.generation:
         return Committed(moment.generation, 0, 0, Report())
-    report = gate.judged(moment.store, change, proposal.language)
     patch = change.patch
+    proposal.must_keep_to(patch.delta)
+    report = gate.judged(moment.store, change, proposal.language)
     if report.blocks:
         raise Violations("the data break the shapes; nothing was written", report, patch=patch)
     size = len(patch.delta.added), len(patch.delta.removed)

@@ -119,6 +119,8 @@ class Writer:
             raise _stopping()
         if len(self._line) >= _WAITING:
             raise Busy(f"{_WAITING} changes are waiting already; try again later")
+        if self._working is None:  # the first token was made after the service had started
+            self.start()
         self._line.append(waiting)
         self._arrived.set()
         return await waiting.done

@@ -126,8 +126,15 @@ class Egress:
     def close(self) -> None:
         self._resolving.shutdown(wait=False, cancel_futures=True)
 
+    async def get(self, to: Destination, *, accept: str, budget: Budget) -> Received:
+        """Reads what is there to its end; ServiceFailed unless that succeeds, whatever its status."""
+        return await self._sent(to, "GET", None, accept, budget)
+
     async def post(self, to: Destination, form: bytes, *, accept: str, budget: Budget) -> Received:
         """Posts a form and reads the answer to its end; ServiceFailed unless that succeeds, whatever its status."""
+        return await self._sent(to, "POST", form, accept, budget)
+
+    async def _sent(self, to: Destination, method: str, form: bytes | None, accept: str, budget: Budget) -> Received:
         try:
             reader, writer = await self._connected(to)
         except ssl.SSLError as error:
@@ -140,11 +147,12 @@ class Egress:
                 "User-Agent": _AGENT,
                 "Accept": accept,
                 "Accept-Encoding": "identity",
-                "Content-Type": "application/x-www-form-urlencoded",
-                "Content-Length": str(len(form)),
                 "Connection": "close",
             }
-            return await _exchanged(reader, writer, to, headers, form, budget)
+            if form is not None:
+                headers |= {"Content-Type": "application/x-www-form-urlencoded", "Content-Length": str(len(form))}
+            request = h11.Request(method=method, target=to.target, headers=list(headers.items()))
+            return await _exchanged(reader, writer, to, request, form, budget)
         except (OSError, h11.RemoteProtocolError) as error:
             raise _failed(to, f"its answer broke off or is no HTTP: {error or type(error).__name__}") from None
         finally:
@@ -188,15 +196,15 @@ async def _exchanged(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
     to: Destination,
-    headers: dict[str, str],
-    form: bytes,
+    request: h11.Request,
+    form: bytes | None,
     budget: Budget,
 ) -> Received:
     http = h11.Connection(h11.CLIENT)
-    request = h11.Request(method="POST", target=to.target, headers=list(headers.items()))
-    writer.write(b"".join(http.send(part) or b"" for part in (request, h11.Data(form), h11.EndOfMessage())))
+    body = [h11.Data(form)] if form is not None else []
+    writer.write(b"".join(http.send(part) or b"" for part in (request, *body, h11.EndOfMessage())))
     await writer.drain()
-    status, received, body = 0, dict[str, str](), bytearray()
+    status, received, content = 0, dict[str, str](), bytearray()
     while True:
         event = http.next_event()
         if event is h11.NEED_DATA:
@@ -208,9 +216,9 @@ async def _exchanged(
                 raise _failed(to, f"it answered in {received['content-encoding']}, which was not asked for")
         elif isinstance(event, h11.Data):
             budget.spend(len(event.data))
-            body += event.data
+            content += event.data
         elif isinstance(event, h11.EndOfMessage):
-            return Received(status, received, bytes(body))
+            return Received(status, received, bytes(content))
         elif not isinstance(event, h11.InformationalResponse):
             raise h11.RemoteProtocolError("it was closed too early")
 

@@ -118,6 +118,7 @@ def test_who_guesses_is_told_to_wait(tmp_path: Path) -> None:
         assert answers[-1].status_code == 429
         assert answers[-1].headers["retry-after"] == "60"
         assert somebody.sign_in().status_code == 429
+        assert httpx.post(f"{url}/update", headers={"authorization": f"Bearer {TOKEN}"}).status_code == 429
 
 
 def test_without_a_token_the_page_says_that_writing_is_off(service: httpx.Client) -> None:
