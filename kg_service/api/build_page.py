@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kg_service.api import pages
+from kg_service.api import offering, pages
 from kg_service.api.addresses import public_url
 from kg_service.api.clients import client_of
 from kg_service.api.history_pages import names_of
@@ -19,7 +19,7 @@ from kg_service.linked_data import of_one_generation
 from kg_service.linked_data.addresses import Addresses
 from kg_service.rdf import Literal, NamedNode
 from kg_service.web.build import built, conditions
-from kg_service.web.fields import Field, Forms
+from kg_service.web.fields import Field, Forms, choice
 from kg_service.web.names import Names, Shown
 
 METHODS = ["GET", "HEAD"]
@@ -41,13 +41,16 @@ async def shown(request: Request) -> Response:
         raise wrong_parameter("class", chosen[:80], f"one of: {', '.join(sorted(known))}")
     fields = forms.fields(known[chosen].iri) if chosen else []
     given = values(pairs, [pages.LANGUAGE, _CLASS, _SHOW, *_parameters(fields)])
-    text, problem, generation = "", "", 0
+    text, problem, generation, language = "", "", 0, pages.language_of(request)
+    choices: dict[str, list[tuple[str, str]]] = {}
     rows: list[dict[str, Any]] = []
     if chosen:
         said = {name: value for name, value in given.items() if isinstance(value, str)}
-        _check(fields, said)
+        choices = await _resolved(request, fields, said)
+        _check([each for each in fields if each.id not in choices], said)
         wanted = [each for each in fields if each.id in given["show"]]
-        text = built(known[chosen].iri, fields, wanted, conditions(fields, said), pages.language_of(request))
+        text = built(known[chosen].iri, fields, wanted, conditions(fields, said), language)
+    if text and not choices:
         try:
             generation, rows = await of_one_generation(
                 request.app.state.readers,
@@ -67,6 +70,14 @@ async def shown(request: Request) -> Response:
         chosen=known.get(chosen or ""),
         chosen_name=chosen,
         fields=fields,
+        lists=await offering.lists(request, fields, language),
+        offered=offering.OFFERED,
+        choices=choices,
+        chosen_instead={
+            each.id: [(shown, _with(request, each.id, choice(shown, iri))) for shown, iri in choices[each.id]]
+            for each in fields
+            if each.id in choices
+        },
         given=given,
         query=text,
         problem=problem,
@@ -91,12 +102,35 @@ def _parameters(fields: list[Field]) -> list[Parameter]:
     return found
 
 
+async def _resolved(request: Request, fields: list[Field], said: dict[str, str]) -> dict[str, list[tuple[str, str]]]:
+    """Puts the thing in place of a name that only one has; of other names, by field, the things that may be meant."""
+    several: dict[str, list[tuple[str, str]]] = {}
+    for each in fields:
+        words = said.get(each.id, "")
+        if each.kind != "thing" or not words or each.term(words) is not None:
+            continue
+        found = await offering.meant(request, each, words, pages.language_of(request))
+        if len(found) == 1:
+            said[each.id] = found[0][1]
+        elif found:
+            several[each.id] = found
+    return several
+
+
+def _with(request: Request, name: str, value: str) -> str:
+    """The address of this page with another value of a field."""
+    kept = [pair for pair in request.query_params.multi_items() if pair[0] != name and pair[1].strip()]
+    return f"{public_url(request)}/build?{urlencode([*kept, (name, value)])}"
+
+
 def _check(fields: list[Field], said: dict[str, str]) -> None:
     """WrongParameter for a value that means nothing in its field."""
     for each in fields:
         text = said.get(each.id, "")
         if text and each.kind not in ("text", "words", "address", "date") and each.term(text) is None:
-            raise wrong_parameter(each.id, text[:80], "an address, its end such as place/bamako, or a number")
+            raise wrong_parameter(
+                each.id, text[:80], "a name that something has, an address, its end such as place/bamako, or a number"
+            )
 
 
 def _cell(term: Any, names: Names) -> Shown:

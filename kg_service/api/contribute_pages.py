@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -18,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from kg_service import contributions, entities
-from kg_service.api import pages
+from kg_service.api import offering, pages
 from kg_service.api.addresses import public_url
 from kg_service.api.changes import from_log
 from kg_service.api.clients import client_of
@@ -32,21 +31,20 @@ from kg_service.api.signing_in import PRIVATE, signed
 from kg_service.api.sources import text_of
 from kg_service.api.writing import language as message_language
 from kg_service.changes import Committed, Present
-from kg_service.errors import Busy, KgError, Malformed, NotFound, PreconditionFailed, Violations, wrong_parameter
+from kg_service.errors import Busy, Malformed, NotFound, PreconditionFailed, Violations, wrong_parameter
 from kg_service.evidence import Source
-from kg_service.linked_data import Asking, of_one_generation
+from kg_service.linked_data import of_one_generation
 from kg_service.linked_data.addresses import Addresses
-from kg_service.rdf import PREF_LABEL, RDF_TYPE, Literal, NamedNode, Quad, Term, sse
+from kg_service.rdf import RDF_TYPE, Literal, NamedNode, Quad, Term, sse
 from kg_service.rulebook import compact
 from kg_service.store import Delta
 from kg_service.web.changed import difference, mentioned, names_in, picked, results
 from kg_service.web.entity_form import Draft, best_class, report_by_path
-from kg_service.web.fields import DASH, TONGUES, Field, FormClass, Forms, choice, thing_named
-from kg_service.web.names import Names, best
+from kg_service.web.fields import DASH, TONGUES, FormClass, Forms, choice, thing_named
 
 METHODS = ["GET", "HEAD", "POST"]
-#: Bytes of a form; characters of a note; things that a list offers; things that a search shows.
-_MOST, _NOTE, _OFFERED, _FOUND = 2**20, 500, 1_000, 20
+#: Bytes of a form; characters of a note; things that a search shows.
+_MOST, _NOTE, _FOUND = 2**20, 500, 20
 _CLASS = Parameter(name="class", description="The class: a name of the ontology.", is_required=True)
 _FROM = Parameter(name="from", description="A thing to fill in where it fits.", kind="iri")
 _IRI = Parameter(name="iri", description="The thing.", kind="iri", is_required=True)
@@ -278,7 +276,7 @@ async def _shown(request: Request, work: _Work, thing: NamedNode | None = None, 
     names = await names_of(request, {*mentioned(quads), *values, *([thing] if thing else [])}, known)
     found = results(work.report["results"], names) if work.report else []
     own, others = report_by_path(found, thing) if thing else ([], found)
-    lists = await _lists(request, work.draft.fields, names)
+    lists = await offering.lists(request, work.draft.fields, names.catalogue.language, also=[sse("Document")])
     here = (
         f"/contribute/edit?iri={_quoted(work.thing.value)}"
         if work.thing
@@ -302,7 +300,7 @@ async def _shown(request: Request, work: _Work, thing: NamedNode | None = None, 
         certainties=[names.of(f"https://w3id.org/sse-kg/id/certainty/{each}") for each in contributions.CERTAINTIES],
         here_path=here,
         history=Addresses(public_url(request)).history(work.thing.value) if work.thing else None,
-        offered=_OFFERED,
+        offered=offering.OFFERED,
         choice=choice,
         **signed(request),
     )
@@ -310,37 +308,3 @@ async def _shown(request: Request, work: _Work, thing: NamedNode | None = None, 
 
 def _quoted(iri: str) -> str:
     return urlencode({"": iri})[1:]
-
-
-async def _lists(request: Request, fields: Iterable[Field], names: Names) -> dict[tuple[str, ...], list[str]]:
-    """What the fields for things offer, by their classes; documents for the evidence as well."""
-    wanted = {each.classes for each in fields if each.kind == "thing" and each.classes}
-    wanted.add((sse("Document").value,))
-    language = names.catalogue.language
-
-    async def find(asking: Asking) -> dict[tuple[str, ...], list[str]]:
-        found = {}
-        for classes in sorted(wanted):
-            listed = " ".join(str(NamedNode(each)) for each in classes)
-            labels: dict[str, list[Literal]] = defaultdict(list)
-            for row in await asking.rows(
-                f"SELECT ?thing ?label {{ {{ SELECT DISTINCT ?thing {{ VALUES ?class {{ {listed} }} ?thing {RDF_TYPE} "
-                f"?class }} LIMIT {_OFFERED} }} ?thing {PREF_LABEL} ?label }}"
-            ):
-                if isinstance(row["label"], Literal):
-                    labels[row["thing"].value].append(row["label"])
-            chosen = {iri: best(each, language) for iri, each in labels.items()}
-            named = sorted((text.value, iri) for iri, text in chosen.items() if text)
-            found[classes] = [choice(name, iri) for name, iri in named]
-        return found
-
-    try:
-        _, found = await of_one_generation(
-            request.app.state.readers,
-            find,
-            seconds=request.app.state.settings.query_seconds,
-            client=client_of(request),
-        )
-    except KgError:  # the fields take addresses all the same
-        return {}
-    return found

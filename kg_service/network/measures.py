@@ -276,6 +276,7 @@ MEASURES: dict[str, Measure] = {
                 Parameter("origin", "", "IRI of the node where the paths begin"),
                 Parameter("destination", "", "IRI of the node where they end"),
                 Parameter("count", 5, "most paths", least=1, most=100),
+                Parameter("hubs", 0, "most neighbours of the nodes between; 0: any number", most=10_000_000),
                 _LENGTHS,
             ),
             frozenset({"details"}),

@@ -18,16 +18,24 @@ def paths(network: Network, context: Context) -> Outcome:
     """The shortest simple paths, the shortest first (Yen 1971), each with its steps; none where there is no way.
 
     They are looked for among the nodes that can lie on a path of that length, and among more only if those are few.
+    With `hubs`, nodes between that have more neighbours are passed by.
     """
     given = context.parameters
     ends = [_found(network, name, given[name]) for name in ("origin", "destination")]
     if ends[0] == ends[1]:
         raise wrong_parameter("destination", given["destination"], "it must be another node than origin")
+    passed_by = 0
+    if given["hubs"]:
+        keep = np.bincount(np.concatenate([network.tails, network.heads]), minlength=network.size) <= given["hubs"]
+        keep[ends] = True
+        passed_by = int((~keep).sum())
+        network = subnetwork(network, keep)
+        ends = [_found(network, name, given[name]) for name in ("origin", "destination")]
     lengths = 1 / network.weights if given["weighted"] else np.ones(network.edges)
     there, back = (_distances(network, lengths, end, is_back=bool(place)) for place, end in enumerate(ends))
     shortest = there[ends[1]]
     if not np.isfinite(shortest):
-        return Outcome({}, {"distance": None, "paths": 0}, (), engine="scipy")
+        return Outcome({}, {"distance": None, "paths": 0, "passed_by": passed_by}, (), engine="scipy")
     through = there + back
     slack, found = 0.0, []
     while True:
@@ -46,7 +54,9 @@ def paths(network: Network, context: Context) -> Outcome:
         {"length": length, "nodes": path, "steps": [_step(steps, tail, head) for tail, head in pairwise(path)]}
         for length, path in found
     )
-    return Outcome({}, {"distance": float(shortest), "paths": len(told)}, told, engine="networkx")
+    return Outcome(
+        {}, {"distance": float(shortest), "paths": len(told), "passed_by": passed_by}, told, engine="networkx"
+    )
 
 
 def distances(network: Network, context: Context) -> Outcome:

@@ -156,6 +156,11 @@ def ties_query(projection: Projection, selection: Selection, columns: Sequence[s
     return f"{projection.prologue}\nSELECT {wanted} {{\n  {inner}\n}}"
 
 
+def kinds_query(projection: Projection) -> str:
+    """The query for the kinds of ties that a network has."""
+    return f"{projection.prologue}\nSELECT DISTINCT ?kind {{\n  {{ {projection.select} }}\n}}\nORDER BY ?kind LIMIT 200"
+
+
 def _linked(name: str, values: tuple[NamedNode, ...]) -> str:
     path = _PATHS[name]
     ways = (f"EXISTS {{ ?{end} {path} {value} }}" for end in ("source", "target", "evidence") for value in values)

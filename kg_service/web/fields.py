@@ -58,6 +58,11 @@ class Field:
         """What it is called in a form: readable, and known from no other part of the form."""
         return "p-" + compact(self.iri).replace(":", "-")
 
+    @property
+    def list(self) -> str:
+        """What the list of the things of its classes is called in a form."""
+        return "list-" + "-".join(each.rpartition("#")[2].rpartition("/")[2] for each in self.classes)
+
     def term(self, text: str, language: str = "") -> Term | None:
         """What a text means in this field; None when it means nothing there."""
         text = text.strip()

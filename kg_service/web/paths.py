@@ -9,8 +9,8 @@ from typing import Any
 
 from kg_service.web.names import Names, Shown
 
-#: Things that a step rests on, and members of a community, that are shown.
-EVIDENCE, MEMBERS = 6, 12
+#: Things that a step rests on, and members, themes and bridges of a community, that are shown.
+EVIDENCE, MEMBERS, THEMES, BRIDGES = 6, 12, 5, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Community:
-    """The members of a community, those with the most ties first, and what else it is tied to by whom."""
+    """The members of a community, those with the most ties first; the themes that most of them work on, with how
+    many do; and the members with the most ties to other communities, with how many these are.
+    """
 
     size: int
     members: tuple[tuple[Shown, int], ...]
-    bridges: tuple[Shown, ...]
+    themes: tuple[tuple[Shown, int], ...]
+    bridges: tuple[tuple[Shown, int], ...]
 
 
 def iris(found: Iterable[Mapping[str, Any]]) -> set[str]:
@@ -76,26 +79,39 @@ def _ground(each: Mapping[str, Any], names: Names) -> Ground:
 
 
 def communities(
-    found: Sequence[Mapping[str, Any]], degrees: Mapping[str, float], ties: Iterable[tuple[str, str]], names: Names
+    found: Sequence[Mapping[str, Any]],
+    degrees: Mapping[str, float],
+    ties: Iterable[tuple[str, str]],
+    themes: Iterable[tuple[str, str]],
+    names: Names,
 ) -> list[Community]:
-    """The communities of an answer of the measure; bridges are members with ties to other communities."""
+    """The communities of an answer of the measure; `themes` are members, each with something that it works on."""
     of = {row["iri"]: int(row["value"]) for row in found}
     across: Counter[str] = Counter()
     for one, other in ties:
         if of.get(one) != of.get(other):
             across.update((one, other))
+    about: dict[int, Counter[str]] = {}
+    for member, theme in themes:
+        about.setdefault(of[member], Counter())[theme] += 1
     groups: dict[int, list[str]] = {}
     for iri, group in of.items():
         groups.setdefault(group, []).append(iri)
     made = []
-    for _, members in sorted(groups.items()):
+    for group, members in sorted(groups.items()):
         members.sort(key=lambda iri: (-degrees.get(iri, 0), names.of(iri).text))
         bridges = sorted((iri for iri in members if across[iri]), key=lambda iri: (-across[iri], names.of(iri).text))
         made.append(
             Community(
                 len(members),
                 tuple((names.of(iri), int(degrees.get(iri, 0))) for iri in members[:MEMBERS]),
-                tuple(names.of(iri) for iri in bridges[:5]),
+                tuple((names.of(iri), n) for iri, n in _most(about.get(group, Counter()), names)),
+                tuple((names.of(iri), across[iri]) for iri in bridges[:BRIDGES]),
             )
         )
     return made
+
+
+def _most(counts: Mapping[str, int], names: Names) -> list[tuple[str, int]]:
+    """The most frequent of some things, by name where they are as frequent."""
+    return sorted(counts.items(), key=lambda each: (-each[1], names.of(each[0]).text))[:THEMES]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import httpx
 import pytest
 
 from kg_service.ingest import bulk
+from kg_service.rdf import ENTITY
 from kg_service.settings import Settings
 from kg_service.shacl import load_shapes
 from kg_service.store.embedded import EmbeddedStore
@@ -102,6 +104,46 @@ def test_who_is_not_in_the_network_is_told_so(service: httpx.Client) -> None:
     (link,) = (each.attributes["href"] for each in start.all("a") if each.text == "Paths from here")
     chosen = [each.text for each in ready(service, link).all("option") if "selected" in each.attributes]
     assert "Global Social Economy Forum" in chosen
+
+
+def test_paths_leave_kinds_of_ties_out_and_pass_hubs_by(service: httpx.Client) -> None:
+    ends = "from=organisation/gsef&to=organisation/unrisd&lang=en"
+    page = ready(service, f"/path?{ends}")
+    kinds = {each.attributes["value"]: each for each in page.all("input") if each.attributes.get("name") == "without"}
+    asked = {"origin": f"{ENTITY}organisation/gsef", "destination": f"{ENTITY}organisation/unrisd", "count": "5"}
+    first = service.get("/api/networks/alliances/paths", params=asked).json()["data"][0]
+    used = {each["kind"].removeprefix(ENTITY) for step in first["steps"] for each in step["evidence"]}
+    assert used <= set(kinds)
+    without = "&".join(f"without={each}" for each in used)
+    page = ready(service, f"/path?{ends}&{without}")
+    assert not page.problems
+    checked = {e.attributes["value"] for e in page.all("input") if "checked" in e.attributes}
+    assert checked == used
+    left = [("kinds", ENTITY + each) for each in kinds if each not in used]
+    told = service.get("/api/networks/alliances/paths", params=[*asked.items(), *left])
+    shown = [each for each in page.all("h3") if "→" in each.text]
+    assert len(shown) == (len(told.json()["data"]) if told.status_code == 200 else 0)
+    page = ready(service, f"/path?{ends}&hubs=5")
+    few = service.get("/api/networks/alliances/paths", params=asked | {"hubs": "5"}).json()
+    assert few["values"]["passed_by"] > 0
+    assert f"{few['values']['passed_by']} nodes with more neighbours were passed by." in page.all("main")[0].text
+    degrees = {e["iri"]: e["value"] for e in service.get("/api/networks/alliances/degree").json()["data"]}
+    assert all(degrees[node] <= 5 for path in few["data"] for node in path["nodes"][1:-1])
+    every = "&".join(f"without={each}" for each in kinds)
+    assert service.get(f"/path?{ends}&{every}").status_code == 422
+
+
+def test_communities_tell_what_their_members_work_on(service: httpx.Client) -> None:
+    page = ready(service, "/communities?lang=en")
+    told = service.get("/api/networks/alliances/communities?resolution=1").json()["data"]
+    of = {row["iri"]: row["value"] for row in told}
+    ties = service.get("/api/queries/network/actor-theme.json").json()["results"]["bindings"]
+    pairs = {(row["source"]["value"], row["target"]["value"]) for row in ties}
+    counts = Counter((of[actor], theme) for actor, theme in pairs if actor in of)
+    ((_, theme), most) = max(counts.items(), key=lambda each: each[1])
+    name = service.get(f"/page/theme/{theme.rpartition('/')[2]}?lang=en").text.partition("<h1")[2].partition(">")[2]
+    said = f"{name.partition('<')[0]} {most}"
+    assert any(said in " ".join(each.text.split()) for each in page.all("td")), said
 
 
 def test_communities_hold_everyone_once(service: httpx.Client) -> None:

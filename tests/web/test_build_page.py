@@ -66,3 +66,31 @@ def test_without_a_class_there_is_the_choice_of_one(service: httpx.Client) -> No
     assert "Event" in {each.attributes.get("value") for each in page.all("option")}
     assert not page.all("table")
     assert service.head("/build").status_code == 200
+
+
+def test_things_are_offered_by_name_and_found_by_a_part_of_it(service: httpx.Client) -> None:
+    field = "p-sse-takesPlaceIn"
+
+    def asked(words: str) -> html.Document:
+        page = html.read(service.get("/build", params={"class": "Event", field: words, "lang": "en"}).text)
+        assert not page.problems
+        return page
+
+    def rows(page: html.Document) -> list[str]:
+        return [each.text for each in page.all("tr") if "tbody" in each.parents]
+
+    page = asked("")
+    (place,) = (each for each in page.all("input") if each.attributes.get("name") == field)
+    listed = {each.attributes["value"] for each in page.all("option") if "datalist" in each.parents}
+    assert place.attributes["list"] in {each.attributes["id"] for each in page.all("datalist")}
+    assert "Bamako — place/bamako" in listed
+    in_bamako = rows(asked("place/bamako"))
+    assert in_bamako
+    assert rows(asked("Bamako — place/bamako")) == rows(asked("BAMAKO")) == rows(asked("bamak")) == in_bamako
+    page = asked("a")
+    assert not rows(page)
+    which = [each.attributes["href"] for each in page.all("a") if f"{field}=" in each.attributes["href"]]
+    which = [each for each in which if "/build?" in each and "lang=en" in each and "+%E2%80%94+" in each]
+    assert 1 < len(which) <= 20
+    assert html.read(service.get(which[0]).text).all("code")
+    assert service.get("/build", params={"class": "Event", field: "nowhere at all"}).status_code == 422
