@@ -28,6 +28,7 @@ from kg_service.api import (
     discovery,
     documentation,
     dumps,
+    duplicates,
     entities,
     explore,
     feed,
@@ -156,6 +157,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(health.router)
     app.include_router(running.router)
     app.include_router(changes.router)
+    app.include_router(duplicates.router)
     app.include_router(networks.router)
     app.include_router(sdgs.router)
     app.include_router(guidelines.router)

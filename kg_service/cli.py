@@ -1,4 +1,4 @@
-"""The command line `kg`: serve, load, validate, query, network, export, encode, check.
+"""The command line `kg`: serve, load, validate, query, network, duplicates, export, encode, check.
 
 Exit codes: 0 fine, 1 problems found in the data, 2 wrong use or a store that cannot be used.
 """
@@ -704,6 +704,193 @@ def _print_hit(hit: dict[str, Any]) -> None:
     if said != name:
         how = f", {reason['match']}" if reason["match"] != "exact" else ""
         print(f"        {reason['field']}{how}: {said}")
+
+
+duplicates_app = typer.Typer(
+    help="Find entries that may be one actor, propose them, and decide.", invoke_without_command=True
+)
+app.add_typer(duplicates_app, name="duplicates")
+One = Annotated[str, typer.Argument(help="An entry: its IRI, or the end of it, such as organisation/gsef.")]
+Other = Annotated[str, typer.Argument(help="The other entry.")]
+Author = Annotated[str, typer.Option(help="Who makes the change, for the log.")]
+Note = Annotated[str | None, typer.Option(help="Why, for the log.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check only; write nothing.")]
+
+
+@duplicates_app.callback()
+def duplicates(
+    context: typer.Context,
+    least: Annotated[float, typer.Option(min=0, max=1, help="Only pairs that are as likely as that.")] = 0.8,
+    limit: Annotated[int, typer.Option(min=1, help="Pairs to show; JSON has all.")] = 20,
+    propose: Annotated[
+        bool, typer.Option("--propose", help="Write the pairs into the graph as candidates, for people to decide on.")
+    ] = False,
+    dry_run: DryRun = False,
+    store: StorePath = None,
+    author: Author = "unknown",
+    note: Note = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find entries that may be one actor, with what speaks for and against; `accept`, `reject` and `undo` decide."""
+    if context.invoked_subcommand:
+        return
+    from kg_service.changes import Proposal
+    from kg_service.identity import candidates
+
+    settings = _settings(store=store)
+    if not settings.is_remote:
+        _seeded(settings)
+    found = asyncio.run(_of_reads(settings, lambda asking: candidates.undecided(asking.rows, least)))
+    done = None
+    if propose:
+        why = note or f"{len(found)} pairs of entries that may be one actor"
+        proposal = Proposal(candidates.proposed(found), author=author, note=why, dry_run=dry_run)
+        done = _write(settings, proposal)
+    if as_json:
+        pairs = [asdict(each) | {"likelihood": round(each.likelihood, 3)} for each in found]
+        made = {"change": done.change, "added": done.added, "removed": done.removed} if done else None
+        print(json.dumps({"pairs": pairs, "proposed": made, "dry_run": dry_run}, ensure_ascii=False, indent=2))
+        return
+    for each in found[:limit]:
+        told = ", ".join(f"{feature.name} {feature.bits:+.1f}" for feature in each.features)
+        print(f"{min(each.likelihood, 0.999):.3f}  {_slug(each.one)}  {_slug(each.leading)}\n       {told}")
+    _say(f"{len(found)} pairs" + (f", {limit} shown" if len(found) > limit else ""))
+    if done:
+        would = "would add" if dry_run else "added"
+        print(f"{would} {done.added} and removed {done.removed} statements; generation {done.generation}")
+
+
+@duplicates_app.command("accept")
+def duplicates_accept(
+    one: One,
+    other: Other,
+    leading: Annotated[str | None, typer.Option(help="The entry that leads [default: as proposed, or OTHER].")] = None,
+    dry_run: DryRun = False,
+    store: StorePath = None,
+    author: Author = "unknown",
+    note: Note = None,
+) -> None:
+    """Say that two entries are one actor; both stay, and one leads."""
+    _decide("accept", one, other, leading, dry_run=dry_run, store=store, author=author, note=note)
+
+
+@duplicates_app.command("reject")
+def duplicates_reject(
+    one: One,
+    other: Other,
+    dry_run: DryRun = False,
+    store: StorePath = None,
+    author: Author = "unknown",
+    note: Note = None,
+) -> None:
+    """Say that two entries are two actors; they are not proposed again."""
+    _decide("reject", one, other, None, dry_run=dry_run, store=store, author=author, note=note)
+
+
+@duplicates_app.command("undo")
+def duplicates_undo(
+    one: One,
+    other: Other,
+    dry_run: DryRun = False,
+    store: StorePath = None,
+    author: Author = "unknown",
+    note: Note = None,
+) -> None:
+    """Take the last decision on two entries back, so that all is as it was."""
+    _decide("undo", one, other, None, dry_run=dry_run, store=store, author=author, note=note)
+
+
+def _decide(
+    decision: str,
+    one: str,
+    other: str,
+    leading: str | None,
+    *,
+    dry_run: bool,
+    store: Path | None,
+    author: str,
+    note: str | None,
+) -> None:
+    from kg_service.identity import deciding
+
+    settings = _settings(store=store)
+    if not settings.is_remote:
+        _seeded(settings)
+    ends = (_thing(one), _thing(other), _thing(leading) if leading else None)
+    number = None
+    if decision == "undo":
+        with _log(settings) as log:
+            number = deciding.change_of(log, ends[0], ends[1])
+    wanted = deciding.proposal(decision, ends[0], ends[1], leading=ends[2], number=number)
+    wanted = dataclasses.replace(wanted, author=author, note=note or wanted.note, dry_run=dry_run)
+    done = _write(settings, wanted)
+    would = "would be made" if dry_run else "made"
+    change = f"change {done.change}" if done.change else "no change" if not done.added + done.removed else "a change"
+    print(f"{change} {would}: {done.added} statements added, {done.removed} removed; generation {done.generation}")
+
+
+def _thing(text: str) -> str:
+    """The IRI that was typed, or that whose end was."""
+    from kg_service.rdf import ENTITY, NamedNode
+
+    try:
+        return NamedNode(text if ":" in text else ENTITY + text).value
+    except ValueError:
+        raise Malformed(f'"{text}" is no IRI, and no end of one such as organisation/gsef') from None
+
+
+def _slug(iri: str) -> str:
+    from kg_service.rdf import ENTITY
+
+    return iri.removeprefix(ENTITY)
+
+
+def _log(settings: Settings) -> Any:
+    """The log of the graph as it is now, opened for reading."""
+    from kg_service.store.log import log_of
+    from kg_service.store.remote import remote_log
+
+    return remote_log(settings, None) if settings.is_remote else log_of(settings.store, None)
+
+
+def _write(settings: Settings, proposal: Any) -> Any:
+    """Makes a change of the graph, wherever it is; a refusal is reported."""
+    from kg_service.changes import commit_all
+    from kg_service.shacl.gate import Gate
+    from kg_service.store.embedded import EmbeddedStore
+
+    try:
+        if settings.is_remote:
+            return _load_remotely(settings, proposal)
+        with _patiently(lambda: EmbeddedStore(settings.store), 10) as opened:
+            (outcome,) = commit_all(opened, [proposal], Gate(_shapes(settings.store)))
+            opened.retire()
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+    except Violations as refused:
+        _report(refused.report, False)
+        raise
+
+
+async def _of_reads(settings: Settings, make: Callable[[Any], Any]) -> Any:
+    """What `make` puts together of questions to one generation, by readers that end with it."""
+    from kg_service.linked_data import of_one_generation
+    from kg_service.store.readers import Limits, Readers
+    from kg_service.store.remote import RemoteReads, endpoint_of
+
+    reads: Any
+    if settings.is_remote:
+        reads = RemoteReads(endpoint_of(settings), max_bytes=2**40, queue_seconds=settings.queue_seconds)
+    else:
+        limits = Limits(readers=1, memory=settings.query_memory, max_bytes=2**40, max_rows=2**40)
+        reads = Readers(settings.store, limits)
+    await reads.start()
+    try:
+        _, made = await of_one_generation(reads, make, seconds=settings.query_seconds_with_token)
+        return made
+    finally:
+        await reads.close()
 
 
 @app.command()

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from kg_service.api import build_page, contribute_pages, history_pages, pages, signing_in, tables_page, validate_page
+from kg_service.api import (
+    build_page,
+    contribute_pages,
+    duplicates_page,
+    history_pages,
+    pages,
+    signing_in,
+    tables_page,
+    validate_page,
+)
 
 
 def install(app: FastAPI) -> None:
@@ -18,6 +27,8 @@ def install(app: FastAPI) -> None:
         ("/contribute/edit", contribute_pages.edit, contribute_pages.METHODS),
         ("/tables", tables_page.shown, tables_page.METHODS),
         ("/tables/{name}.xlsx", tables_page.workbook, ["GET", "HEAD"]),
+        ("/duplicates", duplicates_page.shown, duplicates_page.METHODS),
+        ("/duplicates/decide", duplicates_page.decided, ["POST"]),
         ("/sign-in", signing_in.sign_in, signing_in.METHODS),
         ("/sign-out", signing_in.sign_out, ["POST"]),
         ("/history", history_pages.listed, history_pages.METHODS),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kg_service.changes import Present
+from kg_service.changes import Present, Proposal
 from kg_service.errors import AlreadyThere, NotFound, PreconditionFailed, wrong_parameter
 from kg_service.identity.candidates import DECIDED, DIFFERENT, SAME, claim_of
 from kg_service.rdf import PREFIXES, RDF_TYPE, DefaultGraph, NamedNode, Quad, sse
@@ -21,7 +21,7 @@ def accepted(one: str, other: str, leading: str | None = None) -> Callable[[Pres
     """The change that says that two entries are one actor.
 
     The one that follows leads to the one that leads: the one named, else the one that was proposed, else the second.
-    Accepted again with another one that leads, the link is turned round. AlreadyThere when the pair was rejected.
+    AlreadyThere when the pair was rejected, or accepted with the other one leading.
     """
     _check(one, other, leading)
 
@@ -29,12 +29,13 @@ def accepted(one: str, other: str, leading: str | None = None) -> Callable[[Pres
         _known(present, one, other)
         if _said(present, DIFFERENT, one, other):
             raise AlreadyThere(f"<{one}> and <{other}> were rejected; undo that first")
-        there = _said(present, SAME, one, other)
+        if there := _said(present, SAME, one, other):
+            if leading and NamedNode(leading) not in {quad.object for quad in there}:
+                raise AlreadyThere(f"they are one actor already, and <{leading}> does not lead; undo that first")
+            return Delta()
         first = leading or _proposed(present, one, other) or other
         fact = Quad(NamedNode(one if first == other else other), SAME, NamedNode(first), DECIDED)
-        if any(quad.triple == fact.triple for quad in there):
-            return Delta()
-        return Delta(frozenset([fact]), frozenset(there))
+        return Delta(frozenset([fact]))
 
     return make
 
@@ -133,3 +134,13 @@ def _proposed(present: Present, one: str, other: str) -> str | None:
     """The entry that the candidate would have lead."""
     said = [quad.object for quad in present.about(claim_of(one, other)) if quad.predicate == _OBJECT]
     return said[0].value if said and isinstance(said[0], NamedNode) else None
+
+
+def proposal(decision: str, one: str, other: str, *, leading: str | None = None, number: int | None = None) -> Proposal:
+    """A decision by its name, as a change that somebody wants; for `undo` with the number that `change_of` tells."""
+    if decision == "undo":
+        note = f"reverts change {number}" if number else f"undoes the decision on {one} and {other}"
+        return Proposal(undone(one, other, number), note=note, reverts=number)
+    if decision == "reject":
+        return Proposal(rejected(one, other), note=f"{one} is another actor than {other}")
+    return Proposal(accepted(one, other, leading), note=f"{one} is the same actor as {other}")

@@ -38,6 +38,7 @@ PAGES = (
     "/contribute?q=seoul",
     "/contribute/new?class=Event",
     "/tables",
+    "/duplicates",
     "/build?class=Event&show=p-schema-startDate&p-schema-startDate-from=2019",
     "/sdg?aim=5&kind=recommendations",
     "/recommendations?theme=care",
