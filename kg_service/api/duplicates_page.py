@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -51,7 +50,13 @@ async def decided(request: Request) -> Response:
             raise wrong_parameter(name, sent.get(name, ""), "the IRI of an entry")
     wanted = await decision_of(request, decision=form.one_of("decision", DECISIONS), **sent)
     note = " ".join(form.get("note").split())[:_NOTE]
-    wanted = replace(wanted, author=session.author, note=note or wanted.note, language=message_language(request))
+    wanted = session.proposal(
+        wanted.make,
+        note=note or wanted.note,
+        is_trial=False,
+        language=message_language(request),
+        reverts=wanted.reverts,
+    )
     try:
         done = await request.app.state.writer.write(wanted)
     except Violations as refused:
