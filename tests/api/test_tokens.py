@@ -53,6 +53,7 @@ DOORS: dict[tuple[str, str], str | None] = {
     ("POST", "/reconcile/1.0-draft/match"): NOBODY,
     ("POST", "/reconcile/1.0-draft/extend"): NOBODY,
     ("DELETE", "/api/jobs/x"): NOBODY,  # its id is the secret of who began it
+    ("POST", "/jobs/x/cancel"): NOBODY,
 }
 #: What only some may read.
 READ_BY_FEW = {
