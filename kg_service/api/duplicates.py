@@ -13,6 +13,7 @@ from kg_service.api.addresses import public_url
 from kg_service.api.changes import committed, from_log
 from kg_service.api.clients import client_of
 from kg_service.api.parameters import Parameter, read
+from kg_service.api.problems import described
 from kg_service.api.writing import ANSWERS, PARAMETERS, body_of, check_generation, may_write, proposal
 from kg_service.changes import Present, Proposal
 from kg_service.errors import Malformed, wrong_parameter
@@ -40,6 +41,13 @@ _LIST = (
 )
 #: Bytes of a decision.
 _LONGEST = 16_384
+_NOTHING_NEW: dict[int | str, dict[str, Any]] = {
+    "200": {"description": "It changed nothing, or was only judged.", "content": {"application/json": {}}}
+}
+_OTHERWISE = {
+    "404": "The graph does not know one of the entries, or there is no decision to be undone.",
+    "409": "The pair was decided on otherwise; undo that first.",
+}
 _BODY = {
     "requestBody": {
         "required": True,
@@ -127,7 +135,7 @@ def _entry(actor: Actor) -> dict[str, Any]:
 @router.post(
     "/decisions",
     summary="Decide whether two entries are one actor",
-    responses=ANSWERS | {"409": {"description": "The pair was decided on otherwise; undo that first."}},
+    responses=ANSWERS | _NOTHING_NEW | described(_OTHERWISE),
     openapi_extra=_BODY,
     status_code=201,
 )
