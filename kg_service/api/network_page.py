@@ -22,7 +22,8 @@ from kg_service.linked_data.profiles import HTML
 from kg_service.network import measures, projection, selection
 from kg_service.network.asking import Asker
 from kg_service.network.jobs import Finished, Job
-from kg_service.web.network import COLOURED, SIZES, SORTS, NetworkPage, choices_query
+from kg_service.web.network import COLOURED, SIZES, SORTS, NetworkPage
+from kg_service.web.network_choices import choices_query
 
 METHODS = ["GET", "HEAD"]
 _WINDOWED = ("from", "to", "at", "undated")
@@ -38,6 +39,8 @@ PARAMETERS = (
     Parameter(name="destination", description="Where paths end.", kind="iri"),
     Parameter(name="against_from", description="First day, month or year of a second window."),
     Parameter(name="against_to", description="Last day, month or year of a second window."),
+    Parameter(name="renderer", description="What draws the picture in a browser.", allowed=("canvas", "webgl")),
+    pages.EMBED,
     pages.LANGUAGE,
 )
 
@@ -91,6 +94,7 @@ async def shown(request: Request) -> Response:
     return await pages.long_page(
         request,
         "network.html",
+        is_embedded=asked["embed"] == "1",
         generation=generation,
         state=tuple(part.generation for part in found.values()),
         values=made,

@@ -39,7 +39,7 @@ HEADERS = {
     "Referrer-Policy": "strict-origin-when-cross-origin",
 }
 #: The same for a page that others may frame.
-_EMBEDDED = {
+EMBEDDED = {
     "Content-Security-Policy": HEADERS["Content-Security-Policy"].replace("frame-ancestors 'self'", "frame-ancestors *")
 }
 
@@ -113,21 +113,29 @@ def document(
     language, root = language_of(request), public_url(request)
     here = f"{root}{request.url.path}{'?' + request.url.query if request.url.query else ''}"
     text = pages.render(template, language=language, root=root, here=here, is_embedded=is_embedded, **values).encode()
-    about = HEADERS | (_EMBEDDED if is_embedded else {})
+    about = HEADERS | (EMBEDDED if is_embedded else {})
     about |= {"Content-Language": language, "Cache-Control": "no-cache", "ETag": etag(generation, text)}
     about |= {"Vary": "Accept, Accept-Language"} | ({"KG-Generation": str(generation)} if generation else {})
     return Document(text, about | (headers or {}), "text/html")
 
 
 async def long_page(
-    request: Request, template: str, *, generation: int, state: Hashable, values: Callable[[], dict[str, Any]]
+    request: Request,
+    template: str,
+    *,
+    generation: int,
+    state: Hashable,
+    values: Callable[[], dict[str, Any]],
+    is_embedded: bool = False,
 ) -> Response:
     """A page that takes long to make: made beside the event loop, and kept while generation and state are the same."""
     finished: Finished = request.app.state.finished
     key = (template, generation, state, language_of(request), public_url(request), request.url.query)
     made = finished.get(key)
     if made is None:
-        made = await asyncio.to_thread(lambda: document(request, template, generation=generation, **values()))
+        made = await asyncio.to_thread(
+            lambda: document(request, template, generation=generation, is_embedded=is_embedded, **values())
+        )
         finished.keep(key, made)
     return sent(request, made)
 

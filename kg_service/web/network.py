@@ -13,10 +13,10 @@ from urllib.parse import urlencode
 from kg_service.linked_data.addresses import Addresses
 from kg_service.network.measures import ATTRIBUTES, MEASURES
 from kg_service.network.projection import Projection
-from kg_service.network.selection import FILTERS
 from kg_service.ontology import Ontology
-from kg_service.rdf import ENTITY, ONTOLOGY, PREF_LABEL, PREFIXES, NamedNode
+from kg_service.rdf import ENTITY
 from kg_service.web.names import Shown
+from kg_service.web.network_choices import Choice, Filter, filters
 from kg_service.web.network_picture import COLOURS, Picture, picture
 from kg_service.web.rendering import Catalogue
 
@@ -27,26 +27,9 @@ SIZES = (
 )  # fmt: skip
 COLOURED = (*ATTRIBUTES, "community")
 SORTS = ("value", "degree", "label", "community", "group")
-#: Rows of a page of the table; choices of a filter.
-ROWS, MOST_CHOICES = 50, 200
+#: Rows of a page of the table.
+ROWS = 50
 EXPORTS = ("gexf", "graphml", "pajek", "csv-nodes", "csv-edges", "cytoscape", "json-ld", "json")
-#: Filters whose values are things in the data, by their classes; those of the others are closed lists.
-_CLASSES = {
-    ONTOLOGY + "Place": "territory",
-    ONTOLOGY + "Theme": "theme",
-    ONTOLOGY + "Document": "source",
-    PREFIXES["sdgo"] + "Goal": "sdg",
-}
-_LISTS = ("sector", "level", "status", "certainty")
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A value of a filter, or of another choice."""
-
-    value: str
-    text: str
-    is_chosen: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +62,6 @@ class Step:
     start: Shown
     end: Shown
     evidence: tuple[Shown, ...]
-
-
-def choices_query(language: str) -> str:
-    """The query for the values of the filters that are things in the data, with their names."""
-    classes = " ".join(str(NamedNode(each)) for each in _CLASSES)
-    spoken = ", ".join(f'"{code}"' for code in dict.fromkeys((language, "en")))
-    return (
-        f"SELECT DISTINCT ?class ?value ?name {{ VALUES ?class {{ {classes} }} ?value a ?class ; {PREF_LABEL} ?name . "
-        f"FILTER(LANG(?name) IN ({spoken})) }} ORDER BY ?value ?name LIMIT {5 * MOST_CHOICES}"
-    )
 
 
 @dataclass(frozen=True)
@@ -136,7 +109,7 @@ class NetworkPage:
     # -- choices ------------------------------------------------------------------------------------------------
 
     def choices(self, name: str) -> list[Choice]:
-        """The values of a choice that has a closed list: projection, color, size, weighting, undated."""
+        """The values of a choice that has a closed list and one value: projection, color, size, weighting, undated."""
         listed = {
             "projection": self.projections,
             "color": COLOURED,
@@ -147,33 +120,25 @@ class NetworkPage:
         now = self.chosen.name if name == "projection" else self.asked[name]
         return [Choice(each, self.catalogue.words(f"network.{name}.{each}"), each == now) for each in listed]
 
-    def filters(self) -> list[tuple[str, list[Choice], bool]]:
-        """Each filter with its values, and whether there are more of them than are listed."""
-        found: dict[str, dict[str, str]] = {name: {} for name in FILTERS}
-        language = self.catalogue.language
-        for scheme in self.ontology.schemes:
-            for concept in scheme.concepts:
-                kind, _, slug = concept.iri.removeprefix(ENTITY).partition("/")
-                if kind in _LISTS and slug:
-                    found[kind][slug] = concept.labels.get(language) or concept.labels.get("en") or slug
-        for class_iri, iri, name, tongue in self.choosable:
-            into, value = found[_CLASSES[class_iri]], iri.rstrip("/").rpartition("/")[2]
-            if value not in into or tongue == language:
-                into[value] = f"{value}. {name}" if class_iri.endswith("Goal") else name
-        names = {each.iri: each.labels for scheme in self.ontology.schemes for each in scheme.concepts}
-        for iri in self.whole["kinds"]:
-            value = iri.rpartition("/")[2].rpartition("#")[2]
-            found["kinds"][value] = names.get(iri, {}).get(language) or self.ontology.label(iri, language) or value
-        return [(name, *self._listed(name, values)) for name, values in found.items() if values or self.asked[name]]
+    @cached_property
+    def filters(self) -> list[Filter]:
+        """The filters that can be set, each with its values."""
+        return filters(
+            self.asked, self.choosable, self.whole["kinds"], ontology=self.ontology, language=self.catalogue.language
+        )
 
-    def _listed(self, name: str, values: dict[str, str]) -> tuple[list[Choice], bool]:
-        chosen = self.asked[name]
-        for each in chosen:
-            values.setdefault(each, each)
-        goal = name == "sdg"
-        order = sorted(values, key=lambda v: (int(v) if goal and v.isdigit() else 0, values[v].casefold()))
-        kept = [value for place, value in enumerate(order) if place < MOST_CHOICES or value in chosen]
-        return [Choice(v, values[v], v in chosen) for v in kept], len(kept) < len(order)
+    def parameters(self) -> list[tuple[str, str]]:
+        """What is chosen, in words: who sees a picture alone is to know what it is of."""
+        words = self.catalogue.words
+        told = [(words("network.projection"), self.name.text), (words("network.year"), self._window("from", "to"))]
+        if self.other is not None:
+            told.append((words("network.year.other"), self._window("against_from", "against_to")))
+        for name in ("color", "size", *(["weighting"] if self.chosen.is_folded else [])):
+            told.append((words(f"network.{name}"), words(f"network.{name}.{self.asked[name]}")))
+        for each in self.filters:
+            chosen = [choice.text for choice in each.choices if choice.is_chosen]
+            told += [(words(f"network.filter.{each.name}"), ", ".join(chosen))] if chosen else []
+        return [*told, (words("network.generation"), str(self.drawn["meta"]["generation"]))]
 
     def with_(self, **changed: str | None) -> str:
         """The address of this page with other parameters; None leaves one out."""

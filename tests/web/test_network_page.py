@@ -143,3 +143,47 @@ def test_a_page_is_sent_once(service: httpx.Client) -> None:
     assert (again.status_code, again.content) == (304, b"")
     head = service.head("/network?lang=en", headers=PEOPLE)
     assert (head.status_code, head.content) == (200, b"")
+
+
+def boxes(page: html.Document, name: str) -> dict[str, bool]:
+    """The values of a filter, and whether each is chosen."""
+    found = [each.attributes for each in page.all("input") if each.attributes.get("name") == name]
+    return {str(each["value"]): "checked" in each for each in found}
+
+
+def test_several_values_of_a_filter_are_any_of_them(service: httpx.Client) -> None:
+    one, other = "territory=mexico", "territory=africa"
+    counts = {}
+    for query in (one, other, f"{one}&{other}"):
+        answer = asked(service, f"projection=actor-event&{query}&lang=en")
+        network = service.get(f"/api/networks/actor-event?{query}&wait=60", headers={"accept": "*/*"}).json()
+        page = html.read(answer.text)
+        assert not page.problems
+        assert str(len(network["edges"])) in page.all("caption")[0].text
+        assert {value for value, is_chosen in boxes(page, "territory").items() if is_chosen} == {
+            each.partition("=")[2] for each in query.split("&")
+        }
+        counts[query] = len(network["edges"])
+    assert max(counts[one], counts[other]) < counts[f"{one}&{other}"] <= counts[one] + counts[other]
+
+
+def test_a_network_can_stand_in_a_frame_with_its_source(service: httpx.Client) -> None:
+    query = "projection=actor-event&territory=mexico&from=2019&to=2022&lang=es"
+    whole, framed = asked(service, query), asked(service, f"{query}&embed=1")
+    assert "frame-ancestors 'self'" in whole.headers["content-security-policy"]
+    assert "frame-ancestors *" in framed.headers["content-security-policy"]
+    page = html.read(framed.text)
+    assert not page.problems
+    assert not page.all("header")
+    assert not page.all("form")
+    assert page.all("figcaption")
+    links = {each.attributes.get("href", "") for each in page.all("a")}
+    assert any(each.endswith(f"/network?{query}") for each in links)
+    assert "2019 – 2022" in page.all("p")[0].text  # what the picture is of
+
+
+def test_what_is_chosen_is_printed(service: httpx.Client) -> None:
+    page = html.read(asked(service, "projection=actor-event&territory=mexico&from=2019&to=2022&lang=en").text)
+    told = "; ".join(each.text for each in page.all("dd"))
+    for each in ("Actors and events", "2019 – 2022", "Mexico"):
+        assert each in told
