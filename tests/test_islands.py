@@ -98,9 +98,16 @@ def test_no_island_evaluates_text_or_names_another_host(built: Path) -> None:
         assert "new Function" not in text, path.name
 
 
-def test_no_island_needs_webgl(built: Path) -> None:
-    for path in (built / "islands" / "assets").glob("*.js"):
-        assert "webgl" not in path.read_text(encoding="utf-8").lower(), path.name
+def test_what_draws_by_webgl_is_loaded_only_where_it_draws(built: Path) -> None:
+    manifest = json.loads((built / "islands" / "manifest.json").read_text())
+    (key,) = (key for key, each in manifest.items() if each.get("isEntry") and each["name"] == "network")
+    at_once, at_all = (reached(manifest, key, later=later) for later in (False, True))
+    (drawing,) = (file for file in at_all - at_once if "shaderSource" in (built / "islands" / file).read_text("utf-8"))
+    assert not any(
+        "shaderSource" in path.read_text("utf-8")
+        for path in sorted((built / "islands").rglob("*.js"))
+        if path.name != Path(drawing).name
+    )
 
 
 def test_the_lock_names_no_registry() -> None:

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { around, edgesWithin, found, graphOf, grouped, seen, span, type Drawing } from "./graph";
-import { kept, written } from "./state";
+import { around, edgesWithin, found, graphOf, grouped, place, seen, span, type Drawing } from "./graph";
 
 /** a – b – c – d, where b – c is of 2010 to 2012, c – d is open since 2015, and a – b has no date. */
 const drawing: Drawing = {
@@ -83,27 +82,10 @@ it("draws strong ties first", () => {
   expect([...graph.byWeight]).toEqual([1, 2, 0]);
 });
 
-describe("the address", () => {
-  const ids = drawing.nodes.id;
-  const place = (search: string, hash = "") => ({ pathname: "/network", search, hash });
-  it("keeps what the service knows in the query, and the rest behind the hash", () => {
-    const state = { ...kept(place("?projection=x&from=2010-05&page=3"), ids) };
-    const changed = { ...state, node: 1, steps: 2, hidden: new Set([0]), window: { ...state.window, from: 2012 } };
-    const address = written(place("?projection=x&from=2010-05&page=3"), ids, changed);
-    expect(address).toBe("/network?projection=x&from=2012#node=urn%3Ab&steps=2&hide=0");
-    const [path, hash] = address.split("#");
-    expect(kept(place(path!.slice("/network".length), `#${hash}`), ids)).toEqual(changed);
-  });
-  it("is left as it was where nothing changed", () => {
-    const here = place("?from=2010-05&at=", "");
-    expect(written(here, ids, kept(here, ids))).toBe("/network?from=2010-05&at=");
-  });
-  it("takes nothing that is no node, no step, no year", () => {
-    expect(kept(place("?from=soon&origin=urn%3Az", "#node=urn:z&steps=99"), ids)).toMatchObject({
-      node: null,
-      steps: 0,
-      window: { from: null },
-      ends: [null, null],
-    });
-  });
+it("puts nodes where they were pinned, and back", () => {
+  const own = graphOf(drawing);
+  place(own, new Map([[1, [50, -7] as const]]));
+  expect([own.x[1], own.y[1], own.x[2]]).toEqual([50, -7, 2]);
+  place(own, new Map());
+  expect(own.x[1]).toBe(1);
 });

@@ -68,6 +68,16 @@ export function graphOf(drawing: Drawing): Graph {
   };
 }
 
+/** Puts nodes where they were pinned, and all others where the layout has them. */
+export function place(graph: Graph, pinned: ReadonlyMap<number, readonly [number, number]>): void {
+  const { x, y } = graph.drawing.nodes;
+  for (let node = 0; node < x.length; node++) {
+    const [left, top] = pinned.get(node) ?? [x[node]!, -y[node]!];
+    graph.x[node] = left;
+    graph.y[node] = top;
+  }
+}
+
 export interface Window {
   from: number | null;
   to: number | null;

@@ -1,11 +1,18 @@
-/** The network as something to walk in: pan and zoom, names, groups, time, neighbourhoods and paths. */
+/** The network as something to walk in: pan and zoom, names, groups, time, neighbourhoods, paths and stories. */
 import { render } from "preact";
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { numbers, wordsOf } from "../words";
-import { MOST_EDGES, Painter, type Look } from "./canvas";
-import { found, graphOf, grouped, seen, span, tiesOf, type Drawing, type Graph, type Window } from "./graph";
+import { numbers, wordsOf, type Words } from "../words";
+import type { Look } from "./camera";
+import { Card, MOST_STEPS } from "./card";
+import { useStage } from "./drawn";
+import { found, graphOf, grouped, place, seen, span, type Drawing, type Graph } from "./graph";
 import { answered, measureAddress, pageOf, shortest, type Path } from "./path";
-import { kept, written } from "./state";
+import { usePointer } from "./pointer";
+import { kept, parametersOf, stateOf, written, type Picture, type State } from "./state";
+import { behind, told, type Story as Told } from "./story";
+import { Story } from "./telling";
+import { Time } from "./time";
+import { begun, changed, redone, undone } from "./undo";
 import "./island.css";
 
 interface Props {
@@ -15,29 +22,28 @@ interface Props {
 }
 
 const COLOURS = 8;
+const sum = (which: Uint8Array) => which.reduce((a, b) => a + b, 0);
 
 function Network({ root, graph, values }: Props) {
   const t = useMemo(() => wordsOf(root), [root]);
   const n = useMemo(() => numbers(root.dataset.language ?? "en"), [root]);
+  const isEmbedded = root.dataset.embedded !== undefined;
   const nodes = graph.drawing.nodes;
   const years = useMemo(() => span(graph.drawing), [graph]);
   const grouping = useMemo(
     () => grouped(graph.drawing, root.dataset.color ?? "", (number) => String(number)),
     [graph, root],
   );
-  const start = useMemo(() => kept(location, nodes.id), [nodes]);
-  const [chosen, choose] = useState<number | null>(start.node);
-  const [steps, setSteps] = useState(start.steps);
-  const [hidden, setHidden] = useState<ReadonlySet<number>>(start.hidden);
-  const [window_, setWindow] = useState<Window>(start.window);
+  const known = useMemo(() => ({ ids: nodes.id, groups: grouping.names }), [nodes, grouping]);
+  const start = useMemo(() => kept(location, known), [known]);
+  const [past, setPast] = useState(() => begun<Picture>(start));
+  const picture = past.now;
+  const { node: chosen, steps, hidden, window: window_, ends, pinned } = picture;
   const [hover, setHover] = useState<number | null>(null);
-  const [ends, setEnds] = useState<[number | null, number | null]>(start.ends);
   const [path, setPath] = useState<Path | null | undefined>(undefined);
   const [problem, setProblem] = useState("");
   const [words, setWords] = useState("");
-  const [moved, setMoved] = useState<ReadonlyMap<number, [number, number]>>(new Map());
-  const canvas = useRef<HTMLCanvasElement>(null);
-  const painter = useRef<Painter | null>(null);
+  const [story, setStory] = useState<Told>(() => told(location.hash));
 
   const visible = useMemo(
     () => seen(graph, grouping, { window: window_, hidden, node: chosen, steps }),
@@ -51,43 +57,51 @@ function Network({ root, graph, values }: Props) {
   }, [nodes, values]);
   const colour = useMemo(() => grouping.of.map((group) => Math.min(group, COLOURS - 1)), [grouping]);
   const pathNodes = useMemo(() => (path ? path.nodes.map((iri) => nodes.id.indexOf(iri)) : []), [path, nodes]);
-  const look: Look = { graph, seen: visible, radius, colour, hover, chosen, pinned: moved, path: pathNodes };
+  const look: Look = { graph, seen: visible, radius, colour, hover, chosen, pinned, path: pathNodes };
   const latest = useRef(look);
   latest.current = look;
 
-  const frame = useRef(0);
-  const settle = useRef(0);
-  const paint = useCallback((isMoving = false) => {
-    cancelAnimationFrame(frame.current);
-    frame.current = requestAnimationFrame(() => painter.current?.draw(latest.current, isMoving));
-    clearTimeout(settle.current);
-    if (isMoving) settle.current = window.setTimeout(() => paint(false), 140);
-  }, []);
+  const state = (): State => ({ ...picture, view: camera.current?.own ?? null });
+  const keep = useRef(() => undefined as void);
+  const asked = new URLSearchParams(location.search).get("renderer");
+  const { canvas, below, camera, painter, paint, renderer, choose, isWithout } = useStage(
+    latest,
+    asked,
+    (own) => {
+      place(graph, pinned);
+      own.own = start.view;
+      own.again(latest.current);
+    },
+    () => keep.current(),
+  );
+  keep.current = () => {
+    history.replaceState(null, "", written(location, known, state(), behind(story)));
+    const framed = new URL(location.href);
+    framed.searchParams.set("embed", "1");
+    document.querySelector(".embed")?.setAttribute("href", framed.href);
+  };
 
+  /** A further picture, which can be undone. */
+  const change = (part: Partial<Picture>, kind = "") => setPast((before) => changed(before, { ...before.now, ...part }, kind));
+  const move = (by: () => void) => {
+    by();
+    paint();
+    keep.current();
+  };
+
+  useEffect(() => paint(), [paint, visible, hover, chosen, radius, pathNodes]);
   useEffect(() => {
-    const element = canvas.current!;
-    const own = (painter.current = new Painter(element));
-    own.resize();
-    own.fit(latest.current);
-    const sized = new ResizeObserver(() => {
-      own.resize();
-      paint();
-    });
-    sized.observe(element);
-    const scheme = matchMedia("(prefers-color-scheme: dark)");
-    const recolour = () => (own.recolour(), paint());
-    scheme.addEventListener("change", recolour);
-    return () => (sized.disconnect(), scheme.removeEventListener("change", recolour));
-  }, [paint]);
-  useEffect(() => paint(), [paint, visible, hover, chosen, radius, moved, pathNodes]);
+    place(graph, pinned);
+    paint();
+  }, [pinned]);
+  const walked = useRef(`${chosen} ${steps}`);
   useEffect(() => {
-    if (steps && painter.current) painter.current.fit(latest.current);
+    const now = `${chosen} ${steps}`;
+    if (steps && now !== walked.current) camera.current!.fit(latest.current);
+    walked.current = now;
     paint();
   }, [steps, chosen]);
-  useEffect(() => {
-    const address = written(location, nodes.id, { node: chosen, steps, hidden, window: window_, ends });
-    history.replaceState(null, "", address);
-  }, [chosen, steps, hidden, window_, ends]);
+  useEffect(() => keep.current(), [picture, story]);
   useEffect(() => {
     const [from, to] = ends;
     setPath(undefined);
@@ -95,31 +109,66 @@ function Network({ root, graph, values }: Props) {
     if (from === null || to === null || from === to) return;
     let isWanted = true;
     shortest(root.dataset.source!, nodes.id[from]!, nodes.id[to]!).then(
-      (told) => isWanted && setPath(told),
+      (answer) => isWanted && setPath(answer),
       (error: Error) => isWanted && setProblem(error.message),
     );
     return () => {
       isWanted = false;
     };
-  }, [ends]);
+  }, [ends[0], ends[1]]);
+
+  /** Shows a state that a scene or an address has. */
+  const show = ({ view, ...shown }: State) => {
+    walked.current = `${shown.node} ${shown.steps}`;
+    change(shown);
+    requestAnimationFrame(() => {
+      camera.current!.own = view;
+      camera.current!.again(latest.current);
+      paint();
+      keep.current();
+    });
+  };
+  const tell = (next: Told, isShown = false) => {
+    setStory(next);
+    if (isShown && next.at !== null) show(stateOf(new URLSearchParams(next.scenes[next.at]!.state), known));
+  };
+  const followed = useRef(() => undefined as void);
+  followed.current = () => {
+    setStory(told(location.hash));
+    show(kept(location, known));
+  };
+  useEffect(() => {
+    const follow = () => followed.current();
+    addEventListener("hashchange", follow);
+    return () => removeEventListener("hashchange", follow);
+  }, []);
 
   const go = (node: number | null) => {
-    choose(node);
-    if (node === null) setSteps(0);
-    else if (!steps) painter.current?.centre(latest.current, node);
-    paint();
+    change({ node, ...(node === null && { steps: 0 }) });
+    if (node !== null && !steps) camera.current?.centre(graph, node);
+  };
+  const undo = useCallback(() => setPast(undone), []);
+  const redo = useCallback(() => setPast(redone), []);
+  const fit = () => {
+    if (steps) change({ steps: 0 });
+    requestAnimationFrame(() => move(() => camera.current!.fit(latest.current)));
+  };
+  const turn = (by: number) => {
+    const at = Math.min(Math.max((story.at ?? -1) + by, 0), story.scenes.length - 1);
+    if (story.scenes.length && at !== story.at) tell({ ...story, at }, true);
   };
   const keys = (event: KeyboardEvent) => {
-    const own = painter.current!;
+    const own = camera.current!;
     const by: Record<string, () => void> = {
-      ArrowLeft: () => (own.view.left += 60),
-      ArrowRight: () => (own.view.left -= 60),
-      ArrowUp: () => (own.view.top += 60),
-      ArrowDown: () => (own.view.top -= 60),
-      "+": () => (chosen === null ? own.zoom(1.4) : setSteps(Math.min(steps + 1, 6))),
-      "-": () => (chosen === null ? own.zoom(1 / 1.4) : setSteps(Math.max(steps - 1, 0))),
-      "0": () => (setSteps(0), own.fit(latest.current)),
+      ArrowLeft: () => own.pan(60, 0),
+      ArrowRight: () => own.pan(-60, 0),
+      ArrowUp: () => own.pan(0, 60),
+      ArrowDown: () => own.pan(0, -60),
+      "+": () => (chosen === null ? own.zoom(1.4) : change({ steps: Math.min(steps + 1, MOST_STEPS) })),
+      "-": () => (chosen === null ? own.zoom(1 / 1.4) : change({ steps: Math.max(steps - 1, 0) })),
+      "0": fit,
       Escape: () => go(null),
+      ...(story.scenes.length && { PageDown: () => turn(1), PageUp: () => turn(-1) }),
     };
     const act = by[event.key === "=" ? "+" : event.key];
     if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -127,17 +176,23 @@ function Network({ root, graph, values }: Props) {
     act();
     paint(true);
   };
-
-  usePointer(canvas, painter, latest, { go, hover: setHover, paint, moved: (node, from) => setMoved((old) => (old.has(node) ? new Map(old) : new Map(old).set(node, from))) });
-
-  const release = (node: number) => {
-    const [x, y] = moved.get(node)!;
-    graph.x[node] = x;
-    graph.y[node] = y;
-    const rest = new Map(moved);
-    rest.delete(node);
-    setMoved(rest);
+  /** Undo and redo, but not while words are typed, which have their own. */
+  const commands = (event: KeyboardEvent) => {
+    const isTyped = event.target instanceof HTMLTextAreaElement || (event.target instanceof HTMLInputElement && event.target.type === "search");
+    const key = event.key.toLowerCase();
+    if (isTyped || event.altKey || !(event.ctrlKey || event.metaKey) || (key !== "z" && key !== "y")) return;
+    event.preventDefault();
+    if (key === "y" || event.shiftKey) redo();
+    else undo();
   };
+
+  usePointer(canvas, camera, latest, {
+    go,
+    hover: setHover,
+    paint,
+    pin: (node) => change({ pinned: new Map(pinned).set(node, [graph.x[node]!, graph.y[node]!]) }),
+  });
+
   const save = (name: string, content: Blob | null) => {
     if (!content) return;
     const link = document.createElement("a");
@@ -146,78 +201,64 @@ function Network({ root, graph, values }: Props) {
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
   };
+  const choosing = (wanted: "canvas" | "webgl") => {
+    const query = new URLSearchParams(location.search);
+    query.set("renderer", wanted);
+    history.replaceState(null, "", `${location.pathname}?${query}${location.hash}`);
+    choose(wanted);
+  };
   const hits = found(graph.drawing, words);
-  const counts = { nodes: n(visible.nodes.reduce((a, b) => a + b, 0)), edges: n(visible.edges.reduce((a, b) => a + b, 0)) };
-  const isCut = visible.edges.reduce((a, b) => a + b, 0) > MOST_EDGES;
-
+  const edges = sum(visible.edges);
+  const most = painter.current?.most ?? Infinity;
+  const groupName = (group: number) => nameOf(grouping.names, root, t, group);
   return (
-    <div class="island">
-      <div class="tools">
-        <label class="find">
-          {t("search")} <input type="search" list="network-names" value={words} autocomplete="off" onInput={(event) => {
-            const text = event.currentTarget.value;
-            setWords(text);
-            const exact = nodes.label.indexOf(text);
-            if (exact >= 0) go(exact);
-          }} onKeyDown={(event) => event.key === "Enter" && hits[0] !== undefined && go(hits[0])} />
-        </label>
-        <datalist id="network-names">{hits.map((node) => <option key={node} value={nodes.label[node]} />)}</datalist>
-        <button type="button" onClick={() => (painter.current!.zoom(1.4), paint())} aria-label={t("in")}>+</button>
-        <button type="button" onClick={() => (painter.current!.zoom(1 / 1.4), paint())} aria-label={t("out")}>−</button>
-        <button type="button" onClick={() => (setSteps(0), painter.current!.fit(latest.current), paint())}>{t("fit")}</button>
-        <button type="button" onClick={() => canvas.current!.toBlob((blob) => save("network.png", blob))}>{t("png")}</button>
-        <button type="button" onClick={() => save("network.svg", new Blob([painter.current!.svg(look)], { type: "image/svg+xml" }))}>{t("svg")}</button>
-      </div>
+    <div class="island" onKeyDown={commands}>
+      {!isEmbedded && (
+        <div class="tools">
+          <label class="find">
+            {t("search")} <input type="search" list="network-names" value={words} autocomplete="off" onInput={(event) => {
+              const text = event.currentTarget.value;
+              setWords(text);
+              const exact = nodes.label.indexOf(text);
+              if (exact >= 0) go(exact);
+            }} onKeyDown={(event) => event.key === "Enter" && hits[0] !== undefined && go(hits[0])} />
+          </label>
+          <datalist id="network-names">{hits.map((node) => <option key={node} value={nodes.label[node]} />)}</datalist>
+          {/* Not disabled: a button that is takes the focus away. */}
+          <button type="button" onClick={undo} aria-disabled={!past.before.length}>{t("undo")}</button>
+          <button type="button" onClick={redo} aria-disabled={!past.after.length}>{t("redo")}</button>
+          <button type="button" onClick={() => move(() => camera.current!.zoom(1.4))} aria-label={t("in")}>+</button>
+          <button type="button" onClick={() => move(() => camera.current!.zoom(1 / 1.4))} aria-label={t("out")}>−</button>
+          <button type="button" onClick={fit}>{t("fit")}</button>
+          <button type="button" onClick={() => void painter.current!.png(look).then((blob) => save("network.png", blob))}>{t("png")}</button>
+          <button type="button" onClick={() => save("network.svg", new Blob([painter.current!.svg(look)], { type: "image/svg+xml" }))}>{t("svg")}</button>
+          <label>{t("renderer")} <select value={renderer} onChange={(event) => choosing(event.currentTarget.value as "canvas" | "webgl")}>
+            <option value="canvas">{t("renderer.canvas")}</option>
+            <option value="webgl">{t("renderer.webgl")}</option>
+          </select></label>
+        </div>
+      )}
       <div class="stage">
-        <canvas ref={canvas} tabindex={0} role="application" aria-roledescription={root.dataset.name} aria-label={t("canvas")} onKeyDown={keys} />
+        <div class="drawing" data-renderer={renderer}>
+          <div class="below" ref={below} />
+          <canvas ref={canvas} tabindex={0} role="application" aria-roledescription={root.dataset.name} aria-label={t("canvas")} onKeyDown={keys} />
+        </div>
         {chosen !== null && (
-          <div class="card" role="group" aria-label={nodes.label[chosen]}>
-            <p><a href={pageOf(root.dataset.root!, nodes.id[chosen]!)}>{nodes.label[chosen]}</a></p>
-            <p class="detail">{t("ties", { n: n(nodes.degree[chosen]!) })}{grouping.of[chosen]! >= 0 && ` · ${name(grouping.names, root, t, grouping.of[chosen]!)}`}</p>
-            <p>
-              {t("steps")}: <button type="button" aria-label={t("narrower")} disabled={!steps} onClick={() => setSteps(steps - 1)}>−</button>{" "}
-              <output>{steps || t("whole")}</output>{" "}
-              <button type="button" aria-label={t("wider")} disabled={steps >= 6} onClick={() => setSteps(steps + 1)}>+</button>
-            </p>
-            <p>
-              <button type="button" aria-pressed={ends[0] === chosen} onClick={() => setEnds([chosen, ends[1]])}>{t("from")}</button>{" "}
-              <button type="button" aria-pressed={ends[1] === chosen} onClick={() => setEnds([ends[0], chosen])}>{t("to")}</button>{" "}
-              {moved.has(chosen)
-                ? <button type="button" onClick={() => release(chosen)}>{t("unpin")}</button>
-                : <button type="button" onClick={() => setMoved(new Map(moved).set(chosen, [graph.x[chosen]!, graph.y[chosen]!]))}>{t("pin")}</button>}{" "}
-              <button type="button" onClick={() => go(null)}>{t("close")}</button>
-            </p>
-            <ul>{neighbours(graph, chosen, visible.edges).slice(0, 12).map((other) => (
-              <li key={other}><button type="button" class="plain" onClick={() => go(other)}>{nodes.label[other]}</button></li>
-            ))}</ul>
-          </div>
+          <Card graph={graph} node={chosen} picture={picture} edges={visible.edges} group={grouping.of[chosen]! >= 0 ? groupName(grouping.of[chosen]!) : null} root={root.dataset.root!} t={t} n={n} go={go} change={change} />
         )}
       </div>
-      <p class="detail" role="status">{t("counts", counts)}. {isCut && <strong>{t("cut", { n: n(MOST_EDGES) })}</strong>}</p>
-      {years && years[0] < years[1] && (
-        <fieldset class="time">
-          <legend>{t("year")}</legend>
-          {(["from", "to"] as const).map((end, at) => (
-            <label key={end}>
-              {at === 1 && t("until")} <input type="range" aria-label={t(at ? "last-year" : "first-year")} min={years[0]} max={years[1]} value={window_[end] ?? years[at]} onInput={(event) => {
-                const year = Number(event.currentTarget.value);
-                const both = { ...window_, [end]: year };
-                const low = Math.min(both.from ?? years[0], both.to ?? years[1]);
-                const high = Math.max(both.from ?? years[0], both.to ?? years[1]);
-                setWindow({ ...window_, from: low === years[0] && high === years[1] ? null : low, to: low === years[0] && high === years[1] ? null : high });
-              }} />{" "}
-              <output>{window_[end] ?? years[at]}</output>
-            </label>
-          ))}
-          <label><input type="checkbox" checked={window_.undated} onChange={(event) => setWindow({ ...window_, undated: event.currentTarget.checked })} /> {t("undated")}</label>
-          {(window_.from !== null || window_.to !== null) && <button type="button" onClick={() => location.reload()}>{t("table")}</button>}
-        </fieldset>
+      <p class="detail" role="status">
+        {t("counts", { nodes: n(sum(visible.nodes)), edges: n(edges) })}. {edges > most && <strong>{t("cut", { n: n(most) })}</strong>}{" "}
+        {isWithout && t("renderer.none")}
+      </p>
+      {years && years[0] < years[1] && !isEmbedded && (
+        <Time years={years} window={window_} t={t} change={(window) => change({ window }, "window")} />
       )}
       {(ends[0] !== null || ends[1] !== null) && (
         <div class="path" role="status">
           <p>
             {ends[0] !== null ? nodes.label[ends[0]] : "…"} → {ends[1] !== null ? nodes.label[ends[1]] : "…"}{" "}
-            <button type="button" onClick={() => setEnds([null, null])}>{t("clear")}</button>
+            <button type="button" onClick={() => change({ ends: [null, null] })}>{t("clear")}</button>
           </p>
           {problem && <p role="alert">{problem}</p>}
           {path === null && <p>{t("no-path")}</p>}
@@ -239,110 +280,24 @@ function Network({ root, graph, values }: Props) {
             <button type="button" class="plain" aria-pressed={!hidden.has(group)} onClick={() => {
               const other = new Set(hidden);
               if (!other.delete(group)) other.add(group);
-              setHidden(other);
+              change({ hidden: other });
             }}>
               <svg width="14" height="14" aria-hidden="true"><circle class={`dot c${Math.min(group, COLOURS - 1)}`} cx="7" cy="7" r="6" /></svg>{" "}
-              {name(grouping.names, root, t, group)} ({n(grouping.sizes[group]!)})
+              {groupName(group)} ({n(grouping.sizes[group]!)})
             </button>
           </li>
         ))}
       </ul>
+      {(!isEmbedded || story.scenes.length > 0) && (
+        <Story story={story} t={t} seen={() => parametersOf(state(), known).toString()} tell={tell} save={save} canWrite={!isEmbedded} />
+      )}
     </div>
   );
 }
 
 /** The name of a group; communities have only numbers. */
-function name(names: string[], root: HTMLElement, t: (key: string, values?: Record<string, string>) => string, group: number): string {
+function nameOf(names: readonly string[], root: HTMLElement, t: Words, group: number): string {
   return root.dataset.color === "community" ? t("community", { number: names[group]! }) : names[group]!;
-}
-
-function neighbours(graph: Graph, node: number, edges: Uint8Array): number[] {
-  const weight = graph.drawing.edges.weight;
-  return [...tiesOf(graph, node)]
-    .filter(([, edge]) => edges[edge])
-    .sort((a, b) => weight[b[1]]! - weight[a[1]]!)
-    .map(([other]) => other);
-}
-
-interface Acts {
-  go: (node: number | null) => void;
-  hover: (node: number | null) => void;
-  paint: (isMoving?: boolean) => void;
-  moved: (node: number, from: [number, number]) => void;
-}
-
-/** Pan, drag a node, zoom by wheel (when the canvas has the focus) and by two fingers, choose by a click. */
-function usePointer(
-  canvas: { current: HTMLCanvasElement | null },
-  painter: { current: Painter | null },
-  latest: { current: Look },
-  acts: Acts,
-) {
-  const now = useRef(acts);
-  now.current = acts;
-  useEffect(() => {
-    const element = canvas.current!;
-    const held = new Map<number, [number, number]>();
-    let node: number | null = null;
-    let from: [number, number] = [0, 0];
-    let hasMoved = false;
-    const place = (event: PointerEvent | WheelEvent): [number, number] => {
-      const box = element.getBoundingClientRect();
-      return [event.clientX - box.left, event.clientY - box.top];
-    };
-    const apart = () => {
-      const [a, b] = [...held.values()];
-      return a && b ? Math.hypot(a[0] - b[0], a[1] - b[1]) : 0;
-    };
-    const down = (event: PointerEvent) => {
-      element.setPointerCapture(event.pointerId);
-      held.set(event.pointerId, place(event));
-      node = painter.current!.at(latest.current, ...place(event));
-      if (node !== null) from = [latest.current.graph.x[node]!, latest.current.graph.y[node]!];
-      hasMoved = false;
-    };
-    const move = (event: PointerEvent) => {
-      const [x, y] = place(event);
-      const own = painter.current!;
-      const before = held.get(event.pointerId);
-      if (!before) {
-        const at = own.at(latest.current, x, y);
-        element.style.cursor = at === null ? "grab" : "pointer";
-        if (at !== latest.current.hover) now.current.hover(at);
-        return;
-      }
-      if (!hasMoved && Math.hypot(x - before[0], y - before[1]) < 3) return;
-      hasMoved = true;
-      const distance = apart();
-      held.set(event.pointerId, [x, y]);
-      if (held.size > 1) own.zoom(distance ? apart() / distance : 1, x, y);
-      else if (node !== null) {
-        latest.current.graph.x[node]! += (x - before[0]) / own.view.scale;
-        latest.current.graph.y[node]! += (y - before[1]) / own.view.scale;
-      } else {
-        own.view.left += x - before[0];
-        own.view.top += y - before[1];
-      }
-      now.current.paint(true);
-    };
-    const up = (event: PointerEvent) => {
-      if (!held.delete(event.pointerId)) return;
-      if (!hasMoved) now.current.go(node);
-      else if (node !== null) now.current.moved(node, from);
-      node = null;
-    };
-    const wheel = (event: WheelEvent) => {
-      if (!event.ctrlKey && document.activeElement !== element) return; // the page scrolls
-      event.preventDefault();
-      painter.current!.zoom(Math.exp(-event.deltaY / 400), ...place(event));
-      now.current.paint(true);
-    };
-    element.addEventListener("pointerdown", down);
-    element.addEventListener("pointermove", move);
-    element.addEventListener("pointerup", up);
-    element.addEventListener("pointercancel", up);
-    element.addEventListener("wheel", wheel, { passive: false });
-  }, []);
 }
 
 async function begin(root: HTMLElement) {
