@@ -65,7 +65,14 @@ def waiting(request: Request, job: Job) -> Response:
     """The page of a network that is still measured (202): it asks again by itself, and leads to the job."""
     here = f"{request.url.path}{'?' + request.url.query if request.url.query else ''}"
     about = {"job_page": _address(request, job, here)} | _told(job)
-    return pages.page(request, "network_waiting.html", status=202, headers=_FRESH | {"Refresh": str(_AGAIN)}, **about)
+    return pages.page(
+        request,
+        "network_waiting.html",
+        status=202,
+        headers=_FRESH | {"Refresh": str(_AGAIN)},
+        is_embedded=request.query_params.get("embed") == "1",
+        **about,
+    )
 
 
 def _job(request: Request) -> Job:

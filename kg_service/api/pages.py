@@ -39,7 +39,7 @@ HEADERS = {
     "Referrer-Policy": "strict-origin-when-cross-origin",
 }
 #: The same for a page that others may frame.
-EMBEDDED = {
+_EMBEDDED = {
     "Content-Security-Policy": HEADERS["Content-Security-Policy"].replace("frame-ancestors 'self'", "frame-ancestors *")
 }
 
@@ -113,7 +113,7 @@ def document(
     language, root = language_of(request), public_url(request)
     here = f"{root}{request.url.path}{'?' + request.url.query if request.url.query else ''}"
     text = pages.render(template, language=language, root=root, here=here, is_embedded=is_embedded, **values).encode()
-    about = HEADERS | (EMBEDDED if is_embedded else {})
+    about = HEADERS | (_EMBEDDED if is_embedded else {})
     about |= {"Content-Language": language, "Cache-Control": "no-cache", "ETag": etag(generation, text)}
     about |= {"Vary": "Accept, Accept-Language"} | ({"KG-Generation": str(generation)} if generation else {})
     return Document(text, about | (headers or {}), "text/html")
