@@ -326,7 +326,16 @@ class Server(uvicorn.Server):
         return stopping
 
 
+class _Prepared(Server):
+    """A server that has ready what its first visitors will ask for."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._preparing = asyncio.create_task(home.prepared(self._app))  # ended with the counting that it waits for
+
+
 def run(settings: Settings, listening: socket.socket) -> None:
     """Serves on a bound socket until a signal says stop; then no process of ours is left."""
     with contextlib.suppress(KeyboardInterrupt):
-        Server(settings).run(sockets=[listening])
+        _Prepared(settings).run(sockets=[listening])

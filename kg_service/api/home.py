@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
+from fastapi import FastAPI
+from starlette.datastructures import State
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -15,16 +17,19 @@ from kg_service.api.discovery import Counting
 from kg_service.api.parameters import chosen_format, read
 from kg_service.errors import QueryStopped, StoreError
 from kg_service.linked_data.addresses import Addresses
+from kg_service.linked_data.figures import Figures
+from kg_service.linked_data.gaps import Gaps
 from kg_service.linked_data.profiles import HTML
 from kg_service.lists.declared import Collection
 from kg_service.queries import Question
 from kg_service.rdf import GRAPH_FORMATS
+from kg_service.store import Reads
 from kg_service.web.home import HomePage
 
 METHODS = ["GET", "HEAD"]
 T = TypeVar("T")
-#: Seconds that a reader waits for figures that are being counted.
-_PATIENCE = 2.0
+#: Seconds that a reader waits for figures that are being counted, and the service when it begins.
+_PATIENCE, _AT_FIRST = 0.3, 60.0
 
 
 class Home:
@@ -43,7 +48,7 @@ class Home:
         if how is not HTML:
             return RedirectResponse(f"{public_url(request)}/catalog", 303, headers={"Vary": "Accept"})
         state = request.app.state
-        figures, gaps = await asyncio.gather(_known(request, state.counting), _known(request, state.gaps))
+        figures, gaps = await _figures(state)
 
         def values() -> dict[str, Any]:
             return {
@@ -63,9 +68,23 @@ class Home:
         return await pages.long_page(request, "home.html", generation=figures[0], state=gaps[0], values=values)
 
 
-async def _known(request: Request, counting: Counting[T]) -> tuple[int, T] | None:
+async def prepared(app: FastAPI) -> None:
+    """Has the figures counted before the first reader comes, who else would wait for them."""
+    await _figures(app.state, patience=_AT_FIRST)
+
+
+async def _figures(
+    state: State, *, patience: float = _PATIENCE
+) -> tuple[tuple[int, Figures] | None, tuple[int, Gaps] | None]:
+    reads: Reads = state.readers
+    counting: Counting[Figures] = state.counting
+    of_gaps: Counting[Gaps] = state.gaps
+    return await asyncio.gather(_known(reads, counting, patience), _known(reads, of_gaps, patience))
+
+
+async def _known(reads: Reads, counting: Counting[T], patience: float) -> tuple[int, T] | None:
     """What is counted, with its generation; None while nothing is."""
     try:
-        return await counting.current(request.app.state.readers, patience=_PATIENCE)
+        return await counting.current(reads, patience=patience)
     except (QueryStopped, StoreError):  # the rest of the page stands without figures
         return counting.latest
