@@ -12,7 +12,12 @@ export default defineConfig({
     assetsInlineLimit: 0,
     target: "es2022",
     rollupOptions: {
-      input: { network: "src/network/island.tsx", query: "src/query/island.tsx", map: "src/map/island.ts" },
+      input: {
+        network: "src/network/island.tsx",
+        query: "src/query/island.tsx",
+        map: "src/map/island.ts",
+        timeline: "src/timeline/island.tsx",
+      },
     },
   },
   test: { environment: "happy-dom", include: ["src/**/*.test.ts"] },

@@ -17,7 +17,12 @@ from tests.conftest import ROOT
 
 FRONTEND = ROOT / "frontend"
 #: Most bytes that a page may load at once for its island, packed; and with all that it may load later: a map.
-BUDGETS = {"network": (80_000, 80_000), "query": (160_000, 420_000), "map": (30_000, 260_000)}
+BUDGETS = {
+    "network": (80_000, 80_000),
+    "query": (160_000, 420_000),
+    "map": (30_000, 260_000),
+    "timeline": (15_000, 15_000),
+}
 #: Most bytes of all islands, as a wheel packs them.
 WHEEL = 1_000_000
 

@@ -39,6 +39,8 @@ async def shown(request: Request) -> Response:
             "picture": picture(found),
             "lanes": list(LANES.values()),
             "given": given,
+            "lane_names": reader.catalogue.beginning("timeline.lane."),
+            "words": reader.catalogue.beginning("timeline.js."),
         }
 
     return await explored(request, "timeline.html", make, is_embedded=given["embed"] == "1")

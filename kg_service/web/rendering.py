@@ -44,9 +44,18 @@ class Catalogue:
             values["n"] = self.number(n)
         return self.entries[key].format(**values)
 
-    def beginning(self, prefix: str) -> str:
-        """The entries whose keys begin so, without that beginning, as JSON for a script."""
-        found = {key.removeprefix(prefix): text for key, text in self.entries.items() if key.startswith(prefix)}
+    def beginning(self, prefix: str, **others: str) -> str:
+        """The entries whose keys begin so, without that beginning, as JSON for a script.
+
+        Those that begin as one of `others` come as well, with its name and a dot before them.
+        """
+        named = [(prefix, ""), *((other, f"{name}.") for name, other in others.items())]
+        found = {
+            f"{before}{key.removeprefix(start)}": text
+            for start, before in named
+            for key, text in self.entries.items()
+            if key.startswith(start)
+        }
         return json.dumps(found, ensure_ascii=False)
 
     def number(self, n: int) -> str:

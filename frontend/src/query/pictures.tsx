@@ -1,11 +1,14 @@
 /** Answers as pictures; the table beside them says the same. */
 import { useEffect, useRef } from "preact/hooks";
+import { Lanes } from "../timeline/lanes";
 import type { Words } from "../words";
 import { placed } from "./forces";
 import { bars, moments, spots, ties, type Table } from "./views";
 
 /** Most that a picture shows. */
 const MOST = 40;
+
+const ONE_LANE = [{ name: "", label: "" }];
 
 const short = (text: string, most: number) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
@@ -36,33 +39,7 @@ export function Chart({ table, t }: { table: Table; t: Words }) {
 
 export function Timeline({ table, t }: { table: Table; t: Words }) {
   const found = moments(table)!;
-  const shown = found.slice(0, MOST);
-  const first = Math.floor(Math.min(...shown.map((each) => each.start)));
-  const last = Math.max(Math.ceil(Math.max(...shown.map((each) => each.end)) + 0.01), first + 1);
-  const at = (year: number) => 60 + (560 * (year - first)) / (last - first);
-  const step = Math.max(1, Math.ceil((last - first) / 8));
-  const marks = Array.from({ length: Math.floor((last - first) / step) + 1 }, (_, n) => first + n * step);
-  const height = 24 * shown.length + 34;
-  const words = t("timeline-of", { n: found.length, from: first, to: last });
-  return (
-    <figure class="picture">
-      <svg viewBox={`0 0 1000 ${height}`} role="img" aria-label={words}>
-        <g class="marks">
-          {marks.map((year) => (
-            <g key={year}><line x1={at(year)} x2={at(year)} y1="22" y2={height} /><text x={at(year)} y="15">{year}</text></g>
-          ))}
-        </g>
-        {shown.map((each, row) => (
-          <g key={row} class="bar">
-            <title>{`${each.label}: ${each.text}`}</title>
-            <rect x={at(each.start)} y={24 * row + 30} width={Math.max(at(each.end) - at(each.start), 6)} height="14" rx="3" />
-            <text x={Math.max(at(each.end), at(each.start) + 6) + 6} y={24 * row + 42} text-anchor="start">{short(`${each.label} (${each.text})`, 52)}</text>
-          </g>
-        ))}
-      </svg>
-      <figcaption>{words}{found.length > MOST && ` – ${t("cut", { n: MOST })}`}</figcaption>
-    </figure>
-  );
+  return <Lanes moments={found} lanes={ONE_LANE} label={t("timeline")} t={(key, values) => t(`time.${key}`, values)} />;
 }
 
 export function Ties({ table, t }: { table: Table; t: Words }) {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { years } from "../timeline/moments";
 import { KEYWORDS, declared, missing, variables } from "./text";
-import { bars, moments, spots, ties, views, years, type Table, type Term } from "./views";
+import { bars, moments, spots, ties, views, type Table, type Term } from "./views";
 
 const iri = (value: string): Term => ({ type: "uri", value });
 const text = (value: string): Term => ({ type: "literal", value });

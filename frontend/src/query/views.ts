@@ -1,4 +1,5 @@
 /** Which pictures an answer can be, by the names and values of its variables. */
+import { years, type Moment } from "../timeline/moments";
 
 export interface Term {
   type: "uri" | "literal" | "bnode";
@@ -31,13 +32,6 @@ export interface Spot {
   lat?: number;
   long?: number;
 }
-export interface Moment {
-  label: string;
-  start: number;
-  end: number;
-  text: string;
-}
-
 const SOURCES = ["source", "from", "subject", "s", "a", "one"];
 const TARGETS = ["target", "to", "object", "o", "b", "other"];
 const STARTS = ["start", "date", "from", "begin", "year", "issued", "time"];
@@ -93,13 +87,6 @@ export function ties(table: Table): { source: string; target: string; ties: Tie[
       targetLabel: label(row, target),
     }));
   return found.length ? { source, target, ties: found } : null;
-}
-
-/** A date as a number of years; null where it is none. */
-export function years(text: string): number | null {
-  const match = /^(-?\d{4})(?:-(\d{2})(?:-(\d{2}))?)?/.exec(text);
-  if (!match) return null;
-  return Number(match[1]) + (Number(match[2] ?? 1) - 1) / 12 + (Number(match[3] ?? 1) - 1) / 366;
 }
 
 export function moments(table: Table): Moment[] | null {
