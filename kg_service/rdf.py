@@ -6,12 +6,11 @@ Nothing here guards against hostile input: what strangers send is parsed in a re
 from __future__ import annotations
 
 import codecs
-import gzip
 import json
 import re
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from mmap import mmap
 from pathlib import Path
 from urllib.parse import quote
 from xml.parsers.expat import ExpatError, ParserCreate
@@ -23,6 +22,7 @@ from pyoxigraph import NamedNode as NamedNode
 from pyoxigraph import Quad as Quad
 from pyoxigraph import QueryResultsFormat, RdfFormat, Triple, parse, serialize
 
+from kg_service import unpacking
 from kg_service.errors import Malformed, NotAcceptable, NotFound, Refused, UnsupportedFormat
 
 ONTOLOGY = "https://w3id.org/sse-kg/ontology#"
@@ -141,15 +141,15 @@ def format_named(name: str, among: Iterable[Format]) -> Format:
 
 
 def format_of_path(path: Path) -> Format:
-    """The RDF format that a file's ending says; a trailing `.gz` is passed over."""
+    """The RDF format that a file's ending says; a trailing `.gz` or `.zst` is passed over."""
     endings = [ending.lstrip(".").lower() for ending in path.suffixes]
-    if endings and endings[-1] == "gz":
+    if endings and endings[-1] in unpacking.ENDINGS:
         endings.pop()
     for known in GRAPH_FORMATS:
         if endings and endings[-1] in known.endings:
             return known
     known_endings = ", ".join("." + ending for f in GRAPH_FORMATS for ending in f.endings)
-    raise UnsupportedFormat(f"{path}: its ending says no RDF format; known: {known_endings}, each also with .gz")
+    raise UnsupportedFormat(f"{path}: its ending says no RDF format; known: {known_endings}, also with .gz or .zst")
 
 
 #: Brackets within brackets of a document; the parsers break at a few thousand.
@@ -165,7 +165,7 @@ _BRACKETS = {
 _BRACKETS["trig"] = _BRACKETS["turtle"]
 
 
-def check_document(data: bytes, how: Format, source: str | None = None) -> None:
+def check_document(data: bytes | mmap, how: Format, source: str | None = None) -> None:
     """Refuses what is known to break parsers: entity declarations in RDF/XML, and brackets nested too deep."""
     where = f"{source}: " if source else ""
     if how is RDF_XML and _DECLARATION.search(data):
@@ -174,7 +174,7 @@ def check_document(data: bytes, how: Format, source: str | None = None) -> None:
     for match in _BRACKETS[how.name].finditer(data) if how.name in _BRACKETS else ():
         depth += (match[0] in b"([{") - (match[0] in b")]}")
         if depth > MAX_DEPTH:
-            line = data.count(b"\n", 0, match.start()) + 1
+            line = data[: match.start()].count(b"\n") + 1
             raise Refused(f"{where}line {line}: brackets are nested deeper than {MAX_DEPTH} levels", line=line)
 
 
@@ -207,13 +207,10 @@ def parse_file(path: Path) -> Iterator[Quad]:
     """
     how = format_of_path(path)
     try:
-        data = path.read_bytes()
-        if path.suffix == ".gz":
-            data = gzip.decompress(data)
+        with unpacking.opened(path) as file:
+            data = file.read()
     except FileNotFoundError:
         raise NotFound(f"{path}: there is no such file") from None
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise Malformed(f"{path}: not a whole gzip file ({error})", source=str(path)) from None
     except OSError as error:
         raise Malformed(f"{path}: cannot be read ({error.strerror})", source=str(path)) from None
     yield from parse_bytes(data, how, base=graph(stem(path)).value, source=str(path))
@@ -221,7 +218,9 @@ def parse_file(path: Path) -> Iterator[Quad]:
 
 def stem(path: Path) -> str:
     """A file's name without the endings of formats: `a.trig.gz` and `a.ttl` are both `a`, `a.b.ttl` is `a.b`."""
-    name = path.name.removesuffix(".gz")
+    name = path.name
+    for ending in unpacking.ENDINGS:
+        name = name.removesuffix(f".{ending}")
     bare, _, ending = name.rpartition(".")
     return bare if bare and ending.lower() in DATA_ENDINGS else name
 

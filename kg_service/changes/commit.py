@@ -188,7 +188,7 @@ def entry_of(proposal: Proposal, patch: Patch, report: Report, *, number: int, g
     return Entry(
         number=number,
         generation=generation,
-        time=_now(),
+        time=now(),
         author=proposal.author,
         note=proposal.note,
         added=len(patch.delta.added),
@@ -271,7 +271,7 @@ def _refused(store: EmbeddedStore, proposal: Proposal, patch: Patch, report: Rep
 def refusal_of(proposal: Proposal, patch: Patch, report: Report) -> Refusal:
     """What is remembered of a change that is refused."""
     size = (len(patch.delta.added), len(patch.delta.removed))
-    return Refusal(0, _now(), proposal.author, proposal.note, *size, logged(report))
+    return Refusal(0, now(), proposal.author, proposal.note, *size, logged(report))
 
 
 def logged(report: Report) -> dict[str, Any]:
@@ -280,7 +280,8 @@ def logged(report: Report) -> dict[str, Any]:
     return shown.to_dict() | {"counts": report.counts, "truncated": len(report.results) > _LOGGED}
 
 
-def _now() -> str:
+def now() -> str:
+    """The time, as the log has it."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

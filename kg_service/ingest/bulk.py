@@ -5,20 +5,28 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
-from pyoxigraph import BlankNode, DefaultGraph, NamedNode, Quad
+from pyoxigraph import DefaultGraph, NamedNode, Quad
 
 from kg_service.changes import Committed, Present, Proposal, commit, judge
+from kg_service.changes.large import commit_spool
 from kg_service.errors import Malformed, NotFound
-from kg_service.rdf import DATA_ENDINGS, GENID, GRAPH, Format, graph, parse_file, stem, to_text
+from kg_service.ingest.normalising import Normaliser
+from kg_service.ingest.spooling import spooled
+from kg_service.rdf import DATA_ENDINGS, GRAPH, Format, graph, parse_file, stem, to_text
 from kg_service.shacl import Progress, Report, Shapes, no_progress
 from kg_service.shacl.gate import Gate
 from kg_service.store import Delta
 from kg_service.store.embedded import EmbeddedStore, delta_between, in_default_graph, snapshot
+from kg_service.store.spool import Spool
+from kg_service.unpacking import ENDINGS, is_packed
 
 #: Characters of a note that names files.
 _NOTE = 500
+#: Bytes of text from which on files are large; about 100,000 statements.
+_LARGE = 2**24
+#: How many times its size a packed file holds, about.
+_PACKED = 10
 
 
 def files_in(paths: Iterable[Path]) -> list[Path]:
@@ -26,7 +34,9 @@ def files_in(paths: Iterable[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            endings = tuple(f".{ending}{zipped}" for ending in DATA_ENDINGS for zipped in ("", ".gz"))
+            endings = tuple(
+                f".{ending}{zipped}" for ending in DATA_ENDINGS for zipped in ("", *(f".{each}" for each in ENDINGS))
+            )
             inside = sorted(file for file in path.iterdir() if file.is_file() and file.name.endswith(endings))
             if not inside:
                 raise NotFound(f"{path}: there is no RDF file in this folder")
@@ -44,18 +54,8 @@ def read(path: Path) -> list[Quad]:
     Triples outside any graph go to `graph/<file stem>`. Blank nodes become IRIs numbered in the order in which the
     file has them, so that loading the same file twice adds nothing.
     """
-    home, seen = graph(stem(path)), dict[BlankNode, NamedNode]()
-
-    def term(value: Any) -> Any:
-        if not isinstance(value, BlankNode):
-            return value
-        return seen.setdefault(value, NamedNode(f"{GENID}{home.value.removeprefix(GRAPH)}-{len(seen)}"))
-
-    def stored(quad: Quad) -> Quad:
-        where = home if isinstance(quad.graph_name, DefaultGraph) else term(quad.graph_name)
-        return Quad(term(quad.subject), quad.predicate, term(quad.object), where)
-
-    return [stored(quad) for quad in parse_file(path)]
+    normaliser = Normaliser(graph(stem(path)))
+    return [normaliser.stored(quad) for quad in parse_file(path)]
 
 
 def load(
@@ -72,8 +72,25 @@ def load(
 ) -> Committed:
     """Loads files in one change: all of them or, when one does not parse or the whole does not conform, none.
 
-    With `replace`, each graph that the files hold is made equal to what they say of it.
+    With `replace`, each graph that the files hold is made equal to what they say of it. Large files that replace
+    nothing go by way of a spool: not more than some pages of them are ever in memory.
     """
+    files = files_in(paths)
+    if sum(map(_bytes, files)) >= _LARGE:
+        why = note if note is not None else _note_of(files)
+        with spooled(files, store, language=language, progress=progress) as read:
+            if not (replace and _has_any(store, read.spool)):
+                return commit_spool(
+                    store,
+                    read.spool,
+                    shapes,
+                    wrong=read.wrong,
+                    author=author,
+                    note=why,
+                    dry_run=dry_run,
+                    language=language,
+                    progress=progress,
+                )
     proposal = proposed(paths, replace=replace, author=author, note=note, progress=progress)
     delta = proposal.make(store)
     committed = commit(
@@ -93,7 +110,7 @@ def proposed(
 ) -> Proposal:
     """The files, read and parsed, as a change of whatever graph there is when its turn comes."""
     files, new = _all_of(paths, "checking and writing", progress)
-    why = note if note is not None else f"loaded {', '.join(path.name for path in files)}"[:_NOTE]
+    why = note if note is not None else _note_of(files)
 
     def make(present: Present) -> Delta:
         if not replace:
@@ -102,6 +119,20 @@ def proposed(
         return delta_between(old, new)
 
     return Proposal(make, author=author, note=why)
+
+
+def _note_of(files: list[Path]) -> str:
+    return f"loaded {', '.join(path.name for path in files)}"[:_NOTE]
+
+
+def _bytes(path: Path) -> int:
+    """About how many bytes of text are in a file."""
+    return path.stat().st_size * (_PACKED if is_packed(path) else 1)
+
+
+def _has_any(store: EmbeddedStore, spool: Spool) -> bool:
+    """Whether the store has any of the graphs of the spool."""
+    return not spool.graphs.isdisjoint(graph.value for graph in store.named_graphs())
 
 
 def _all_of(paths: Iterable[Path], afterwards: str, progress: Progress) -> tuple[list[Path], set[Quad]]:

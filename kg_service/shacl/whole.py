@@ -33,8 +33,10 @@ from kg_service.shacl.everywhere import Everywhere, are_passed, chosen, predicat
 from kg_service.shacl.marks import class_tree
 from kg_service.shacl.report import in_order
 from kg_service.shacl.shapes import VIOLATION
-from kg_service.store.copying import copied, uses_of
+from kg_service.store import generations
+from kg_service.store.copying import add_spool, copied, uses_of
 from kg_service.store.frames import begin, end_with_parent, limit_memory, receive, refuse, send, send_data
+from kg_service.store.spool import Spool
 
 T = TypeVar("T")
 
@@ -50,9 +52,12 @@ def validate_generation(
     language: str = "en",
     processes: int = 2,
     memory: int | None = None,
+    spool: Spool | None = None,
     progress: Progress = no_progress,
 ) -> Report:
     """The report that `validate` gives on the generation published now.
+
+    With a `spool`, what adding it to that generation brings: the results that there are then and were not before.
 
     All work is done in processes that end with this call, however it ends; each may take `memory` bytes of address
     space, the shared copy included. Raises TooLarge when that is not enough, and StoreError.
@@ -67,7 +72,7 @@ def validate_generation(
     )
     into, out = cast(BinaryIO, process.stdin), cast(BinaryIO, process.stdout)
     try:
-        send(into, b"Q", pickle.dumps((shapes, limit, language, processes)))
+        send(into, b"Q", pickle.dumps((shapes, limit, language, processes, spool)))
         found = bytearray()
         while frame := receive(out):
             kind, payload = frame
@@ -217,10 +222,16 @@ def main() -> None:
         send(out, b"P", json.dumps((what, done, total)).encode())
 
     try:
-        shapes, limit, language, processes = pickle.loads(question[1])
+        shapes, limit, language, processes, spool = pickle.loads(question[1])
+        judge = partial(judged, shapes=shapes, limit=limit, language=language, processes=processes)
         say("copying the graph into memory", 0, len(shapes.plans))
         store = copied(root, processes)
-        report = judged(store, shapes, limit=limit, language=language, processes=processes, progress=say)
+        if spool is not None:
+            add_spool(store, spool)
+        report = judge(store, progress=say)
+        if spool is not None and report.results and generations.current(root):
+            del store
+            report = report.without(judge(copied(root, processes), progress=no_progress))
         send_data(out, b"D", pickle.dumps(report))
         send(out, b"E", b"")
     except KgError as error:

@@ -14,10 +14,8 @@ alone: its threads would not live through a fork, and the caller may want to for
 
 from __future__ import annotations
 
-import io
 import multiprocessing
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from itertools import takewhile
@@ -31,6 +29,8 @@ from kg_service.errors import StoreDamaged, StoreError
 from kg_service.store import generations
 from kg_service.store.frames import end_with_parent
 from kg_service.store.log import added_text, log_of, rows
+from kg_service.store.spool import Spool, triples
+from kg_service.unpacking import reading
 
 _FORK = multiprocessing.get_context("fork")
 _MESSAGE = 2**18  # bytes of N-Triples sent together
@@ -53,6 +53,16 @@ def copied(root: Path, processes: int) -> Store:
         return _from_log(root, generation) or _from_database(root, generation, processes)
 
 
+def add_spool(store: Store, spool: Spool) -> None:
+    """Adds what a spool means for the merged graph to a store in memory; the same goes for threads."""
+    with _process(_spooled, spool) as text:
+        store.load(input=reading(_joined([text])), format=RdfFormat.N_TRIPLES, lenient=True)
+
+
+def _spooled(spool: Spool) -> Iterator[bytes]:
+    return spool.triples()
+
+
 def uses_of(store: Store) -> dict[NamedNode, int]:
     """How many triples of the default graph each predicate has."""
     found: Any = store.query("SELECT ?p (COUNT(*) AS ?n) WHERE { ?s ?p ?o } GROUP BY ?p")
@@ -71,10 +81,10 @@ def _from_log(root: Path, generation: int) -> Store | None:
         added = readers.enter_context(_process(_added, root, generation))
         gone = readers.enter_context(_process(_gone, root, generation))
         counted = readers.enter_context(_process(_count, folder))
-        store.load(input=_Joined([added]), format=RdfFormat.N_TRIPLES, lenient=True)  # type: ignore[arg-type]
-        for quad in parse(_Joined([gone]), RdfFormat.N_TRIPLES, lenient=True):  # type: ignore[arg-type]
+        store.load(input=reading(_joined([added])), format=RdfFormat.N_TRIPLES, lenient=True)
+        for quad in parse(reading(_joined([gone])), RdfFormat.N_TRIPLES, lenient=True):
             store.remove(quad)
-        number = int(_Joined([counted]).readall())
+        number = int(reading(_joined([counted])).read())
     return store if number == len(store) else None
 
 
@@ -91,27 +101,17 @@ def _added(root: Path, generation: int) -> Iterator[bytes]:
     """Every triple that was ever added."""
     with log_of(root, generation) as log:
         for stored in log.all_packed():
-            yield from map(_triples, added_text(stored))
+            yield from map(triples, added_text(stored))
 
 
 def _gone(root: Path, generation: int) -> Iterator[bytes]:
     """What was ever taken away and is not there now."""
     with log_of(root, generation) as log:
         removed = (takewhile(lambda row: row[0] == "D", rows(stored)) for stored in log.all_packed())
-        lines = {_triples(line + b"\n") for some in removed for _, line in some}
+        lines = {triples(line + b"\n") for some in removed for _, line in some}
     if lines:
         store = Store.read_only(str(generations.directory(root, generation)))
         yield from (line for line in lines if next(iter(parse(line, RdfFormat.N_TRIPLES, lenient=True))) not in store)
-
-
-#: A line of N-Quads, as the engine writes them, with its graph: a word of its own after subject, predicate and object.
-#: An IRI has no space in it, and of a literal that ends like one, the last word has the quotation mark.
-_IN_GRAPH = re.compile(rb'^(\S+ \S+ .+) <[^>" ]*> \.$', re.MULTILINE)
-
-
-def _triples(lines: bytes) -> bytes:
-    """Lines of N-Quads without their graphs."""
-    return _IN_GRAPH.sub(rb"\1 .", lines)
 
 
 def _count(folder: str) -> Iterator[bytes]:
@@ -127,7 +127,7 @@ def _from_database(root: Path, generation: int, processes: int) -> Store:
     folder, store = str(generations.directory(root, generation)), Store()
     with ExitStack() as readers:
         pipes = [readers.enter_context(_process(_read, folder, share, processes)) for share in range(processes)]
-        store.load(input=_Joined(pipes), format=RdfFormat.N_TRIPLES, lenient=True)  # type: ignore[arg-type]
+        store.load(input=reading(_joined(pipes)), format=RdfFormat.N_TRIPLES, lenient=True)
     return store
 
 
@@ -184,7 +184,7 @@ def _process(lines: Callable[..., Iterable[bytes]], *about: object) -> Iterator[
         process.kill()
         process.join()
     if process.exitcode:
-        raise StoreError(f"what {about[0]} holds could not be read to its end")
+        raise StoreError("what the store holds could not be read to its end")
 
 
 def _give(parent: int, out: Connection, lines: Callable[..., Iterable[bytes]], about: tuple[object, ...]) -> None:
@@ -200,23 +200,13 @@ def _give(parent: int, out: Connection, lines: Callable[..., Iterable[bytes]], a
     out.send_bytes(b"".join(held))
 
 
-class _Joined(io.RawIOBase):
-    """What comes through several pipes as one file; each message is some whole lines."""
-
-    def __init__(self, pipes: list[Connection]) -> None:
-        self._pipes, self._held, self._at = pipes, b"", 0
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        while self._at == len(self._held) and self._pipes:
-            ready = wait(self._pipes)[0]
+def _joined(pipes: list[Connection]) -> Iterator[bytes]:
+    """What comes through several pipes, message by message; each message is some whole lines."""
+    open_ones = list(pipes)
+    while open_ones:
+        for ready in wait(open_ones):
             assert isinstance(ready, Connection)
             try:
-                self._held, self._at = ready.recv_bytes(), 0
+                yield ready.recv_bytes()
             except EOFError:
-                self._pipes.remove(ready)
-        end = len(self._held) if size < 0 else self._at + size
-        part, self._at = self._held[self._at : end], min(end, len(self._held))
-        return part
+                open_ones.remove(ready)

@@ -12,18 +12,20 @@ import fcntl
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from pyoxigraph import DefaultGraph, Literal, NamedNode, Quad, Store
+from pyoxigraph import DefaultGraph, Literal, NamedNode, Quad, RdfFormat, Store
 
 from kg_service.errors import StoreDamaged, StoreError, StoreLocked, StoreUnwritable
 from kg_service.rdf import RDFS_SUBCLASS
 from kg_service.store import Delta, generations
 from kg_service.store.log import Entry, Log, Patch
+from kg_service.store.spool import Spool
+from kg_service.unpacking import reading
 
 #: From this many quads on, table files are written directly instead of through the write-ahead log.
 BULK = 100_000
@@ -65,7 +67,7 @@ class EmbeddedStore:
 
     def __init__(self, root: Path, *, union: bool = True) -> None:
         self.root = root
-        self._union = union
+        self.union = union
         with _translated(root):
             generations_folder = root / "generations"
             generations_folder.mkdir(parents=True, exist_ok=True)
@@ -75,7 +77,7 @@ class EmbeddedStore:
                 (root / "format").write_text(f"{generations.FORMAT}\n")
                 self._store = self._fresh()
                 self.log = Log(root, generation=self.generation, is_writer=True)
-                self._staged: list[tuple[Entry, Patch]] = []
+                self._staged: list[tuple[Entry, Patch | Spool]] = []
                 #: What is staged is not known for certain, because writing failed: discard it, or open the store anew.
                 self.is_broken = False
                 #: Another object whenever the working database may have other subclasses than before.
@@ -136,7 +138,7 @@ class EmbeddedStore:
     def graph(self, name: NamedNode | DefaultGraph) -> Iterator[Quad]:
         """The quads of a named graph, or those of the default graph that are in it for their own sake."""
         for quad in self._store.quads_for_pattern(None, None, None, name):
-            if isinstance(name, NamedNode) or not self._union or not self._is_held(quad, set()):
+            if isinstance(name, NamedNode) or not self.union or not self._is_held(quad, set()):
                 yield quad
 
     def about(self, subject: NamedNode) -> Iterator[Quad]:
@@ -185,19 +187,60 @@ class EmbeddedStore:
             for quad in change.removed:
                 self._store.remove(quad)
             if len(change.added) >= BULK:
-                before = self._table_bytes()
-                self._store.bulk_extend(change.added)
-                # Each load brings files that overlap the others', and a join looks into all of them: twice the time.
-                if _SOME < before < 10 * (self._table_bytes() - before):
-                    self._store.optimize()
+                with self._in_order():
+                    self._store.bulk_extend(change.added)
             else:
                 self._store.extend(change.added)
         self.is_broken = False
 
+    def stage_spool(self, spool: Spool, progress: Callable[[int], None] = lambda lines: None) -> int:
+        """Writes a large change to the working database; how many statements it brought to named graphs.
+
+        `progress` is told how many lines were read, of twice the spool's with `union`.
+        """
+        self.is_broken, self.classes = True, object()
+        done = 0
+
+        def counted(pieces: Iterator[bytes]) -> Iterator[bytes]:
+            nonlocal done
+            for piece in pieces:
+                yield piece
+                done += piece.count(b"\n")
+                progress(done)
+
+        with _translated(self.root), self._in_order():
+            before = self._sizes(spool.graphs)
+            self._store.bulk_load(input=reading(counted(spool.texts())), format=RdfFormat.N_QUADS, lenient=True)
+            if self.union:
+                merged = reading(counted(spool.triples()))
+                self._store.bulk_load(input=merged, format=RdfFormat.N_TRIPLES, lenient=True)
+            brought = self._sizes(spool.graphs) - before
+        self.is_broken = False
+        return brought
+
+    def _sizes(self, graphs: Iterable[str]) -> int:
+        """How many statements these graphs hold together."""
+        size = 0
+        for graph in graphs:
+            found: Any = self._store.query(f"SELECT (COUNT(*) AS ?n) {{ GRAPH {NamedNode(graph)} {{ ?s ?p ?o }} }}")
+            size += int(next(found)["n"].value)
+        return size
+
+    @contextmanager
+    def _in_order(self) -> Iterator[None]:
+        """Puts the database in order after a load that brought much to what was there.
+
+        Each load brings files that overlap the others', and a join looks into all of them: twice the time.
+        """
+        before = self._table_bytes()
+        yield
+        if _SOME < before < 10 * (self._table_bytes() - before):
+            self._store.optimize()
+
     def _table_bytes(self) -> int:
         return sum(path.stat().st_size for path in (self.root / "working").glob("*.sst"))
 
-    def note(self, entry: Entry, patch: Patch) -> None:
+    def note(self, entry: Entry, patch: Patch | Spool) -> None:
         """Puts a staged change into the log of the next generation."""
         self._staged.append((entry, patch))
 
@@ -260,7 +303,7 @@ class EmbeddedStore:
         wanted, unwanted = as_kept(delta.added), as_kept(delta.removed)
         removed = {q for q in unwanted - wanted if q in self._store}
         added = wanted if self._is_empty() else frozenset(q for q in wanted if q not in self._store)
-        if not self._union:
+        if not self.union:
             change = Delta(added, frozenset(removed))
             return change, Patch(change)
         for quad in [q for q in removed if is_default(q)]:

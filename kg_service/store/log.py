@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import sqlite3
 import struct
-import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -20,10 +20,13 @@ from pyoxigraph import NamedNode, Quad, RdfFormat, parse, serialize
 
 from kg_service.errors import StoreDamaged
 from kg_service.store import Delta, generations
+from kg_service.store.spool import Spool, packed, texts
 
 #: Refused changes that are remembered.
 REFUSALS = 1_000
 _LENGTHS = struct.Struct(">3Q")
+#: IRIs that a change touches, written together in order.
+_TOGETHER = 100_000
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS change (
@@ -67,10 +70,9 @@ class Patch:
         return {"", *(term.value for term in terms if isinstance(term, NamedNode))}
 
     def packed(self) -> bytes:
-        """The patch as it is stored: what came, what went and what was kept as N-Quads, each compressed."""
-        texts = (serialize(quads, None, RdfFormat.N_QUADS) or b"" for quads in self._parts)
-        packed = [zlib.compress(text, level=1) for text in texts]
-        return _LENGTHS.pack(*map(len, packed)) + b"".join(packed)
+        """The patch as it is stored: what came, what went and what was kept as N-Quads, each packed."""
+        texts = [packed(serialize(quads, None, RdfFormat.N_QUADS) or b"") for quads in self._parts]
+        return _LENGTHS.pack(*map(len, texts)) + b"".join(texts)
 
     @property
     def _parts(self) -> tuple[frozenset[Quad], frozenset[Quad], frozenset[Quad]]:
@@ -78,17 +80,9 @@ class Patch:
 
     @classmethod
     def unpacked(cls, stored: bytes) -> Patch:
-        parts, start = [], _LENGTHS.size
-        for length in _LENGTHS.unpack_from(stored):
-            text = zlib.decompress(stored[start : start + length])
-            parts.append(frozenset(parse(text, RdfFormat.N_QUADS)))
-            start += length
+        parts = [frozenset(parse(b"".join(_texts(part)), RdfFormat.N_QUADS)) for part in _stored_parts(stored)]
         added, removed, kept = parts
         return cls(Delta(added, removed), kept)
-
-
-#: Bytes that are unpacked at once.
-_PIECE = 2**16
 
 
 def rows(stored: bytes) -> Iterator[tuple[str, bytes]]:
@@ -97,41 +91,33 @@ def rows(stored: bytes) -> Iterator[tuple[str, bytes]]:
     Applied in order to the dataset whose default graph holds only what no named graph does, they lead to the next
     such dataset. Of a patch of any size only some pages are in memory, beside its packed form.
     """
-    lengths = _LENGTHS.unpack_from(stored)
-    starts = [_LENGTHS.size, _LENGTHS.size + lengths[0], _LENGTHS.size + lengths[0] + lengths[1]]
-    for code, part in (("D", 1), ("D", 2), ("A", 0)):
-        packed = memoryview(stored)[starts[part] : starts[part] + lengths[part]]
-        for line in _lines(packed):
-            yield code, line
+    added, removed, kept = _stored_parts(stored)
+    for code, part in (("D", removed), ("D", kept), ("A", added)):
+        for text in _texts(part):
+            for line in text.split(b"\n")[:-1]:
+                yield code, line
 
 
 def added_text(stored: bytes) -> Iterator[bytes]:
     """What a stored patch adds, as N-Quads: some whole lines at a time."""
-    lengths = _LENGTHS.unpack_from(stored)
-    return _texts(memoryview(stored)[_LENGTHS.size : _LENGTHS.size + lengths[0]])
+    return _texts(_stored_parts(stored)[0])
 
 
-def _lines(packed: memoryview) -> Iterator[bytes]:
-    for text in _texts(packed):
-        yield from text.split(b"\n")[:-1]
+def _stored_parts(stored: bytes) -> list[memoryview]:
+    """The three packed texts of a stored patch."""
+    parts, start = [], _LENGTHS.size
+    for length in _LENGTHS.unpack_from(stored):
+        parts.append(memoryview(stored)[start : start + length])
+        start += length
+    return parts
 
 
-def _texts(packed: memoryview) -> Iterator[bytes]:
-    """A packed text, some whole lines at a time."""
-    unpacking, held = zlib.decompressobj(), b""
-    for start in range(0, len(packed), _PIECE):
-        waiting: bytes = bytes(packed[start : start + _PIECE])
-        while waiting:
-            held += unpacking.decompress(waiting, _PIECE)
-            waiting = unpacking.unconsumed_tail
-            if end := held.rfind(b"\n") + 1:
-                yield held[:end]
-                held = held[end:]
-    held += unpacking.flush()
-    if held and not held.endswith(b"\n"):
-        raise StoreDamaged("a change in the log has no end; restore a backup")
-    if held:
-        yield held
+def _texts(part: memoryview) -> Iterator[bytes]:
+    return texts(bytes(part[start : start + _PIECE]) for start in range(0, len(part), _PIECE))
+
+
+#: Bytes of a stored patch that are looked at together.
+_PIECE = 2**16
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,20 +238,25 @@ class Log:
 
     # writing
 
-    def append(self, changes: Iterable[tuple[Entry, Patch]]) -> None:
+    def append(self, changes: Iterable[tuple[Entry, Patch | Spool]]) -> None:
         """Writes and syncs the entries of a generation that is about to be published."""
         with transaction(self._rows):
-            for entry, patch in changes:
+            for entry, what in changes:
+                size, pieces = _stored(what)
                 self._rows.execute(
-                    f"INSERT INTO change ({_ENTRY}, patch) VALUES ({', '.join('?' * 12)})",
+                    f"INSERT INTO change ({_ENTRY}, patch) VALUES ({', '.join('?' * 11)}, zeroblob(?))",
                     (
                         *(entry.number, entry.generation, entry.time, entry.author, entry.note),
                         *(entry.added, entry.removed, json.dumps(entry.outcome, ensure_ascii=False)),
-                        *(entry.reverts, entry.key, entry.request, patch.packed()),
+                        *(entry.reverts, entry.key, entry.request, size),
                     ),
                 )
-                rows = ((iri, entry.number) for iri in sorted(patch.touched))
-                self._rows.executemany("INSERT INTO touched (iri, number) VALUES (?, ?)", rows)
+                with self._rows.blobopen("change", "patch", entry.number) as patch:
+                    for piece in pieces:
+                        patch.write(piece)
+                for iris in _some(what.touched):
+                    rows = ((iri, entry.number) for iri in sorted(set(iris)))
+                    self._rows.executemany("INSERT OR IGNORE INTO touched (iri, number) VALUES (?, ?)", rows)
 
     def published(self, generation: int) -> None:
         """Tells that a generation was published, so that its entries count."""
@@ -316,8 +307,8 @@ class Log:
         return _entry(row) if row else None
 
     def patch(self, number: int) -> Patch | None:
-        packed = self.packed(number)
-        return Patch.unpacked(packed) if packed else None
+        stored = self.packed(number)
+        return Patch.unpacked(stored) if stored else None
 
     def packed(self, number: int) -> bytes | None:
         """A change as it is stored; see `rows`."""
@@ -439,6 +430,21 @@ def _translated(path: Path) -> Iterator[None]:
         yield
     except sqlite3.DatabaseError as error:
         raise StoreDamaged(f"the log {path} cannot be used ({error}); restore a backup, or move it away") from error
+
+
+def _stored(what: Patch | Spool) -> tuple[int, Iterable[bytes]]:
+    """A change as it is stored: how many bytes, and these."""
+    if isinstance(what, Patch):
+        whole = what.packed()
+        return len(whole), [whole]
+    lengths = what.stored()
+    return _LENGTHS.size + sum(lengths), chain([_LENGTHS.pack(*lengths)], what.pieces())
+
+
+def _some(iris: Iterable[str]) -> Iterator[list[str]]:
+    waiting = iter(iris)
+    while some := list(islice(waiting, _TOGETHER)):
+        yield some
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
