@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.responses import JSONResponse
@@ -32,7 +32,7 @@ from kg_service.sparql import patch
 from kg_service.sparql.protocol import negotiate
 from kg_service.sparql.sandbox import Sandbox
 from kg_service.store import Delta
-from kg_service.store.log import ChangeLog, OpenLog
+from kg_service.store.log import ChangeLog, OpenLog, check_size
 
 T = TypeVar("T")
 router = APIRouter(prefix="/api", tags=["changes"])
@@ -228,7 +228,7 @@ async def diff(
 
     to, delta = await from_log(request, read)
     about = {"from": first, "to": to}
-    return _negotiated(request, lambda: about | history.statements(delta), delta, None)
+    return _negotiated(request, lambda: about | history.statements(delta), lambda: delta, None)
 
 
 @router.get("/changes/refused", summary="The changes that were refused, latest first")
@@ -245,23 +245,34 @@ async def shown(request: Request, number: Number) -> Response:
 
     def read(log: ChangeLog) -> Any:
         entry = history.known_entry(log, number)
-        return entry, log.patch(number)
+        return entry, *history.told(log, entry)
 
-    entry, what = await from_log(request, read)
+    entry, what, left_out = await from_log(request, read)
+
+    def delta() -> Delta:
+        check_size(entry)
+        return cast(Delta, what.delta)
+
     return _negotiated(
-        request, lambda: history.whole(entry, what), what.delta, lambda how: to_text(history.as_prov(entry), how)
+        request,
+        lambda: history.whole(entry, what, left_out),
+        delta,
+        lambda how: to_text(history.as_prov(entry), how),
     )
 
 
 def _negotiated(
-    request: Request, plain: Callable[[], dict[str, Any]], delta: Delta, rdf: Callable[[Format], bytes] | None
+    request: Request,
+    plain: Callable[[], dict[str, Any]],
+    delta: Callable[[], Delta],
+    rdf: Callable[[Format], bytes] | None,
 ) -> Response:
     how = negotiate(request.headers.get("accept", "*/*"), (_JSON, _PATCH, *(GRAPH_FORMATS if rdf else ()))) or _JSON
     vary = {"Vary": "Accept"}
     if how is _JSON:
         return JSONResponse(plain(), headers=vary)
     if how is _PATCH:
-        return Response(patch.written(patch.Patch(delta)), headers=vary, media_type=how.media_type)
+        return Response(patch.written(patch.Patch(delta())), headers=vary, media_type=how.media_type)
     assert rdf
     return Response(rdf(how), headers=vary, media_type=how.media_type)
 
@@ -304,7 +315,9 @@ async def in_quarantine(request: Request, number: Number) -> Response:
     """The report and the statements, as JSON or RDF Patch by Accept. Needs the token."""
     may_write(request, CONTRIBUTE)
     kept, what = await from_log(request, lambda log: _kept(log, number))
-    return _negotiated(request, lambda: history.refusal(kept) | history.statements(what.delta), what.delta, None)
+    return _negotiated(
+        request, lambda: history.refusal(kept) | history.statements(what.delta), lambda: what.delta, None
+    )
 
 
 def _kept(log: ChangeLog, number: Number) -> Any:

@@ -79,8 +79,8 @@ def _as_sent(asked: dict[str, str]) -> dict[str, str]:
 async def shown(request: Request) -> Response:
     """One change: who, when, why, what came and what went."""
     given = read(request, [pages.LANGUAGE, _OF])
-    entry, patch = await _change(request, request.path_params["number"])
-    return await _page(request, entry, patch, of=given["of"])
+    entry, patch, left_out = await _change(request, request.path_params["number"])
+    return await _page(request, entry, patch, left_out, of=given["of"])
 
 
 async def reverted(request: Request) -> Response:
@@ -90,18 +90,18 @@ async def reverted(request: Request) -> Response:
     form = await form_of(request, 2**16)
     session = sessions.check(request, form)
     step = form.one_of("step", ("try", "make"))
-    entry, patch = await _change(request, request.path_params["number"])
+    entry, patch, left_out = await _change(request, request.path_params["number"])
     note = " ".join(form.get("note").split())[:500]
     try:
         done = await request.app.state.writer.write(
             _undoing(request, entry.number, session, note, is_trial=step == "try")
         )
     except Violations as refused:
-        return await _page(request, entry, patch, trial=refused.report.to_dict(), note=note)
+        return await _page(request, entry, patch, left_out, trial=refused.report.to_dict(), note=note)
     if step == "make" and done.change:
         address = f"{public_url(request)}/history/{done.change}?lang={pages.language_of(request)}"
         return RedirectResponse(address, 303, headers=PRIVATE)
-    return await _page(request, entry, patch, trial=done.report.to_dict(), done=done, note=note)
+    return await _page(request, entry, patch, left_out, trial=done.report.to_dict(), done=done, note=note)
 
 
 def _undoing(request: Request, number: int, session: Session, note: str, *, is_trial: bool) -> Proposal:
@@ -120,12 +120,12 @@ def _undoing(request: Request, number: int, session: Session, note: str, *, is_t
     )
 
 
-async def _change(request: Request, number: int) -> tuple[Entry, Patch]:
-    def find(log: ChangeLog) -> tuple[Entry, Patch]:
+async def _change(request: Request, number: int) -> tuple[Entry, Patch, int]:
+    """A change and what it did, of which so many statements are left out."""
+
+    def find(log: ChangeLog) -> tuple[Entry, Patch, int]:
         entry = history.known_entry(log, min(number, _MOST))
-        patch = log.patch(entry.number)
-        assert patch
-        return entry, patch
+        return entry, *history.told(log, entry)
 
     return await from_log(request, find)
 
@@ -134,6 +134,7 @@ async def _page(
     request: Request,
     entry: Entry,
     patch: Patch,
+    beyond: int,
     *,
     of: str | None = None,
     trial: dict[str, Any] | None = None,
@@ -150,7 +151,7 @@ async def _page(
         status=422 if trial and done is None else 200,
         headers=PRIVATE,
         change=about,
-        difference=difference(quads, left_out, names),
+        difference=difference(quads, left_out + beyond, names),
         of=names.shown(NamedNode(of)) if of else None,
         results=results((trial or entry.outcome)["results"], names),
         is_trial=trial is not None,

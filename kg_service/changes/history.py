@@ -12,7 +12,7 @@ from pyoxigraph import Literal, NamedNode, Quad
 from kg_service.errors import NotFound
 from kg_service.rdf import PREFIXES, RDF_TYPE, entity
 from kg_service.store import Delta
-from kg_service.store.log import ChangeLog, Entry, Patch, Refusal
+from kg_service.store.log import MOST_WHOLE, ChangeLog, Entry, Patch, Refusal, excerpt
 
 _PROV, _SH, _VOID, _XSD = PREFIXES["prov"], PREFIXES["sh"], "http://rdfs.org/ns/void#", PREFIXES["xsd"]
 #: Statements of a change that are shown as JSON; the whole is to be had as RDF Patch.
@@ -63,9 +63,20 @@ def summary(entry: Entry) -> dict[str, Any]:
     }
 
 
-def whole(entry: Entry, patch: Patch) -> dict[str, Any]:
-    """A change with what the shapes said of it and the statements that it added and removed."""
-    return summary(entry) | {"outcome": entry.outcome} | statements(patch.delta)
+def told(log: ChangeLog, entry: Entry) -> tuple[Patch, int]:
+    """What a change did, or some of it where it is too much to be held; and how many statements are left out."""
+    size = entry.added + entry.removed
+    stored = log.packed(entry.number) or b""
+    if size <= MOST_WHOLE:
+        return Patch.unpacked(stored), 0
+    some = excerpt(stored, SHOWN)
+    return some, size - len(some.delta)
+
+
+def whole(entry: Entry, patch: Patch, left_out: int) -> dict[str, Any]:
+    """A change with what the shapes said of it and the statements that it added and removed, as `told` gives them."""
+    shown = statements(patch.delta)
+    return summary(entry) | {"outcome": entry.outcome} | shown | {"truncated": shown["truncated"] or left_out > 0}
 
 
 def refusal(refused: Refusal) -> dict[str, Any]:

@@ -18,13 +18,15 @@ from typing import Any, Protocol, TypeAlias
 
 from pyoxigraph import NamedNode, Quad, RdfFormat, parse, serialize
 
-from kg_service.errors import StoreDamaged
+from kg_service.errors import StoreDamaged, TooLarge
 from kg_service.store import Delta, generations
 from kg_service.store.spool import Spool, packed, texts
 
 #: Refused changes that are remembered.
 REFUSALS = 1_000
 _LENGTHS = struct.Struct(">3Q")
+#: Statements of a change that are put into memory together; a million take about three gigabytes.
+MOST_WHOLE = 500_000
 #: IRIs that a change touches, written together in order.
 _TOGETHER = 100_000
 
@@ -116,6 +118,27 @@ def _texts(part: memoryview) -> Iterator[bytes]:
     return texts(bytes(part[start : start + _PIECE]) for start in range(0, len(part), _PIECE))
 
 
+def excerpt(stored: bytes, size: int) -> Patch:
+    """Of a stored patch the first so many statements that went, and that came."""
+    lines: dict[str, list[bytes]] = {"D": [], "A": []}
+    for code, line in rows(stored):
+        if len(lines[code]) < size:
+            lines[code].append(line)
+        elif code == "A":
+            break
+    came, went = (frozenset(parse(b"\n".join(lines[code]), RdfFormat.N_QUADS)) for code in "AD")
+    return Patch(Delta(came, went))
+
+
+def check_size(entry: Entry) -> None:
+    """Raises TooLarge where a change has more statements than are put into memory together."""
+    if entry.added + entry.removed > MOST_WHOLE:
+        raise TooLarge(
+            f"change {entry.number} has {entry.added + entry.removed:,} statements, more than are looked at together "
+            f"({MOST_WHOLE:,}); /patches has them in pieces, and loading with --replace puts graphs right"
+        )
+
+
 #: Bytes of a stored patch that are looked at together.
 _PIECE = 2**16
 
@@ -176,7 +199,9 @@ class ChangeLog(Protocol):
 
     def with_key(self, key: str) -> Entry | None: ...
 
-    def patch(self, number: int) -> Patch | None: ...
+    def patch(self, number: int) -> Patch | None:
+        """What a change did; None when there is none. TooLarge when that is too much to be held; see `excerpt`."""
+        ...
 
     def entries(
         self, *, below: int | None = None, limit: int, iri: str | None = None, author: str | None = None
@@ -307,8 +332,11 @@ class Log:
         return _entry(row) if row else None
 
     def patch(self, number: int) -> Patch | None:
-        stored = self.packed(number)
-        return Patch.unpacked(stored) if stored else None
+        entry = self.entry(number)
+        if entry is None:
+            return None
+        check_size(entry)
+        return Patch.unpacked(self.packed(number) or b"")
 
     def packed(self, number: int) -> bytes | None:
         """A change as it is stored; see `rows`."""
@@ -338,11 +366,10 @@ class Log:
 
     def between(self, first: int, last: int) -> Iterator[Patch]:
         """The patches that lead from one generation to a later one, in order."""
-        found = self._rows.execute(
-            "SELECT patch FROM change WHERE generation > ? AND generation <= ? ORDER BY number",
-            (first, min(last, self.generation)),
-        )
-        return (Patch.unpacked(patch) for (patch,) in found)
+        query = f"SELECT {_ENTRY}, patch FROM change WHERE generation > ? AND generation <= ? ORDER BY number"
+        for *row, patch in self._rows.execute(query, (first, min(last, self.generation))):
+            check_size(_entry(tuple(row)))
+            yield Patch.unpacked(patch)
 
     def following(self, generation: int, *, limit: int) -> list[Entry]:
         """The changes that came after a generation, first ones first."""

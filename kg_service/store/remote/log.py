@@ -14,7 +14,7 @@ from typing import Any
 
 from pyoxigraph import Literal, NamedNode, Quad
 
-from kg_service.store.log import Entry, Log, Patch, Refusal
+from kg_service.store.log import Entry, Log, Patch, Refusal, check_size
 from kg_service.store.remote.graphs import LOG
 
 #: Characters of a patch in one literal.
@@ -134,8 +134,11 @@ class RemoteLog:
         return [_entry(found[_node(number).value]) for number in numbers]
 
     def patch(self, number: int) -> Patch | None:
-        packed = self.packed(number)
-        return Patch.unpacked(packed) if packed else None
+        entry = self.entry(number)
+        if entry is None:
+            return None
+        check_size(entry)
+        return Patch.unpacked(self.packed(number) or b"")
 
     def packed(self, number: int) -> bytes | None:
         """A change as it is stored; see `log.rows`."""
