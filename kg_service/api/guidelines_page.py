@@ -39,7 +39,7 @@ _PLACES = f"SELECT ?place {{ ?place a <https://w3id.org/sse-kg/ontology#Place> }
 async def shown(request: Request) -> Response:
     """The choice of a territory; with one its evidence, its answers and its scores."""
     known, _ = await blocks_of(request)
-    asked = _asked(request, known, [_TERRITORY, _VIEW, pages.LANGUAGE])
+    asked = _asked(request, known, [_TERRITORY, _VIEW, pages.EMBED, pages.LANGUAGE])
     given = _given(asked, known)
     territory = (await territory_of(request, asked["territory"]))[0] if asked["territory"] else None
 
@@ -66,7 +66,9 @@ async def shown(request: Request) -> Response:
         told = guidelines.assessment(known, evidence, [*kept, *sent], territory)
         return about | {"page": AssessmentPage(told, known, given, territory, names)}
 
-    return await explored(request, "guidelines.html", make)
+    if asked["embed"] == "1" and (territory is None or asked["view"] != "report"):
+        raise wrong_parameter("embed", "1", "a report of a territory can be shown within a page: view=report")
+    return await explored(request, "guidelines.html", make, is_embedded=asked["embed"] == "1")
 
 
 async def keep(request: Request) -> Response:

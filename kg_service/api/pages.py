@@ -141,7 +141,7 @@ async def long_page(
 
 
 def for_people(door: Door) -> Door:
-    """The door, whose errors are pages for those who prefer HTML."""
+    """The door, whose errors are pages for those who prefer HTML; what will soon be there is asked for again."""
 
     @wraps(door)
     async def opened(request: Request) -> Response:
@@ -156,9 +156,17 @@ def for_people(door: Door) -> Door:
                 "detail": error.detail,
                 "end": error.more if isinstance(error, Deleted) else {},
             }
-            return page(request, "error.html", headers=problems.headers(error), problem=what, status=error.status)
+            return page(request, "error.html", headers=come_again(request, error), problem=what, status=error.status)
 
     return opened
+
+
+def come_again(request: Request, error: KgError) -> dict[str, str]:
+    """The headers of a page about a problem; the browser asks again by itself for what is still being made."""
+    about = problems.headers(error)
+    if error.status != 503 or "retry_after" not in error.more or request.method != "GET":
+        return about
+    return about | {"Refresh": str(error.more["retry_after"])}
 
 
 def _key(status: int) -> str:

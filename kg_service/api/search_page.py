@@ -71,7 +71,7 @@ async def shown(request: Request) -> Response:
     except Busy as error:
         if not pages.prefers_html(request):
             raise
-        wait = {"Retry-After": str(error.more.get("retry_after", 1))}
+        wait = pages.come_again(request, error)
         return pages.page(request, "search.html", status=503, headers=wait, state="busy", results=None, **about)
     wanted = {each["reason"]["source"] for each in answer.found["data"]} - {None}
     results = Results(

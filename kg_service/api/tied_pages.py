@@ -68,6 +68,7 @@ async def path(request: Request) -> Response:
         told = json.loads(found.data)
 
     async def make(reader: Reader) -> dict[str, Any]:
+        _show_ties(request, reader, given["network"], kinds)
         choices = list(known)[:_NODES]
         named = paths.iris(told["data"]) | set(choices) | set(every) | {iri for iri in ends.values() if iri}
         names = await reader.names(sorted(named))
@@ -80,6 +81,7 @@ async def path(request: Request) -> Response:
             "count": given["count"],
             "hubs": given["hubs"],
             "kinds": sorted(((_short(iri), names.of(iri), iri in without) for iri in every), key=_by_name),
+            "picture": _picture(request, given["network"], ends, kinds),
             "passed_by": told.get("values", {}).get("passed_by", 0),
             "citation": told["meta"]["citation"],
             **_about(request, given["network"], "paths", {"origin": ends["from"], "destination": ends["to"]}, kinds),
@@ -105,6 +107,7 @@ async def communities(request: Request) -> Response:
     groups, degrees, network = found
 
     async def make(reader: Reader) -> dict[str, Any]:
+        _show_ties(request, reader, given["network"])
         members = {row["iri"] for row in groups["data"]}
         rows = await reader.answer("network/actor-theme")
         pairs = {(row["source"].value, row["target"].value) for row in rows if row["source"].value in members}
@@ -145,6 +148,20 @@ async def _kinds(request: Request, network: str) -> list[str]:
         client=client_of(request),
     )
     return [row["kind"].value for row in rows if isinstance(row.get("kind"), NamedNode)]
+
+
+def _show_ties(request: Request, reader: Reader, network: str, kinds: Sequence[str] = ()) -> None:
+    """Puts the query for the ties of a network among those that the page shows."""
+    chosen = projection.named(network, networks.projections(request))
+    filters = {"kinds": tuple(NamedNode(each) for each in kinds)} if kinds else {}
+    reader.show(chosen.summary, selection.ties_query(chosen, selection.Selection(filters)).strip())
+
+
+def _picture(request: Request, network: str, ends: Mapping[str, str | None], kinds: Sequence[str]) -> str:
+    """Where the paths are drawn within their network."""
+    sent = [("projection", network), ("lang", pages.language_of(request)), *(("kinds", each) for each in kinds)]
+    sent += [(name, ends[end] or "") for name, end in (("origin", "from"), ("destination", "to"))]
+    return f"{public_url(request)}/network?{urlencode(sent)}"
 
 
 def _about(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from hashlib import blake2b
+from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -83,8 +84,8 @@ class Pages:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._environment.globals |= {"languages": LANGUAGES, "t": _words, "in_language": in_language}
-        self._environment.filters |= {"href": href, "number": _number}
+        self._environment.globals |= {"languages": LANGUAGES, "t": _words, "in_language": in_language, "framed": framed}
+        self._environment.filters |= {"href": href, "number": _number, "iframe": iframe}
         for name in self._environment.list_templates():  # all now: an upgrade beneath a running service mixes nothing
             self._environment.get_template(name)
 
@@ -129,6 +130,23 @@ def href(iri: str) -> str | None:
 
 def in_language(address: str, language: str) -> str:
     """The address of the same page in another language."""
+    return _with(address, "lang", language)
+
+
+def framed(address: str) -> str:
+    """The address of the same page without header and footer, for a frame."""
+    return _with(address, "embed", "1")
+
+
+def iframe(address: str, title: str) -> str:
+    """What others put into a page of theirs to show a page of ours within it."""
+    return (
+        f'<iframe src="{escape(address)}" title="{escape(title)}" width="100%" height="640" loading="lazy" '
+        'style="border:0"></iframe>'
+    )
+
+
+def _with(address: str, name: str, value: str) -> str:
     path, _, query = address.partition("?")
-    kept = [part for part in query.split("&") if part and part.partition("=")[0] != "lang"]
-    return f"{path}?{'&'.join([*kept, f'lang={language}'])}"
+    kept = [part for part in query.split("&") if part and part.partition("=")[0] != name]
+    return f"{path}?{'&'.join([*kept, f'{name}={value}'])}"

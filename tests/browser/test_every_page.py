@@ -40,6 +40,7 @@ PAGES = (
     "/tables",
     "/duplicates",
     "/build?class=Event&show=p-schema-startDate&p-schema-startDate-from=2019",
+    "/build?class=Event&p-sse-takesPlaceIn=a",
     "/sdg?aim=5&kind=recommendations",
     "/recommendations?theme=care",
     "/policies",
@@ -50,7 +51,7 @@ PAGES = (
     "/guidelines?territory=latin-america&access-to-markets=3",
     "/guidelines?territory=latin-america&view=report",
     "/page/organisation/gsef?embed=1",
-    "/path?from=organisation/gsef&to=organisation/unrisd",
+    "/path?from=organisation/gsef&to=organisation/unrisd&hubs=5&without=alliance-kind/cooperation",
     "/communities",
     "/timeline?from=2019",
     "/about",
@@ -116,6 +117,17 @@ def opening(browser: Browser, service: Any) -> Iterator[Open]:
 def tabs(opening: Open) -> dict[str, Page]:
     """A tab for each language, each in a process of its own, so that axe looks at several at once."""
     return {language: opening("/about") for language in LANGUAGES}
+
+
+@pytest.fixture
+def job(service: Any) -> str:
+    """The page of a job that is soon over."""
+    told = service.get("/api/networks/actor-event/closeness", params={"wait": 0, "limit": 3}).json()
+    return f"/jobs/{told['id']}?watch=0"
+
+
+def test_the_page_of_a_job_is_accessible(opening: Open, tabs: dict[str, Page], axe: str, job: str) -> None:
+    test_a_page_is_accessible_and_keeps_to_itself(opening, tabs, axe, job)
 
 
 @pytest.mark.parametrize("path", PAGES)

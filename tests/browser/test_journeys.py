@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import re
 import time
 from pathlib import Path
 
+import httpx
 import networkx as nx
 import pytest
 from playwright.sync_api import Page, expect
+from pypdf import PdfReader
 
 from kg_service.web import islands
 from kg_service.web.rendering import STATIC
@@ -23,6 +26,50 @@ def islands_built() -> None:
     """Skips where the islands are not built; in CI they are."""
     if why := islands.absent(STATIC):
         (pytest.fail if IS_CI else pytest.skip)(why)
+
+
+def test_an_organisation_is_found_and_the_words_behind_its_alliance_are_read_in_the_document(
+    opened: Open, service: httpx.Client
+) -> None:
+    while service.get("/search?q=forum").status_code == 503:  # its index is still being made
+        time.sleep(0.2)
+    page = opened("/?lang=en")
+    page.get_by_role("searchbox").first.fill("global social economy forum")
+    page.keyboard.press("Enter")
+    page.get_by_role("main").get_by_role("link", name="Global Social Economy Forum", exact=True).first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Global Social Economy Forum")
+    page.locator("main a[href*='/page/alliance/gsef-uclg-policy-dialogue-lac-2019']").first.click()
+    sources = page.locator("details.evidence summary", has_text="source").first
+    sources.click()
+    quotation = page.locator("details.evidence[open] figure.quotation").first
+    words = quotation.locator("mark").inner_text()
+    assert words
+    quotation.get_by_role("link", name="in the text").click()
+    assert "/sources/" in page.url
+    marked = page.locator(".passage .is-chosen")
+    expect(marked.first).to_be_in_viewport()
+    assert "".join("".join(marked.all_inner_texts()).split()) == "".join(words.split())
+    # And back: the claims that rest on these words lead to the thing.
+    expect(page.locator(".chosen .claims li").first).to_be_visible()
+
+
+def test_a_self_assessment_is_filled_in_and_printed(opened: Open) -> None:
+    page = opened("/guidelines?lang=en", java_script_enabled=False)
+    page.get_by_role("main").get_by_label("Territory").select_option(label="Latin America")
+    page.get_by_role("button", name="Assess").click()
+    block = page.locator("section.block", has_text="Access to markets")
+    block.get_by_label("How far has it come?").select_option("3")
+    block.get_by_label("Why?").fill("Fairs each month, ñandú")
+    page.get_by_role("button", name="Work out the scores").click()
+    row = page.locator("table.scores tr", has_text="Access to markets")
+    expect(row).to_contain_text("3 / 4")
+    page.get_by_role("link", name="Report for printing").click()
+    paper = PdfReader(io.BytesIO(page.pdf()))
+    text = " ".join(" ".join(each.extract_text().split()) for each in paper.pages)
+    assert "Latin America" in text
+    assert "Fairs each month, ñandú" in text
+    assert "75" in text
+    assert "All pages" not in text
 
 
 @pytest.mark.usefixtures("islands_built")

@@ -204,6 +204,7 @@ def test_while_the_index_is_being_made_the_page_says_when_to_come_again(
         answer = httpx.get(f"{url}/search?q=fair&lang=fr", headers=PEOPLE, timeout=30)
         assert answer.status_code == 503
         assert int(answer.headers["retry-after"]) > 0
+        assert answer.headers["refresh"] == answer.headers["retry-after"]  # without a script
         page = html.read(answer.text)
         assert not page.problems
         assert page.all("h2")[0].text == "La recherche ne peut pas répondre pour l’instant"
