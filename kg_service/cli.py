@@ -740,7 +740,7 @@ def duplicates(
     settings = _settings(store=store)
     if not settings.is_remote:
         _seeded(settings)
-    found = asyncio.run(_of_reads(settings, lambda asking: candidates.undecided(asking.rows, least)))
+    found, actors = asyncio.run(_of_reads(settings, lambda asking: candidates.undecided(asking.rows, least)))
     done = None
     if propose:
         why = note or f"{len(found)} pairs of entries that may be one actor"
@@ -753,7 +753,9 @@ def duplicates(
         return
     for each in found[:limit]:
         told = ", ".join(f"{feature.name} {feature.bits:+.1f}" for feature in each.features)
-        print(f"{min(each.likelihood, 0.999):.3f}  {_slug(each.one)}  {_slug(each.leading)}\n       {told}")
+        print(f"{min(each.likelihood, 0.999):.3f}  {told}")
+        for iri in (each.one, each.leading):
+            print(f"       {next(iter(actors[iri].names), '–')}  {_slug(iri)}")
     _say(f"{len(found)} pairs" + (f", {limit} shown" if len(found) > limit else ""))
     if done:
         would = "would add" if dry_run else "added"

@@ -61,10 +61,12 @@ def found(actors: Sequence[Actor], least: float = LEAST) -> list[Candidate]:
     return sorted(likely(compared, known, least), key=lambda each: (-each.likelihood, each.one, each.leading))
 
 
-async def undecided(ask: Ask, least: float = LEAST) -> list[Candidate]:
-    """The candidates of the graph, without those on which somebody has decided."""
+async def undecided(ask: Ask, least: float = LEAST) -> tuple[list[Candidate], dict[str, Actor]]:
+    """The candidates of the graph, without those on which somebody has decided; and all actors by IRI."""
     decided = {frozenset((row["one"].value, row["leading"].value)) for row in await ask(_decisions())}
-    return [each for each in found(await every(ask), least) if frozenset((each.one, each.leading)) not in decided]
+    actors = await every(ask)
+    left = [each for each in found(actors, least) if frozenset((each.one, each.leading)) not in decided]
+    return left, {actor.iri: actor for actor in actors}
 
 
 def _decisions() -> str:
