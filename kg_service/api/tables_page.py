@@ -28,9 +28,9 @@ from kg_service.settings import Settings
 from kg_service.store import Delta
 from kg_service.store.children import Child, Ended
 from kg_service.tables import blank, importing, mapping, process
-from kg_service.tables.importing import COUNTRIES, ROUNDS, Import, known_query
+from kg_service.tables.importing import ROUNDS, Import, countries_query, known_query
 from kg_service.tables.mapping import Problem, Template
-from kg_service.tables.reading import Row
+from kg_service.tables.rows import Row
 from kg_service.web.changed import difference, mentioned, names_in, picked, results
 
 METHODS = ["GET", "HEAD", "POST"]
@@ -132,7 +132,7 @@ async def _known(request: Request, template: Template) -> dict[str, Any]:
             for type in template.types
             for row in await asking.rows(known_query(type))
         ]
-        places = [[row["code"].value, row["place"].value] for row in await asking.rows(COUNTRIES)]
+        places = [[row["code"].value, row["place"].value] for row in await asking.rows(countries_query())]
         return {"things": things, "places": places}
 
     _, known = await of_one_generation(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,9 +14,9 @@ from kg_service import ontology, resources
 from kg_service.errors import Malformed, Violations
 from kg_service.rdf import ENTITY, PREF_LABEL, PREFIXES, RDF_TYPE, Literal, NamedNode, Quad, Term, entity, graph, sse
 from kg_service.store import Delta
-from kg_service.tables import reading
-from kg_service.tables.mapping import Problem, Template, made
-from kg_service.tables.reading import Table
+from kg_service.tables import constructing, reading
+from kg_service.tables.mapping import Problem, Template, meant
+from kg_service.tables.rows import Table
 from kg_service.tables.values import Known
 from kg_service.tables.words import right
 
@@ -37,6 +38,8 @@ class Import:
     table: Table
     rows: dict[int, frozenset[Quad]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    #: The graph that its statements go to, where it is not its own.
+    graph: NamedNode | None = None
 
     @property
     def source(self) -> NamedNode:
@@ -46,12 +49,12 @@ class Import:
     @property
     def home(self) -> NamedNode:
         """The graph that its statements go to."""
-        return graph(f"table-{self.checksum[:16]}")
+        return self.graph or graph(f"table-{self.checksum[:16]}")
 
     @property
     def rejected(self) -> int:
         """How many rows are left out."""
-        return len({each.row for each in self.problems})
+        return len({each.row for each in self.problems} - self.rows.keys())
 
     @property
     def ignored(self) -> tuple[str, ...]:
@@ -60,13 +63,19 @@ class Import:
         return tuple(each for each in self.table.columns if each and each not in known)
 
     def delta(self) -> Delta:
-        """What the rows add that are well, each thing with the row that it is from (RFC 7111, section 2.1)."""
+        """What the rows add that are well, each thing with the row that it is from (RFC 7111, section 2.1).
+
+        A thing that several rows make is from the first of them.
+        """
         added: set[Quad] = set()
+        seen: set[Any] = set()
+        source, home = self.source.value, self.home
         for number, quads in self.rows.items():
-            row = NamedNode(f"{self.source.value}#row={number}")
-            added |= {Quad(q.subject, q.predicate, q.object, self.home) for q in quads}
-            things = {q.subject for q in quads if q.predicate == RDF_TYPE}
-            added |= {Quad(thing, _DERIVED, row, self.home) for thing in things}
+            row = NamedNode(f"{source}#row={number}")
+            added.update([Quad(q.subject, q.predicate, q.object, home) for q in quads])
+            things = {q.subject for q in quads if q.predicate == RDF_TYPE} - seen
+            added.update([Quad(thing, _DERIVED, row, home) for thing in things])
+            seen |= things
         if added:
             said: list[tuple[NamedNode, Term]] = [
                 (RDF_TYPE, NamedNode(_PROV + "Entity")),
@@ -93,7 +102,7 @@ class Import:
             for number in of.get(result["focus"]["value"], ()):
                 path = (result["path"] or "").partition("|")[0]
                 column = self.template.column_of(path) if path else ""
-                shown = self._cell(number, column) or value.removeprefix(ENTITY)
+                shown = self.cell(number, column) or value.removeprefix(ENTITY)
                 found.setdefault((number, column, shown), None)
                 self.problems.append(Problem(number, column, shown[:200], result["message"], language))
         for number, *_ in found:
@@ -101,17 +110,27 @@ class Import:
         self.problems = sorted(dict.fromkeys(self.problems), key=lambda each: (each.row, each.column))
         return bool(found)
 
-    def _cell(self, number: int, column: str) -> str:
+    def cell(self, number: int, column: str) -> str:
+        """The text of a row in a column; empty where there is no such column."""
         if column not in self.table.columns:
             return ""
-        row = next(each for each in self.table.rows if each.number == number)
-        return row.cells[self.table.columns.index(column)]
+        place = bisect_left(self.table.rows, number, key=lambda each: each.number)
+        return self.table.rows[place].cells[self.table.columns.index(column)]
 
 
-def read(name: str, content: bytes, template: Template, known: Known, language: str = "en") -> Import:
+def read(
+    name: str,
+    content: bytes,
+    template: Template,
+    known: Known,
+    language: str = "en",
+    *,
+    instead: Mapping[str, Mapping[str, str]] | None = None,
+) -> Import:
     """The rows of a file by a template; Malformed when it is no table, or lacks a column that is needed.
 
-    `language` is that in which is told what is wrong with its cells.
+    `language` is that in which is told what is wrong with its cells. `instead` is what stands for texts of a column
+    that the source has and templates do not understand.
     """
     table = reading.read(name, content, {each.name for each in template.columns})
     lacking = [each.name for each in template.columns if each.is_required and each.name not in table.columns]
@@ -123,14 +142,25 @@ def read(name: str, content: bytes, template: Template, known: Known, language: 
         )
     found = Import(name, hashlib.sha256(content).hexdigest(), template, table)
     keys: dict[str, int] = {}
+    solutions: dict[int, list[dict[str, Term]]] = {}
+    beside: dict[int, frozenset[Quad]] = {}
+    texts: dict[int, dict[str, str]] = {}
     for row in table.rows:
         cells = dict(zip(table.columns, row.cells, strict=True))
-        quads, problems = made(template, row.number, cells, known, language)
-        problems = problems or list(_twice(template, row.number, cells, quads, keys, language))
-        if problems:
+        for column, words in (instead or {}).items():
+            cells[column] = words.get(cells.get(column, ""), cells.get(column, ""))
+        meaning = meant(template, row.number, cells, known, language)
+        found.problems += meaning.problems
+        if meaning.is_well:
+            solutions[row.number], beside[row.number] = meaning.solutions, meaning.beside
+            texts[row.number] = cells
+    for number, said in constructing.made(template.name, template.text, solutions).items():
+        quads = said | beside[number]
+        if problems := list(_twice(template, number, texts[number], quads, keys, language)):
             found.problems += problems
         elif quads:
-            found.rows[row.number] = quads
+            found.rows[number] = quads
+    found.problems.sort(key=lambda each: each.row)
     return found
 
 
@@ -152,29 +182,31 @@ def _twice(
         yield Problem(number, column.name, cells[column.name], right("twice", language, row=first), language)
 
 
-def known_query(type: str) -> str:
-    """The query for the names of the things of a type: ?thing ?name."""
+def known_query(type: str, but: NamedNode | None = None) -> str:
+    """The query for the names of the things of a type: ?thing ?name; not of those that only the graph `but` has."""
     names = "|".join(str(NamedNode(each)) for each in (PREF_LABEL.value, _SKOS + "altLabel", sse("acronym").value))
-    return (
-        f'SELECT ?thing ?name {{ ?thing {names} ?name FILTER(STRSTARTS(STR(?thing), "{ENTITY}{type}/")) }} '
-        f"ORDER BY ?thing ?name LIMIT {_NAMES}"
-    )
+    pattern = f'?thing {names} ?name FILTER(STRSTARTS(STR(?thing), "{ENTITY}{type}/"))'
+    return f"SELECT DISTINCT ?thing ?name {{ {_not_in(but, pattern)} }} ORDER BY ?thing ?name LIMIT {_NAMES}"
 
 
-#: The query for the countries that the graph knows: ?place ?code.
-COUNTRIES = (
-    f"SELECT ?place ?code {{ ?place {sse('countryCode')} ?code ; "
-    f"{sse('placeKind')} {entity('place-kind', 'country')} }} ORDER BY ?place"
-)
+def countries_query(but: NamedNode | None = None) -> str:
+    """The query for the countries that the graph knows: ?place ?code; not for those that only the graph `but` has."""
+    pattern = f"?place {sse('countryCode')} ?code ; {sse('placeKind')} {entity('place-kind', 'country')}"
+    return f"SELECT DISTINCT ?place ?code {{ {_not_in(but, pattern)} }} ORDER BY ?place"
 
 
-def in_store(store: Store, template: Template) -> Known:
-    """What the cells of a template may name, asked of a store."""
+def _not_in(graph: NamedNode | None, pattern: str) -> str:
+    return pattern if graph is None else f"GRAPH ?home {{ {pattern} }} FILTER(?home != {graph})"
+
+
+def in_store(store: Store, template: Template, but: NamedNode | None = None) -> Known:
+    """What the cells of a template may name, asked of a store; not what only the graph `but` tells."""
     known = Known(ontology.read(resources.folder("ontology")))
     for type in template.types:
-        for thing, name in store.query(known_query(type)):  # type: ignore[union-attr]
+        for thing, name in store.query(known_query(type, but)):  # type: ignore[union-attr]
             known.tell(type, thing.value, name.value)
-    known.places = {code.value: place.value for place, code in store.query(COUNTRIES)}  # type: ignore[union-attr]
+    found = store.query(countries_query(but))
+    known.places = {code.value: place.value for place, code in found}  # type: ignore[union-attr]
     return known
 
 

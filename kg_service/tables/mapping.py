@@ -1,38 +1,41 @@
 """Mappings: CONSTRUCT queries with a variable for each column, and what one makes of a row.
 
     # summary: Organisations, one a row
-    # column: NAME KIND [required] [key] [many] | DESCRIPTION | EXAMPLE
+    # column: NAME KIND [required] [key] [many] [new] [loose] | DESCRIPTION | EXAMPLE
 
-KIND is text, date, integer, language, address, country, entry:CLASS (of a closed list) or thing:TYPES (of the graph, by
-name or address). No two rows have the same `key`. Beside `?NAME` a query has `?NAME_slug` (the end of an address, made
-of the text, or of the thing's own), for things `?NAME_name`, and `?row`. Of `many` values, parted by semicolons, there
-is a solution each.
+KIND is text, prose (long text: without markup and contact data), date, integer, decimal, latitude, longitude, language,
+address, country, entry:CLASS (of a closed list) or thing:TYPES (of the graph, by name or address). No two rows have the
+same `key`. A `new` organisation that the graph does not know by its name is made of the name. A `loose` cell that means
+nothing is told, and left out without its row. Beside `?NAME` a query has `?NAME_slug` (the end of an address, made of
+the text, or of the thing's own), for things `?NAME_name`, for texts and prose `?NAME_language` (a guess), and
+`?row`. Of `many` values, parted by semicolons, there is a solution each.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from pyoxigraph import Quad, QuerySolutions, QueryTriples, Store
-
 from kg_service.entities import slug
 from kg_service.errors import Malformed, NotFound
-from kg_service.rdf import Literal, Term
+from kg_service.rdf import Literal, Quad, Term
 from kg_service.sparql import guard
-from kg_service.tables import values
-from kg_service.tables.values import Known
+from kg_service.tables import constructing, values
+from kg_service.tables.values import Known, tongue
 from kg_service.tables.words import Unusable, right
 
 FOLDER = Path(__file__).parent / "mappings"
 _FIRST = ("organisations", "memberships", "alliances", "events")
 _LINE = re.compile(r"^#\s*(?P<key>summary|column):\s*(?P<value>.*\S)\s*$", re.MULTILINE)
 _COLUMN = re.compile(r"(?P<name>[a-z]\w*)\s+(?P<kind>[a-z]+)(?::(?P<of>[\w,-]+))?(?P<words>(?:\s+\w+)*)")
-_KINDS = ("text", "date", "integer", "language", "address", "country", "entry", "thing")
-_WORDS = {"required", "key", "many"}
+_KINDS = (
+    *("text", "prose", "date", "integer", "decimal", "latitude", "longitude", "language", "address", "country"),
+    *("entry", "thing"),
+)
+_WORDS = {"required", "key", "many", "new", "loose"}
 _WHERE = re.compile(r"\bWHERE\s*\{", re.IGNORECASE)
 #: Values of one cell.
 _MOST = 100
@@ -50,6 +53,8 @@ class Column:
     is_required: bool = False
     is_key: bool = False
     is_many: bool = False
+    is_new: bool = False
+    is_loose: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +92,6 @@ class Template:
         """The types of the things that its cells name."""
         return tuple(dict.fromkeys(each for column in self.columns if column.kind == "thing" for each in column.of))
 
-    def bound(self, solutions: list[dict[str, Term]]) -> str:
-        """The query with the values of a row, one solution each."""
-        names = list(dict.fromkeys(name for each in solutions for name in each))
-        rows = " ".join(
-            f"({' '.join(str(each[name]) if name in each else 'UNDEF' for name in names)})" for each in solutions
-        )
-        data = f"VALUES ({' '.join(f'?{name}' for name in names)}) {{ {rows} }}"
-        return _WHERE.sub(lambda match: f"{match[0]} {data}", self.text, count=1)
-
 
 def every() -> list[Template]:
     """The ready-made mappings, the most asked for first."""
@@ -125,7 +121,7 @@ def parsed(name: str, text: str) -> Template:
         raise Malformed(f"{name}: a mapping is a query CONSTRUCT {{ … }} WHERE {{ … }}")
     guard.inspect(text, max_bytes=100_000, what="mapping")
     mapping = Template(name, summary, tuple(columns), text)
-    _run(mapping, [{"row": Literal(1)}])
+    constructing.made(mapping.name, text, {1: [{"row": Literal(1)}]})
     return mapping
 
 
@@ -135,7 +131,8 @@ def _column(line: str) -> Column:
     match = _COLUMN.fullmatch(declared.strip())
     if match is None or match["kind"] not in _KINDS or set(words := match["words"].split()) - _WORDS:
         raise Malformed(
-            f"“{declared.strip()}” is no column: NAME KIND [required] [key] [many]; KIND is one of {', '.join(_KINDS)}"
+            f"“{declared.strip()}” is no column: NAME KIND [required] [key] [many] [new] [loose]; KIND is one of "
+            f"{', '.join(_KINDS)}"
         )
     of = tuple((match["of"] or "").split(",")) if match["of"] else ()
     if bool(of) != (match["kind"] in ("entry", "thing")):
@@ -149,13 +146,27 @@ def _column(line: str) -> Column:
         is_required="required" in words or "key" in words,
         is_key="key" in words,
         is_many="many" in words,
+        is_new="new" in words,
+        is_loose="loose" in words,
     )
 
 
-def made(
-    mapping: Template, number: int, cells: Mapping[str, str], known: Known, language: str = "en"
-) -> tuple[frozenset[Quad], list[Problem]]:
-    """What a row says, in the default graph, or all that is wrong with its cells."""
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """What the cells of a row mean: a solution for the mapping each, what is said beside it, and what is wrong."""
+
+    solutions: list[dict[str, Term]]
+    beside: frozenset[Quad]
+    problems: list[Problem]
+
+    @property
+    def is_well(self) -> bool:
+        """Whether the row goes in."""
+        return bool(self.solutions)
+
+
+def meant(mapping: Template, number: int, cells: Mapping[str, str], known: Known, language: str = "en") -> Cells:
+    """What the cells of a row mean, or all that is wrong with them; a loose one that is wrong is only told."""
     problems: list[Problem] = []
 
     def wrong(column: Column, value: str, what: str) -> None:
@@ -163,11 +174,13 @@ def made(
 
     several: dict[str, list[dict[str, Term]]] = {}
     beside: set[Quad] = set()
+    is_well = True
     for column in mapping.columns:
         text = cells.get(column.name, "")
         if not text:
             if column.is_required:
                 wrong(column, "", right("needed", language, what=column.help))
+                is_well = False
             continue
         parts = [part.strip() for part in text.split(";") if part.strip()] if column.is_many else [text]
         found: list[dict[str, Term]] = []
@@ -176,12 +189,13 @@ def made(
                 terms, said = _terms(column, part, known)
             except Unusable as error:
                 wrong(column, part, error.right(language))
+                is_well = is_well and column.is_loose
                 continue
             found.append(terms)
             beside |= said
         several[column.name] = found
-    if problems:
-        return frozenset(), problems
+    if not is_well:
+        return Cells([], frozenset(), problems)
     single = {
         name: term
         for column in mapping.columns
@@ -194,7 +208,7 @@ def made(
         single | {name: term for each in together if each for name, term in each.items()}
         for together in (zip_longest(*lists) if lists else [()])
     ]
-    return frozenset(_run(mapping, solutions)) | frozenset(beside), []
+    return Cells(solutions, frozenset(beside), problems)
 
 
 def _terms(column: Column, text: str, known: Known) -> tuple[dict[str, Term], frozenset[Quad]]:
@@ -208,11 +222,24 @@ def _terms(column: Column, text: str, known: Known) -> tuple[dict[str, Term], fr
             end = slug(words)[:100].strip("-")
             if column.is_key and not end:
                 raise Unusable("key")
-            return {name: Literal(words), f"{name}_slug": Literal(end)}, beside
+            return {
+                name: Literal(words),
+                f"{name}_slug": Literal(end),
+                f"{name}_language": Literal(tongue(words)),
+            }, beside
+        case "prose":
+            words, tag = values.prose(text)
+            return {name: Literal(words), f"{name}_language": Literal(tag)} if words else {}, beside
         case "date":
             return {name: values.date(text)}, beside
         case "integer":
             return {name: values.integer(text)}, beside
+        case "decimal":
+            return {name: values.decimal(text)}, beside
+        case "latitude":
+            return {name: values.coordinate(text, 90)}, beside
+        case "longitude":
+            return {name: values.coordinate(text, 180)}, beside
         case "language":
             return {name: values.language(text)}, beside
         case "address":
@@ -221,21 +248,9 @@ def _terms(column: Column, text: str, known: Known) -> tuple[dict[str, Term], fr
             thing = known.entry(column.of[0], text)
         case "country":
             thing, beside = known.country(text)
+        case _ if column.is_new:
+            thing, beside = known.thing_or_new(column.of, text)
         case _:
             thing = known.thing(column.of, text)
     end = thing.value.rstrip("/").rpartition("/")[2]
     return {name: thing, f"{name}_slug": Literal(slug(end)), f"{name}_name": Literal(known.name(thing, text))}, beside
-
-
-def _run(mapping: Template, solutions: list[dict[str, Term]]) -> Iterator[Quad]:
-    try:
-        found = _EMPTY.query(mapping.bound(solutions))
-    except SyntaxError as error:
-        raise Malformed(f"{mapping.name}: the mapping is no SPARQL query: {error.msg or error}") from None
-    if not isinstance(found, QueryTriples) or isinstance(found, QuerySolutions):
-        raise Malformed(f"{mapping.name}: a mapping is a CONSTRUCT query")
-    return (Quad(each.subject, each.predicate, each.object) for each in found)
-
-
-#: A mapping sees its row alone.
-_EMPTY = Store()

@@ -20,7 +20,7 @@ from kg_service.store.frames import begin, limit_memory, receive, refuse, send, 
 from kg_service.tables import importing, mapping
 from kg_service.tables.importing import Import
 from kg_service.tables.mapping import Problem, Template
-from kg_service.tables.reading import Row, Table
+from kg_service.tables.rows import Row, Table
 from kg_service.tables.values import Known
 
 

@@ -10,36 +10,18 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
 from xml.etree.ElementTree import ParseError
 
 from kg_service.errors import Malformed, TooLarge, UnsupportedFormat
+from kg_service.tables import geojson
+from kg_service.tables.rows import MOST_BYTES, MOST_CHARACTERS, MOST_COLUMNS, MOST_ROWS, Row, Table, normal
 
-#: Rows and columns of a table, characters of a cell, and bytes of a file when it is unpacked.
-MOST_ROWS, MOST_COLUMNS, MOST_CHARACTERS, MOST_BYTES = 200_000, 200, 20_000, 200 * 2**20
 #: Parts of a workbook, and how many times smaller than its contents one may be.
 _PARTS, _PACKED = 2_000, 200
 _DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a vertical bar"}
 _UNDEFINED = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A row by its number in the file, from 1 for the header; one text for each column of the header."""
-
-    number: int
-    cells: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """What a file holds, and how it was read, in words: encoding, delimiter, sheet."""
-
-    columns: tuple[str, ...]
-    rows: tuple[Row, ...]
-    notes: tuple[str, ...] = ()
 
 
 def read(name: str, content: bytes, known: Collection[str] = ()) -> Table:
@@ -48,18 +30,17 @@ def read(name: str, content: bytes, known: Collection[str] = ()) -> Table:
     Malformed for what is no table, TooLarge for what is more than one may hold; nothing is evaluated, ever.
     """
     name = name.lower()
+    if len(content) > MOST_BYTES:
+        raise TooLarge(f"the file holds more than {MOST_BYTES // 2**20} MB; send it in parts")
     if name.endswith(".gz"):
         name, content = name.removesuffix(".gz"), _unpacked(content)
     if content[:4] == b"PK\x03\x04" or name.endswith((".xlsx", ".xlsm")):
         return _workbook(content, known)
     if content[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" or name.endswith((".xls", ".ods", ".numbers")):
         raise UnsupportedFormat("this kind of spreadsheet is not read; save it as XLSX or CSV")
+    if name.endswith((".geojson", ".json")):
+        return geojson.table(_decoded(content)[0], known)
     return _text(content, known, is_tsv=name.endswith((".tsv", ".tab")))
-
-
-def normal(column: str) -> str:
-    """A column's name as mappings write it: small letters, words parted by underscores."""
-    return re.sub(r"[^\w]+", "_", column.strip().casefold()).strip("_")
 
 
 def _unpacked(content: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import html
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -44,6 +45,24 @@ _LANGUAGES = {
     "es": "spanish español castellano espagnol",
     "fr": "french francés français",
     "pt": "portuguese portugués português portugais",
+}
+#: Addresses of e-mail and numbers of telephones, as people write them in texts.
+EMAIL = re.compile(r"[\w.+-]{1,64}\s?(?:@|\[at\]|\(at\))\s?[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}", re.IGNORECASE)
+PHONE = re.compile(
+    r"(?:(?<![\w.,/-])(?:\+|00)\d{1,3}[\s().-]?(?:\(?\d{1,4}\)?[\s.-]?){2,6}\d{2,4}(?![\w/]))"
+    r"|(?:\b(?:tel|telephone|phone|fax|mobile|teléfono|tél|téléphone)\b\.?\s?:?\s?[\d+(][\d\s().+-]{5,18}\d)"
+    r"|(?:(?<![\w.,/-])0\d{1,4}[\s.-]\d{2,4}(?:[\s.-]\d{2,4}){1,4}(?![\w/]))",
+    re.IGNORECASE,
+)
+#: Characters that are kept of a long text.
+_LONGEST = 2_000
+_SMALL_WORDS = {
+    "en": frozenset("the of and to in is for with that by are our we on from their which".split()),
+    "es": frozenset("el los las del que y una para por con su sus se es al como más en la".split()),
+    "fr": frozenset("le les des du et une pour par dans est sur aux qui au avec son ses nous".split()),
+    "pt": frozenset("o os da do das dos e uma para com por não em na no ao pela são".split()),
+    "de": frozenset("der die das und den von zu mit für ist im ein eine auf dem des wir".split()),
+    "it": frozenset("il gli della di che e una per con dei nel delle è al dell’ del".split()),
 }
 _WEB = re.compile(r"https?://[^\s<>\"{}|\\^`]+", re.IGNORECASE)
 _HOST = re.compile(r"(?:www\.)[a-z0-9.-]+\.[a-z]{2,}(?:/[^\s<>\"{}|\\^`]*)?", re.IGNORECASE)
@@ -139,6 +158,44 @@ def integer(text: str) -> Literal:
     return _typed(plain, "integer")
 
 
+def decimal(text: str) -> Literal:
+    """A number; thousands may be parted by spaces."""
+    plain = re.sub(r"(?<=\d)[\s\u00a0\u202f](?=\d{3}\b)", "", text)
+    if not re.fullmatch(r"[+-]?\d{1,15}(\.\d{1,9})?", plain):
+        raise Unusable("decimal")
+    return _typed(plain, "decimal")
+
+
+def coordinate(text: str, most: int) -> Literal:
+    """Degrees of latitude (most 90) or longitude (most 180)."""
+    match = re.fullmatch(r"([+-]?\d{1,3}(?:\.\d{1,30})?)", text)
+    if match is None or abs(float(match[1])) > most:
+        raise Unusable("degrees", most=most)
+    return _typed(f"{float(match[1]):.6f}".rstrip("0").rstrip("."), "decimal")
+
+
+def prose(text: str) -> tuple[str, str]:
+    """A long text as plain words, and the tag of its language where that is plain, else English.
+
+    Markup and entities are read; addresses of e-mail and numbers of telephones are left out, for they are people's.
+    """
+    plain = re.sub(r"<[^<>]{0,500}>", " ", html.unescape(html.unescape(text)))
+    for pattern in (EMAIL, PHONE):
+        plain = pattern.sub("[…]", plain)
+    words = " ".join("".join(c if c.isprintable() else " " for c in plain).split())
+    if len(words) > _LONGEST:
+        words = words[:_LONGEST].rsplit(" ", 1)[0] + " […]"
+    return words, tongue(words)
+
+
+def tongue(text: str) -> str:
+    """The language of which a text has most of the small words; English where it has few."""
+    words = text.casefold().split()
+    counts = {tag: sum(word in small for word in words) for tag, small in _SMALL_WORDS.items()}
+    best = max(counts, key=lambda tag: counts[tag])
+    return best if counts[best] > 0 and counts[best] >= 0.04 * len(words) else "en"
+
+
 def address(text: str) -> Literal:
     """A web address."""
     if _WEB.fullmatch(text):
@@ -207,6 +264,20 @@ class Known:
         if not every:
             raise Unusable("thing", types=" / ".join(types), example=f"{types[0]}/its-name")
         return NamedNode(every[0])
+
+    def thing_or_new(self, types: Iterable[str], text: str) -> tuple[NamedNode, frozenset[Quad]]:
+        """A thing by its address or name; one that is not known by its name is new, with what is to be said of it."""
+        types = tuple(types)
+        is_address = re.match(r"https?://", text) or _OWN.fullmatch(text)
+        if is_address or any(self.things.get(type, {}).get(folded(text)) for type in types):
+            return self.thing(types, text), frozenset()
+        end = slug(text)[:100].strip("-")
+        if not end:
+            raise Unusable("key")
+        made = entity(types[0], end)
+        said: list[tuple[NamedNode, Term]] = [(RDF_TYPE, sse("Organisation")), (RDF_TYPE, sse("Actor"))]
+        said.append((PREF_LABEL, Literal(" ".join(text.split()), language="en")))
+        return made, frozenset(Quad(made, property, value) for property, value in said)
 
     def name(self, thing: NamedNode, text: str) -> str:
         """What a thing is called: as it was typed, or, when that was its address, by a name that the graph has."""

@@ -55,6 +55,21 @@ _WORDS = {
         "un número entero, como 12",
         "un nombre entier, comme 12",
     ),
+    "decimal": (
+        "a number, such as 12 or 12.5",
+        "un número, como 12 o 12.5",
+        "un nombre, comme 12 ou 12.5",
+    ),
+    "degrees": (
+        "degrees from -{most} to {most}, such as 12.345",
+        "grados de -{most} a {most}, como 12.345",
+        "des degrés de -{most} à {most}, comme 12.345",
+    ),
+    "nothing": (
+        "something known: there is no {thing}",
+        "algo conocido: no hay {thing}",
+        "quelque chose de connu : il n’y a pas de {thing}",
+    ),
     "address": (
         "a web address, such as https://example.org",
         "una dirección web, como https://example.org",
