@@ -53,8 +53,8 @@ Paths = Annotated[
 StorePath = Annotated[
     Path | None, typer.Option("--store", help="Directory of the embedded store [default: data/store].")
 ]
-#: Results that are listed of a whole store.
-_MOST_RESULTS = 10_000
+#: Results that are listed of a whole store, and problems of one file.
+_MOST_RESULTS, _MOST_PROBLEMS = 10_000, 20
 
 Replace = Annotated[
     bool, typer.Option("--replace", help="Make each graph in the files equal to what they say, instead of adding.")
@@ -216,16 +216,32 @@ def load(
         typer.Option("--replace", help="Make each graph in the files equal to what they say, instead of adding."),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check only; write nothing.")] = False,
+    catalog: Annotated[
+        bool,
+        typer.Option("--catalog", help="PATHS is a folder of others' data: load what data/datasets describes of it."),
+    ] = False,
+    only: Annotated[
+        list[str] | None, typer.Option(help="With --catalog: only the data set of this name; may be repeated.")
+    ] = None,
     author: Annotated[str, typer.Option(help="Who makes the change, for the log.")] = "unknown",
     note: Annotated[str | None, typer.Option(help="Why, for the log [default: the names of the files].")] = None,
     language: Language = "en",
     as_json: AsJson = False,
 ) -> None:
-    """Add files to the store, all or nothing: data that break the shapes are refused, with the report."""
+    """Add files to the store, all or nothing: data that break the shapes are refused, with the report.
+
+    With --catalog, each data set and vocabulary goes into a graph of its own, which then holds just what its files
+    say; rows that are rejected are listed, the others go in.
+    """
     from kg_service.ingest import bulk
     from kg_service.store.embedded import EmbeddedStore
 
     settings = _settings(store=store)
+    if catalog:
+        _load_datasets(settings, paths, only or [], dry_run=dry_run, author=author, language=language, as_json=as_json)
+        return
+    if only:
+        raise wrong_parameter("--only", ", ".join(only), "it goes with --catalog")
     bulk.files_in(paths)
     if not settings.is_remote:
         _seeded(settings)
@@ -264,6 +280,72 @@ def load(
         _say(done.report.to_text())
     would = "would add" if dry_run else "added"
     print(f"{would} {done.added} and removed {done.removed} statements; generation {done.generation}")
+
+
+def _load_datasets(
+    settings: Settings,
+    folders: list[Path],
+    only: list[str],
+    *,
+    dry_run: bool,
+    author: str,
+    language: str,
+    as_json: bool,
+) -> None:
+    """Loads the described data sets of a folder, and tells what became of each row; exit code 1 if any is rejected."""
+    from kg_service.datasets import described, loading
+    from kg_service.store.embedded import EmbeddedStore
+
+    if len(folders) != 1 or not folders[0].is_dir():
+        raise wrong_parameter("PATHS", " ".join(map(str, folders)), "with --catalog it is one folder")
+    if settings.is_remote:
+        raise Malformed("data sets are loaded into an embedded store; export their graphs and load those elsewhere")
+    datasets = described.named(resources.folder("data") / "datasets", only)
+    _seeded(settings)
+    done: list[Any] = []
+    try:
+        with _patiently(lambda: EmbeddedStore(settings.store), 10) as opened, _progress() as progress:
+            shapes = _shapes(settings.store)
+            for each in loading.load(
+                opened,
+                folders[0],
+                datasets,
+                shapes,
+                dry_run=dry_run,
+                author=author,
+                language=language,
+                progress=progress,
+            ):
+                done.append(each)
+                if not as_json:
+                    _told_of_dataset(each, dry_run=dry_run)
+    except Violations as refused:
+        _report(refused.report, as_json)
+        raise
+    if as_json:
+        print(
+            json.dumps({"dry_run": dry_run, "datasets": [each.told() for each in done]}, ensure_ascii=False, indent=2)
+        )
+    if any(file.rejected for each in done for file in each.files):
+        sys.exit(1)
+
+
+def _told_of_dataset(loaded: Any, *, dry_run: bool) -> None:
+    """Says what became of a data set, file by file; of many problems the first."""
+    if loaded.done is None:
+        print(f"{loaded.name}: not here ({', '.join(loaded.absent)})")
+        return
+    for file in loaded.files:
+        for each in file.problems[:_MOST_PROBLEMS]:
+            print(f"{file.file}, row {each.row}, column {each.column}: “{each.value}” – {each.right}")
+        if len(file.problems) > _MOST_PROBLEMS:
+            print(f"{file.file}: {len(file.problems) - _MOST_PROBLEMS} more problems; --json has all")
+        print(f"{file.file}: {file.rows} rows, {file.taken} taken, {file.rejected} rejected")
+    things = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in loaded.things.items())
+    would = "would add" if dry_run else "added"
+    print(
+        f"{loaded.name}: {things}; {would} {loaded.done.added} and removed {loaded.done.removed} statements", flush=True
+    )
 
 
 @app.command()
