@@ -13,7 +13,7 @@ from pyoxigraph import Literal, NamedNode, Quad
 
 from kg_service.linked_data import dumps
 from kg_service.linked_data.figures import Figures
-from kg_service.rdf import ENTITY, GRAPH, PREFIXES, RDF_TYPE, entity
+from kg_service.rdf import ENTITY, GRAPH, PREFIXES, RDF_TYPE, Term, entity
 
 VOID, DCAT = "http://rdfs.org/ns/void#", "http://www.w3.org/ns/dcat#"
 _DCT, _FOAF, _PROV, _OWL, _XSD, _SSE = (PREFIXES[n] for n in ("dcterms", "foaf", "prov", "owl", "xsd", "sse"))
@@ -162,8 +162,8 @@ def _named(of: NamedNode, title: Mapping[str, str], description: Mapping[str, st
             yield Quad(of, NamedNode(_DCT + name), Literal(text, language=language))
 
 
-def _owned(of: NamedNode) -> Iterator[Quad]:
-    yield Quad(of, NamedNode(_DCT + "license"), LICENSE)
+def _owned(of: NamedNode, license: Term = LICENSE) -> Iterator[Quad]:
+    yield Quad(of, NamedNode(_DCT + "license"), license)
     yield Quad(of, NamedNode(_DCT + "publisher"), _PUBLISHER)
 
 
@@ -195,14 +195,17 @@ def _catalog(facts: Facts) -> Iterator[Quad]:
 
 
 def _graph(facts: Facts, graph: NamedNode, triples: int) -> Iterator[Quad]:
-    """A named graph as a data set, with the document that it was made of."""
+    """A named graph as a data set, with the document that it was made of, or what it says of itself."""
     name = graph.value.removeprefix(GRAPH)
-    said = facts.figures.documents.get(graph.value, ())
+    said, itself = facts.figures.documents.get(graph.value, ()), facts.figures.datasets.get(graph.value, ())
+    license = next((value for property, value in itself if property.value == _DCT + "license"), LICENSE)
     yield Quad(graph, RDF_TYPE, NamedNode(DCAT + "Dataset"))
     yield Quad(graph, NamedNode(VOID + "triples"), Literal(triples))
-    yield from _owned(graph)
+    yield from _owned(graph, license)
     yield from _dated(graph, facts.times.get(graph.value))
-    titles = [value for property, value in said if property.value == _LABEL]
+    told = (_DCT + "title", _DCT + "license")
+    yield from (Quad(graph, property, value) for property, value in itself if property.value not in told)
+    titles = [value for property, value in (*said, *itself) if property.value in (_LABEL, _DCT + "title")]
     for title in titles or [Literal(_GRAPHS.get(name, name), language="en")]:
         yield Quad(graph, NamedNode(_DCT + "title"), title)
     if said:
@@ -213,13 +216,13 @@ def _graph(facts: Facts, graph: NamedNode, triples: int) -> Iterator[Quad]:
             yield Quad(document, property, value)
             if property.value == _DCT + "language":
                 yield Quad(graph, property, value)
-    yield from _files(facts, graph, dumps.file_name(graph.value))
+    yield from _files(facts, graph, dumps.file_name(graph.value), license)
     store = NamedNode(f"{facts.root}/graph/{name}")
     if graph.value.startswith(GRAPH):
         yield Quad(graph, NamedNode(DCAT + "landingPage"), store)
 
 
-def _files(facts: Facts, of: NamedNode, name: str) -> Iterator[Quad]:
+def _files(facts: Facts, of: NamedNode, name: str, license: Term = LICENSE) -> Iterator[Quad]:
     """The dumps of a data set as distributions; with sizes and checksums where they are made."""
     for ending, media_type in (("nq", "application/n-quads"), ("trig", "application/trig")):
         file = f"{name}.{ending}.gz"
@@ -231,7 +234,7 @@ def _files(facts: Facts, of: NamedNode, name: str) -> Iterator[Quad]:
         yield Quad(this, NamedNode(DCAT + "accessURL"), NamedNode(f"{facts.root}/dumps/"))
         yield Quad(this, NamedNode(DCAT + "mediaType"), NamedNode(_MEDIA + media_type))
         yield Quad(this, NamedNode(DCAT + "compressFormat"), NamedNode(_MEDIA + "application/gzip"))
-        yield Quad(this, NamedNode(_DCT + "license"), LICENSE)
+        yield Quad(this, NamedNode(_DCT + "license"), license)
         made = facts.index.named(file) if facts.index else None
         if made:
             size = Literal(str(made.bytes), datatype=NamedNode(_XSD + "nonNegativeInteger"))

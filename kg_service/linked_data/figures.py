@@ -33,6 +33,11 @@ _ABOUT = (
     "<http://purl.org/dc/terms/language> <https://w3id.org/sse-kg/ontology#sourceFile> "
     "<https://w3id.org/sse-kg/ontology#sha256> <https://w3id.org/sse-kg/ontology#author>"
 )
+_DATASETS = (
+    "SELECT ?graph ?property ?value "
+    "{ GRAPH ?graph { ?graph a <http://www.w3.org/ns/dcat#Dataset> ; ?property ?value } } "
+    "ORDER BY ?graph ?property ?value"
+)
 _VOCABULARY = re.compile(r"^(.*[#/])[^#/]*$", re.DOTALL)
 
 
@@ -56,7 +61,8 @@ class Links:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What is counted; `documents` are the statements about the source document that each graph was made of."""
+    """What is counted; `documents` are the statements about the source document that each graph was made of, and
+    `datasets` what graphs say of themselves, as those do that hold other people's data."""
 
     triples: int
     entities: int
@@ -67,6 +73,7 @@ class Figures:
     graphs: tuple[tuple[NamedNode, int], ...]
     links: tuple[Links, ...]
     documents: dict[str, tuple[tuple[NamedNode, Term], ...]]
+    datasets: dict[str, tuple[tuple[NamedNode, Term], ...]]
 
     @property
     def vocabularies(self) -> list[str]:
@@ -89,6 +96,9 @@ async def counted(asking: Asking) -> Figures:
     for row in await asking.rows(_documents(row["graph"] for row in graphs)):
         name = row["document"].value.removeprefix(f"{ENTITY}document/")
         documents.setdefault(GRAPH + name, []).append((row["property"], row["value"]))
+    datasets: dict[str, list[tuple[NamedNode, Term]]] = {}
+    for row in await asking.rows(_DATASETS):
+        datasets.setdefault(row["graph"].value, []).append((row["property"], row["value"]))
     return Figures(
         triples=_number(whole["triples"]),
         entities=_number(entities["entities"]),
@@ -99,6 +109,7 @@ async def counted(asking: Asking) -> Figures:
         graphs=tuple((row["graph"], _number(row["triples"])) for row in graphs),
         links=tuple(Links(row["property"], row["space"].value, _number(row["triples"])) for row in links),
         documents={graph: tuple(said) for graph, said in documents.items()},
+        datasets={graph: tuple(said) for graph, said in datasets.items()},
     )
 
 

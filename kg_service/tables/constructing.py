@@ -21,7 +21,10 @@ _EMPTY = Store()
 _WHERE = re.compile(r"\bWHERE\s*\{", re.IGNORECASE)
 _CONSTRUCT = re.compile(r"\bCONSTRUCT\s*\{([^{}]*)\}\s*WHERE\s*\{", re.IGNORECASE)
 #: What looks at several rows together, or at none: such a mapping is run row by row.
-_TOGETHER = re.compile(r"\b(?:SELECT|GROUP|HAVING|LIMIT|OFFSET|ORDER|BNODE|GRAPH)\b", re.IGNORECASE)
+_TOGETHER = re.compile(
+    r"\b(?:SELECT\s|(?:GROUP|ORDER)\s+BY\b|HAVING\s*\(|(?:LIMIT|OFFSET)\s+\d|BNODE\s*\(|GRAPH\s)", re.IGNORECASE
+)
+_COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
 _VARIABLE = re.compile(r"[?$](\w+)")
 _HOLE = "urn:x-kg-variable:"
 #: Solutions of one query.
@@ -70,8 +73,8 @@ def _asked(name: str, text: str) -> object:
 @lru_cache(64)
 def _plain(text: str) -> tuple[tuple[Place, Place, Place], ...] | None:
     """The template of a query with a name for each variable; None where it has to be run row by row."""
-    match = _CONSTRUCT.search(text)
-    if match is None or _TOGETHER.search(text) or len(_WHERE.findall(text)) != 1:
+    match, code = _CONSTRUCT.search(text), _COMMENT.sub("", text)
+    if match is None or _TOGETHER.search(code) or len(_WHERE.findall(text)) != 1:
         return None
     names = sorted(set(_VARIABLE.findall(match[1])))
     holes = {name: NamedNode(_HOLE + name) for name in names}

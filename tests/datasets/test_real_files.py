@@ -1,0 +1,67 @@
+"""The real files beside the project, read without a store: rows in are things and rejected rows, and no contacts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pyoxigraph import DefaultGraph, Store
+
+from kg_service import resources
+from kg_service.datasets import described, files, loading
+from kg_service.rdf import RDF_TYPE, Literal, Quad, sse
+from kg_service.settings import Settings
+from kg_service.store.embedded import snapshot
+from kg_service.tables.values import EMAIL, PHONE
+
+#: Rows of each file, those that go in, and the things that they make.
+ROWS = {
+    "m49": ([], {"places": 278}),
+    "essglobal": ([], {"concepts": 547}),
+    "sdg": ([], {"concepts": 232}),
+    "coops-uk": ([(7387, 7387), (8371, 8371)], {"organisations": 10218}),
+    "ripess-family": ([(73, 73)], {"memberships": 68, "organisations": 73}),
+    "ica-directory": ([(321, 321)], {"memberships": 321, "organisations": 321}),
+    "nec-members": ([(143, 143)], {"memberships": 143, "organisations": 144}),
+    "ituc-affiliates": ([(297, 297)], {"memberships": 297, "organisations": 298}),
+    "susy": ([(1794, 1794)], {"organisations": 1794}),
+    "ess-france": ([(3667, 3667)], {"organisations": 3667}),
+}
+
+
+@pytest.fixture(scope="module")
+def graph(project: Settings) -> Store:
+    """The project's own data in memory, and after each data set what that added."""
+    with snapshot(project.store) as store:
+        copy = Store()
+        copy.bulk_extend(store)
+    return copy
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_the_rows_of_a_file_are_things_or_rejected(name: str, graph: Store, shared: Path) -> None:
+    (dataset,) = described.named(resources.folder("data") / "datasets", [name])
+    material = files.read(shared, dataset, graph)
+    if material.absent:
+        pytest.skip(f"not here: {', '.join(material.absent)}")
+    loading.settle(material, lambda iri: loading._exists(graph, iri))
+    quads = loading._of(material)
+    rows, things = ROWS[name]
+    assert [(len(each.table.rows), len(each.rows)) for each in material.tables] == rows
+    assert loading._counts(quads) == things
+    for each in material.tables:
+        organisations = {
+            quad.subject
+            for said in each.rows.values()
+            for quad in said
+            if quad.predicate == RDF_TYPE and quad.object == sse("Organisation")
+        }
+        assert len(organisations) in (len(each.rows), len(each.rows) + 1)  # and the one that they are members of
+        assert len(each.rows) + each.rejected == len(each.table.rows)
+    for quad in quads:
+        if isinstance(quad.object, Literal) and quad.object.datatype.value.endswith(("langString", "#string")):
+            assert not EMAIL.search(quad.object.value), quad
+            assert not PHONE.search(quad.object.value), quad
+    if name in ("m49", "essglobal"):
+        graph.extend(quads)
+        graph.extend(Quad(q.subject, q.predicate, q.object, DefaultGraph()) for q in quads)
