@@ -41,6 +41,7 @@ HOMES = {
         "linked_data",
         "client",
         "tables",
+        "datasets",
     },
 }
 

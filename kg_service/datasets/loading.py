@@ -23,6 +23,7 @@ from kg_service.store import Delta
 from kg_service.store.embedded import EmbeddedStore, delta_between, snapshot
 from kg_service.tables.importing import ROUNDS, Import, endless
 from kg_service.tables.mapping import Problem
+from kg_service.tables.words import right
 
 _ALT_LABEL = NamedNode(PREFIXES["skos"] + "altLabel")
 #: Links to what may be unknown, for they say where something is from.
@@ -194,7 +195,7 @@ def _loose_ends(
             if not seen[thing.value]:
                 column = found.template.column_of(_short(quad.predicate))
                 end = thing.value.removeprefix(ENTITY)
-                yield Problem(number, column, found.cell(number, column) or end, f"something known: there is no {end}")
+                yield Problem(number, column, found.cell(number, column) or end, right("nothing", "en", thing=end))
                 break
 
 

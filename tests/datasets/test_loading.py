@@ -257,6 +257,6 @@ def test_they_are_found_and_in_the_networks(client: httpx.Client) -> None:
         time.sleep(0.2)
     found = answer.json()["data"]
     assert found[0]["iri"] == f"{ID}organisation/susy-9a01"
-    nodes = client.get("/api/networks/memberships", params={"format": "json"}).text
+    nodes = client.get("/api/networks/member-body", params={"format": "json"}).text
     assert f"{ID}organisation/socioeco-472-9001" in nodes
     assert client.get("/page/organisation/coops-uk-r900001").status_code == 200

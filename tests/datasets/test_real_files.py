@@ -23,10 +23,14 @@ ROWS = {
     "ripess-family": ([(73, 73)], {"memberships": 68, "organisations": 73}),
     "ica-directory": ([(321, 321)], {"memberships": 321, "organisations": 321}),
     "nec-members": ([(143, 143)], {"memberships": 143, "organisations": 144}),
-    "ituc-affiliates": ([(297, 297)], {"memberships": 297, "organisations": 298}),
+    "ituc-affiliates": ([(297, 297)], {"memberships": 297, "organisations": 298, "places": 1}),
     "susy": ([(1794, 1794)], {"organisations": 1794}),
     "ess-france": ([(3667, 3667)], {"organisations": 3667}),
 }
+
+
+#: A name in a public register that only looks like an address of e-mail.
+NAMES = {"LE THE@TRE.COM"}
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +64,7 @@ def test_the_rows_of_a_file_are_things_or_rejected(name: str, graph: Store, shar
         assert len(each.rows) + each.rejected == len(each.table.rows)
     for quad in quads:
         if isinstance(quad.object, Literal) and quad.object.datatype.value.endswith(("langString", "#string")):
-            assert not EMAIL.search(quad.object.value), quad
+            assert quad.object.value in NAMES or not EMAIL.search(quad.object.value), quad
             assert not PHONE.search(quad.object.value), quad
     if name in ("m49", "essglobal"):
         graph.extend(quads)

@@ -20,7 +20,7 @@ def row(**cells: str) -> list[dict[str, object]]:
 def made(text: str, *rows: list[dict[str, object]]) -> list[set[tuple[str, str]]]:
     numbered = {number: [each | {"row": Literal(number)} for each in said] for number, said in enumerate(rows, 1)}
     found = constructing.made("test", PREFIX + text, numbered)  # type: ignore[arg-type]
-    return [{(quad.subject.value, str(quad.object)) for quad in found[number]} for number in numbered]
+    return [{(str(quad.subject).strip("<>"), str(quad.object)) for quad in found[number]} for number in numbered]
 
 
 def alone(template: Template, number: int, solutions: constructing.Solutions) -> frozenset[Quad]:
