@@ -5,23 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import json
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from http import HTTPStatus
+from typing import cast
 
 import uvicorn
 from fastapi import Depends, FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from kg_service import __version__, queries, resources
 from kg_service.access import Access
 from kg_service.api import (
     changes,
-    clients,
     collections,
     contributing,
     cors,
@@ -60,12 +57,14 @@ from kg_service.api import (
 )
 from kg_service.api import queries as asked
 from kg_service.api.asking import Questions, Repeated
+from kg_service.api.edge import Edge, Usage
 from kg_service.api.finished import Finished
 from kg_service.api.parameters import only_declared
 from kg_service.api.sessions import Sessions
 from kg_service.changes.remote import RemoteWriter
 from kg_service.changes.writer import Writer
-from kg_service.errors import KgError, Malformed, TooLong
+from kg_service.connections import Bounds, Http
+from kg_service.errors import KgError, TooLong
 from kg_service.linked_data import figures, gaps
 from kg_service.lists import declared
 from kg_service.lists.columns import Tables
@@ -252,6 +251,8 @@ def _log(settings: Settings) -> OpenLog:
     return functools.partial(log_of, settings.store)
 
 
+#: Ticks, ten a second, between two looks at slow connections.
+_LOOK = 10
 #: How long running queries may go on after Ctrl-C.
 DRAIN_SECONDS = 2.0
 
@@ -264,24 +265,11 @@ def _brief(record: logging.LogRecord) -> bool:
     return True
 
 
-class _Http(HttpToolsProtocol):
-    """HTTP whose own refusals are problems too: what is no request, and an address that no parser takes."""
-
-    _LONGEST = 65_535  # of an address, by the parser
-
-    def on_url(self, url: bytes) -> None:
-        super().on_url(url)
-        if len(self.url) > self._LONGEST:
-            raise ValueError("too long")  # ends the parsing, and so this connection
-
-    def send_400_response(self, msg: str) -> None:
-        error: KgError = Malformed("this is not an HTTP request")
-        if len(getattr(self, "url", b"")) > self._LONGEST:
-            error = TooLong(f"the address is longer than {self._LONGEST} bytes; send what is long by POST")
-        body = json.dumps(error.problem()).encode()
-        head = f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\ncontent-type: {problems.MEDIA_TYPE}\r\n"
-        self.transport.write(f"{head}content-length: {len(body)}\r\nconnection: close\r\n\r\n".encode() + body)
-        self.transport.close()
+def _always(settings: Settings) -> list[tuple[str, str]]:
+    """What every answer is sent with: it is what it says it is, and where told to be got by HTTPS alone."""
+    strict = f"max-age={settings.hsts_seconds}; includeSubDomains"
+    about = [("X-Content-Type-Options", "nosniff")]
+    return about + ([("Strict-Transport-Security", strict)] if settings.hsts_seconds else [])
 
 
 class Server(uvicorn.Server):
@@ -290,12 +278,18 @@ class Server(uvicorn.Server):
     def __init__(self, settings: Settings) -> None:
         self._app, self._longest = create_app(settings), settings.max_url_bytes
         self._sparql: ASGIApp | None = None  # until the application has started
-        self._others = clients.Prepared(self._app, self._app)
+        self._settings, self._usage = settings, Usage(settings)
+        self._others = self._edge(self._app)
+        self._bounds = Bounds(settings.connections, settings.client_connections, settings.patience_seconds)
+        if settings.trusted_hops:
+            self._bounds.of_one = settings.connections
         self._draining: asyncio.Task[None] | None = None
         config = uvicorn.Config(
             cors.Cors(self._answer, read_by_post=["/sparql", "/api/validate", *reconcile.READ_BY_POST]),
             interface="asgi3",
-            http=_Http,
+            http=cast(type[asyncio.Protocol], functools.partial(Http, bounds=self._bounds)),
+            proxy_headers=False,  # see Edge
+            headers=_always(settings),
             log_level="warning",
             lifespan="on",
             server_header=False,
@@ -314,13 +308,21 @@ class Server(uvicorn.Server):
             await self._others(scope, receive, send)
             return
         if self._sparql is None:
-            self._sparql = clients.Prepared(sparql.Sparql(self._app), self._app)
+            self._sparql = self._edge(sparql.Sparql(self._app))
             if isinstance(self._app.state.readers, CachedReads):
                 self._sparql = Repeated(self._sparql, self._app.state.questions, self._app.state.readers)
         await self._sparql(scope, receive, send)
 
+    def _edge(self, app: ASGIApp) -> Edge:
+        return Edge(app, self._app, self._settings, self._usage)
+
     async def on_tick(self, counter: int) -> bool:
         stopping = await super().on_tick(counter)
+        if counter % _LOOK == 0:
+            now = asyncio.get_running_loop().time()
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, Http):
+                    connection.look(now)
         if stopping and self._draining is None:
             self._draining = asyncio.create_task(self._app.state.readers.drain(DRAIN_SECONDS))
         return stopping

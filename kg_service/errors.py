@@ -11,6 +11,7 @@
     │   └── Deleted              there was such a thing; says when it ended
     ├── WrongParameter           a parameter with a value that is not one of the allowed, or one that nobody knows
     ├── TooLong                  an address with more bytes than one may have
+    ├── HeadTooLarge             headers with more bytes than they may have
     ├── NotAcceptable            none of the asked formats can be written
     ├── UnsupportedFormat        the format of what came in is not one we read
     ├── AlreadyThere             what was to be made exists
@@ -143,6 +144,13 @@ class TooLong(KgError):
 
     title = "The address is too long"
     status = 414
+
+
+class HeadTooLarge(KgError):
+    """The request's headers have more bytes than they may have."""
+
+    title = "The headers are too large"
+    status = 431
 
 
 class NotAcceptable(KgError):

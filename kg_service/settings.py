@@ -101,6 +101,36 @@ class Settings(BaseSettings):
         description="seconds of engine time that one client (token, else address) may use per minute; "
         "by default 60 for each reader, which a client that asks alone cannot pass",
     )
+    client_requests: float | None = Field(
+        None, gt=0, description="requests that one client may send per minute; answers from the cache are not counted"
+    )
+    client_bytes: float | None = Field(
+        None, gt=0, description="bytes that one client may send and get per minute; the same holds"
+    )
+    client_streams: int = Field(1024, ge=1, description="answers to one client at the same time")
+    connections: int = Field(4096, ge=1, description="connections at the same time")
+    client_connections: int = Field(
+        1024, ge=1, description="connections at the same time from one address; behind proxies these have all of them"
+    )
+    patience_seconds: float = Field(
+        20.0,
+        gt=0,
+        description="seconds in which the head of a request must have come, and after which a body must come and an "
+        "answer be taken at 1 KiB a second at least",
+    )
+    trusted_hops: int = Field(
+        0,
+        ge=0,
+        le=10,
+        description="proxies of your own in front of this service; so many entries of the forwarding header count, "
+        "from the right",
+    )
+    forwarded_header: Literal["x-forwarded-for", "forwarded"] = Field(
+        "x-forwarded-for", description="the header in which these proxies say whom they forward"
+    )
+    hsts_seconds: int = Field(
+        0, ge=0, description="seconds for which browsers shall use HTTPS only (HSTS); 0 says nothing"
+    )
     max_answer_bytes: int = Field(512 * 2**20, gt=0, description="largest answer to one query, in bytes")
     max_rows: int = Field(1_000_000, gt=0, description="most rows or triples in the answer to one query")
     max_url_bytes: int = Field(

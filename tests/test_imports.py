@@ -27,7 +27,7 @@ HOMES = {
     "jinja2": {"web"},
     "fastapi": {"api", "app"},
     "starlette": {"api", "app"},
-    "uvicorn": {"app"},
+    "uvicorn": {"app", "connections"},
     "typer": {"cli"},
     "pyoxigraph": {
         "rdf",

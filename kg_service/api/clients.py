@@ -5,9 +5,7 @@ from __future__ import annotations
 import ipaddress
 from functools import lru_cache
 
-from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kg_service.access import Access, Holder
 from kg_service.errors import Forbidden, KgError, Refused, Unauthorised
@@ -67,20 +65,6 @@ def bearer(authorization: str) -> str | None:
     if scheme.lower() != "bearer":
         return None
     return given.strip().encode("latin-1", "replace").decode("utf-8", "surrogateescape")
-
-
-class Prepared:
-    """An application that need not wait to know who asks: what is needed for that is fetched before."""
-
-    def __init__(self, app: ASGIApp, started: Starlette) -> None:
-        self._app, self._started = app, started
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            for name, value in scope["headers"]:
-                if name == b"authorization" and (token := bearer(value.decode("latin-1"))):
-                    await self._started.state.access.prepare(token)
-        await self._app(scope, receive, send)
 
 
 def client_of(request: Request) -> str:

@@ -200,7 +200,6 @@ def _document(request: Request, quads: set[Quad], how: Format, first: NamedNode)
         "Vary": "Accept",
         "ETag": documents.etag(0, body + how.name.encode()),
         "Cache-Control": "no-cache",
-        "X-Content-Type-Options": "nosniff",
     }
     return sent(request, Document(body, headers, how.media_type))
 

@@ -35,7 +35,6 @@ _TAGS = tuple(Format(language, (f"{language}/-",), ()) for language in LANGUAGES
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; object-src 'none'; "
     "frame-ancestors 'self'",
-    "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "strict-origin-when-cross-origin",
 }
 #: The same for a page that others may frame.
@@ -58,7 +57,6 @@ class _Static(StaticFiles):
         is_named_by_content = path.startswith(f"{islands.FOLDER}/assets/") or b"v=" in scope.get("query_string", b"")
         if response.status_code == 200 and is_named_by_content:
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
-        response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 
 

@@ -93,7 +93,7 @@ async def workbook(request: Request) -> Response:
     template = mapping.named(request.path_params["name"])
     made = await asyncio.to_thread(blank.workbook, template, request.app.state.ontology)
     headers = {"Content-Disposition": f'attachment; filename="{template.name}.xlsx"'}
-    return Response(made, headers=headers | {"X-Content-Type-Options": "nosniff"}, media_type=_XLSX)
+    return Response(made, headers=headers, media_type=_XLSX)
 
 
 async def _read(request: Request, template: Template, upload: Upload) -> Import:

@@ -255,7 +255,6 @@ def _tagged(generation: int, body: bytes, chosen: Representation) -> dict[str, s
     return {
         "ETag": documents.etag(generation, body + variant),
         "Cache-Control": "no-cache",
-        "X-Content-Type-Options": "nosniff",
         **({"KG-Generation": str(generation)} if generation else {}),
     }
 
