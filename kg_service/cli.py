@@ -9,6 +9,7 @@ import asyncio
 import dataclasses
 import json
 import os
+import re
 import socket
 import sys
 import tempfile
@@ -1195,6 +1196,41 @@ def rotate_token(
 def revoke_token(which: Which, store: StorePath = None) -> None:
     """End a token and its sessions, at once and for good."""
     print(f"revoked “{_tokens(store).revoke(which).name}”")
+
+
+@app.command("settings")
+def show_settings(store: StorePath = None, as_json: AsJson = False) -> None:
+    """Print what is set, and from where: the environment, .env, or the default. Secrets are not shown."""
+    from dotenv import dotenv_values
+    from pydantic import SecretStr
+
+    settings = _settings(store=store)
+    written = {name.upper() for name in dotenv_values(".env")}
+    found = []
+    for name in Settings.model_fields:
+        variable, value = f"KG_{name.upper()}", getattr(settings, name)
+        if isinstance(value, SecretStr):
+            value = "(secret)"
+        elif isinstance(value, tuple):
+            value = ", ".join(map(_without_password, value))
+        elif value is not None:
+            value = _without_password(str(value))
+        origin = "environment" if variable in {each.upper() for each in os.environ} else "default"
+        if origin == "default" and variable in written:
+            origin = ".env"
+        if name == "store" and store is not None:
+            origin = "--store"
+        found.append({"setting": variable, "value": value, "from": origin})
+    if as_json:
+        print(json.dumps(found, ensure_ascii=False, indent=2))
+        return
+    for each in found:
+        print(f"{each['setting']:28} {'' if each['value'] is None else each['value']}  ({each['from']})")
+
+
+def _without_password(text: str) -> str:
+    """An address without who shows himself in it."""
+    return re.sub(r"(?<=://)[^/@\s]+@", "…@", text)
 
 
 def _version(wanted: bool) -> None:

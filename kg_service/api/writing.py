@@ -14,7 +14,7 @@ from kg_service.access import CONTRIBUTE, VALIDATE, Holder
 from kg_service.api import problems
 from kg_service.api.clients import require
 from kg_service.changes import Committed, Present, Proposal
-from kg_service.errors import Forbidden, PreconditionFailed, TooLarge, wrong_parameter
+from kg_service.errors import Forbidden, PreconditionFailed, TooLarge, UnsupportedFormat, wrong_parameter
 from kg_service.store import Delta
 from kg_service.store.log import OpenLog
 
@@ -64,7 +64,10 @@ def may_write(request: Request, scope: str | None = None) -> Holder:
 
 
 async def body_of(request: Request, limit: int) -> bytes:
-    """The request's body; TooLarge as soon as it passes the limit."""
+    """The request's body; TooLarge as soon as it passes the limit. Nothing is unpacked, so nothing can swell."""
+    coding = request.headers.get("content-encoding", "identity")
+    if coding.strip().lower() != "identity":
+        raise UnsupportedFormat(f'the body is packed as "{coding[:40]}"; send it as it is')
     body = bytearray()
     async for part in request.stream():
         body += part

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 import sys
 import time
@@ -228,6 +229,14 @@ def test_who_may_change_one_graph_changes_no_other_whatever_the_text_says(servic
     # What the text names does not count where nothing of it changes.
     assert service.update(f"COPY {other} TO DEFAULT", own).json()["added"] == 0
     assert service.update(f"COPY {other} TO {mine} ; " + ADDS % ("other", "1"), own).status_code == 200
+
+
+def test_what_is_packed_is_not_unpacked(service: Service) -> None:
+    headers = service.token(CONTRIBUTE) | {"content-encoding": "gzip"}
+    bomb = gzip.compress(b"# " + bytes(2**24))
+    for path in ("/update", "/store?graph=urn:g", "/api/changes", "/api/validate?with=nothing"):
+        answer = service.client.post(path, content=bomb, headers=headers | {"content-type": "text/turtle"})
+        assert (answer.status_code, "gzip" in answer.json()["detail"]) == (415, True), path
 
 
 def test_the_log_names_the_token(service: Service) -> None:
