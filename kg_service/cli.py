@@ -350,6 +350,84 @@ def _told_of_dataset(loaded: Any, *, dry_run: bool) -> None:
 
 
 @app.command()
+def refresh(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Data sets that data/datasets describes.", metavar="[SOURCE]...")
+    ] = None,
+    due: Annotated[
+        bool, typer.Option("--due", help="Those whose schedule says that it is time; for a timer or cron.")
+    ] = False,
+    folder: Annotated[
+        Path | None, typer.Option("--from", help="Read the files below this folder; nothing is fetched.")
+    ] = None,
+    shrink: Annotated[bool, typer.Option("--shrink", help="It is right that most of the graph goes away.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Fetch and check only; write nothing.")] = False,
+    store: StorePath = None,
+    author: Annotated[str, typer.Option(help="Who makes the change, for the log.")] = "unknown",
+    language: Language = "en",
+    as_json: AsJson = False,
+) -> None:
+    """Fetch sources again, and commit what changed in them; nothing when nothing did. Exit code 1 if one is refused."""
+    from datetime import UTC, datetime
+
+    from kg_service.datasets import described, refreshing
+
+    settings = _settings(store=store)
+    if bool(names) == due:
+        raise wrong_parameter("SOURCE", " ".join(names or []), "names of data sets, or --due")
+    if settings.is_remote:
+        raise Malformed("sources are refreshed in an embedded store; export their graphs and load those elsewhere")
+    datasets = described.named(settings.data / "datasets", names or [])
+    looked = refreshing.Looked(settings.own_folder)
+    if due:
+        now = datetime.now(UTC)
+        datasets = [each for each in datasets if (folder or each.is_fetched) and looked.is_due(each, now)]
+    _seeded(settings)
+    told: list[dict[str, Any]] = []
+    for each in datasets:
+        try:
+            done = _refreshed(settings, each, folder, shrink=shrink, dry_run=dry_run, author=author, language=language)
+        except KgError as error:  # one that fails is no reason to pass the others over
+            told.append({"name": each.name, "refused": error.detail})
+            if not as_json:
+                print(f"{each.name}: refused: {error.detail}")
+            continue
+        if not dry_run:
+            looked.note(each)
+        about = {"change": done.done.change, "added": done.done.added, "removed": done.done.removed}
+        rows = [{"file": file, **asdict(problem)} for file, problem in done.problems]
+        told.append({"name": each.name} | about | {"sha256": done.checksums, "rejected": rows})
+        if not as_json:
+            would = "would add" if dry_run else "added"
+            print(f"{each.name}: {would} {done.done.added} and removed {done.done.removed} statements", flush=True)
+    if as_json:
+        print(json.dumps({"dry_run": dry_run, "datasets": told}, ensure_ascii=False, indent=2))
+    elif not datasets:
+        print("nothing is due")
+    if any("refused" in each for each in told):
+        sys.exit(1)
+
+
+def _refreshed(settings: Settings, dataset: Any, folder: Path | None, *, shrink: bool, **how: Any) -> Any:
+    """Fetches a data set into a folder that goes again, and commits what changed."""
+    from kg_service.datasets import fetching, refreshing
+    from kg_service.store.elsewhere import Elsewhere
+    from kg_service.store.embedded import EmbeddedStore
+
+    with tempfile.TemporaryDirectory() as made:
+        if folder is None:
+            seconds = settings.query_seconds_with_token
+            elsewhere = Elsewhere(settings.services, most_bytes=settings.source_bytes, seconds=seconds)
+            try:
+                dataset = asyncio.run(fetching.fetched(dataset, Path(made), elsewhere))
+            finally:
+                elsewhere.close()
+        with _patiently(lambda: EmbeddedStore(settings.store), 10) as opened:
+            shapes = _shapes(settings.store)
+            return refreshing.refreshed(opened, dataset, folder or Path(made), shapes, may_shrink=shrink, **how)
+
+
+@app.command()
 def table(
     file: Annotated[
         Path, typer.Argument(help="A table (.csv .tsv .xlsx, texts also .gz); its first row names the columns.")

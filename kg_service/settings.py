@@ -143,6 +143,9 @@ class Settings(BaseSettings):
         "private+http://… for one at an address that is not public",
     )
     service_bytes: int = Field(10 * 2**20, gt=0, description="most bytes that the services of one query may answer")
+    source_bytes: int = Field(
+        256 * 2**20, gt=0, description="most bytes that one source may send when it is fetched by kg refresh"
+    )
     token: SecretStr | None = Field(
         None,
         description="token that may do everything over HTTP, for a small install; `kg token create` makes others, "

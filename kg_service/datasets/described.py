@@ -88,6 +88,11 @@ class Dataset:
         """The named graph that its statements go to."""
         return graph(self.name)
 
+    @property
+    def is_fetched(self) -> bool:
+        """Whether any part of it is had from elsewhere."""
+        return any(part.url or part.endpoint for part in self.parts)
+
     def said(self) -> Iterator[Quad]:
         """What the graph says of itself: a DCAT data set with its licence and citation."""
         this = self.graph
