@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -31,6 +32,8 @@ EMBED = Parameter(name="embed", description="1: without header and footer, for a
 _HTML = Format("html", ("text/html", "application/xhtml+xml"), ("html",))
 _PROBLEM = Format("problem", (problems.MEDIA_TYPE, "application/json"), ("json",))
 _TAGS = tuple(Format(language, (f"{language}/-",), ()) for language in LANGUAGES)
+#: Static files that are much smaller packed.
+_TEXTS = (".js", ".css", ".svg", ".json")
 #: What every page is sent with: nothing is loaded from elsewhere, and no script runs that is not ours.
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; object-src 'none'; "
@@ -50,14 +53,29 @@ def install(app: FastAPI) -> None:
 
 
 class _Static(StaticFiles):
-    """Files whose address changes with them: who has one never asks again."""
+    """Files whose address changes with them: who has one never asks again. Texts are sent packed."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory=directory)
+        self._texts: dict[str, Document] = {}
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
         is_named_by_content = path.startswith(f"{islands.FOLDER}/assets/") or b"v=" in scope.get("query_string", b"")
         if response.status_code == 200 and is_named_by_content:
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        if isinstance(response, FileResponse) and Path(path).suffix in _TEXTS:
+            return await asyncio.to_thread(self._text, path, response, Request(scope))
         return response
+
+    def _text(self, path: str, file: FileResponse, request: Request) -> Response:
+        """The file, packed for those who can unpack it; packed once."""
+        headers = {name: value for name, value in file.headers.items() if name not in ("content-length", "etag")}
+        headers["ETag"] = file.headers["etag"]
+        kept = self._texts.get(path)
+        if kept is None or kept.headers != headers:
+            kept = self._texts[path] = Document(Path(file.path).read_bytes(), headers, str(file.media_type))
+        return sent(request, kept)
 
 
 def language_of(request: Request) -> str:

@@ -85,7 +85,8 @@ def test_a_page_is_whole(service: httpx.Client, path: str, language: str) -> Non
     assert page.all("a")[0].attributes["href"] == "#content"
     assert page.all("title")[0].text.strip()
     assert all(each.attributes.get("aria-label") or each.attributes.get("aria-labelledby") for each in page.all("nav"))
-    assert not page.all("script") + page.all("style") + page.all("iframe")
+    assert not page.all("style") + page.all("iframe")
+    assert all("/static/islands/" in each.attributes["src"] and not each.text for each in page.all("script"))
     assert all(each.attributes.get("scope") for each in page.all("th"))
     assert all(each.text.strip() for each in (*page.all("a"), *page.all("summary"), *page.all("dt")))
     root = str(service.base_url).rstrip("/")
@@ -221,3 +222,28 @@ def test_a_running_service_stays_whole_while_its_files_are_replaced(
             answer = httpx.get(f"{url}{page}", headers=PEOPLE)
             assert answer.status_code in (200, 404), answer.text
             assert "<h1" in answer.text
+
+
+def test_static_texts_are_sent_packed_and_once(service: httpx.Client) -> None:
+    page = service.get("/", headers=PEOPLE).text
+    address = next(each for each in re.findall(r'href="([^"]+)"', page) if "/static/site.css" in each)
+    packed = service.get(address)
+    plain = service.get(address, headers={"accept-encoding": "identity"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.headers["cache-control"].endswith("immutable")
+    assert "content-encoding" not in plain.headers
+    assert int(packed.headers["content-length"]) < int(plain.headers["content-length"]) / 2
+    assert packed.content == plain.content == (rendering.STATIC / "site.css").read_bytes()
+    assert packed.headers["etag"] != plain.headers["etag"]
+    for answer in (packed, plain):
+        again = service.get(
+            address,
+            headers={
+                "if-none-match": answer.headers["etag"],
+                "accept-encoding": "gzip" if answer is packed else "identity",
+            },
+        )
+        assert (again.status_code, again.content) == (304, b"")
+    head = service.head(address)
+    assert (head.status_code, head.content) == (200, b"")
+    assert service.get("/static/nothing.css").status_code == 404
