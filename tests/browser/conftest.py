@@ -101,8 +101,8 @@ class Open:
     def again(self, page: Page, path: str, *, has_scripts: bool = True) -> Page:
         """Goes to another page where one is open."""
         self.seen.visited.add(f"{self.seen.root}{path}")
-        while (answer := page.goto(path)) and answer.status == 202:  # what it shows is still measured
-            pass
+        while (answer := page.goto(path)) and "refresh" in answer.headers:  # what it shows is still made
+            page.goto("about:blank")  # that page would ask again as well, and break this off
         if has_scripts:
             ready(page)
         return page
