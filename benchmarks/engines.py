@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -154,8 +156,21 @@ def fuseki_program(*arguments: str) -> list[str]:
     return [java, *arguments]
 
 
+@contextlib.contextmanager
+def one_at_a_time(what: str) -> Iterator[None]:
+    """Held by one process of this machine; others wait."""
+    with (Path(tempfile.gettempdir()) / f"sse-kg-{os.geteuid()}-{what}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def fuseki_jar() -> Path:
     """The server's jar, fetched by Maven when it is not there yet."""
+    with one_at_a_time("fuseki"):
+        return _fuseki_jar()
+
+
+def _fuseki_jar() -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sse-kg"
     jar = cache / f"jena-fuseki-server-{JENA}.jar"
     if not jar.is_file():

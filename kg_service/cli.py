@@ -49,7 +49,7 @@ app = typer.Typer(
 
 Paths = Annotated[
     list[Path],
-    typer.Argument(help="RDF files (.ttl .trig .nt .nq .rdf .jsonld, also .gz) or folders of them."),
+    typer.Argument(help="RDF files (.ttl .trig .nt .nq .rdf .jsonld, also .gz .zst) or folders of them."),
 ]
 StorePath = Annotated[
     Path | None, typer.Option("--store", help="Directory of the embedded store [default: data/store].")
@@ -97,11 +97,23 @@ def _progress() -> Iterator[Any]:
         yield lambda what, done, total: None
         return
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
+    texts = [TextColumn(f"{{task.{what}}}") for what in ("description", "fields[rate]")]
+    columns = texts[0], BarColumn(), TaskProgressColumn(), texts[1], TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task, last = bar.add_task("", total=None, rate=""), ""
+
+        def tell(what: str, done: int, total: int) -> None:
+            nonlocal last
+            if what != last:  # what was reckoned of the step before is not true of this one
+                last = what
+                bar.reset(task)
+            speed = bar.tasks[task].speed
+            rate = f"{speed:,.0f}/s" if speed else ""
+            bar.update(task, description=what, completed=done, total=total, rate=rate)
+
+        yield tell
 
 
 def _say(text: str) -> None:
@@ -527,7 +539,7 @@ def _load_remotely(settings: Settings, proposal: Any) -> Any:
 def validate(
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(help="RDF files (.ttl .trig .nt .nq .rdf .jsonld, also .gz) or folders of them."),
+        typer.Argument(help="RDF files (.ttl .trig .nt .nq .rdf .jsonld, also .gz .zst) or folders of them."),
     ] = None,
     store: StorePath = None,
     replace: Replace = False,

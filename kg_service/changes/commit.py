@@ -210,17 +210,17 @@ def again(known: Entry, proposal: Proposal) -> Committed:
 def _judged(store: EmbeddedStore, change: Delta, gate: Gate, language: str) -> Report:
     """Stages an effective change; the results that it brings."""
     wrong = tuple(misplaced(change, language))
-    if _is_most_of_it(store, change):
+    if is_most_of_it(store, len(change)):
         report = _judged_whole(store, change, gate, language)
     else:
         report = _judged_around(store, change, gate, language)
     return replace(report, results=in_order([*report.results, *wrong])) if wrong else report
 
 
-def _is_most_of_it(store: EmbeddedStore, change: Delta) -> bool:
-    """Whether judging the whole graph costs less than judging around each triple of the change."""
-    most = _WHOLE * len(change)
-    return len(change) > _FEW and next(islice(store.triples(), most, None), None) is None
+def is_most_of_it(store: EmbeddedStore, size: int) -> bool:
+    """Whether judging the whole graph costs less than judging around each of so many changed triples."""
+    most = _WHOLE * size
+    return size > _FEW and next(islice(store.triples(), most, None), None) is None
 
 
 def _judged_around(store: EmbeddedStore, change: Delta, gate: Gate, language: str) -> Report:

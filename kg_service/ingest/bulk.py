@@ -9,6 +9,7 @@ from pathlib import Path
 from pyoxigraph import DefaultGraph, NamedNode, Quad
 
 from kg_service.changes import Committed, Present, Proposal, commit, judge
+from kg_service.changes.commit import is_most_of_it
 from kg_service.changes.large import commit_spool
 from kg_service.errors import Malformed, NotFound
 from kg_service.ingest.normalising import Normaliser
@@ -72,17 +73,25 @@ def load(
 ) -> Committed:
     """Loads files in one change: all of them or, when one does not parse or the whole does not conform, none.
 
-    With `replace`, each graph that the files hold is made equal to what they say of it. Large files that replace
-    nothing go by way of a spool: not more than some pages of them are ever in memory.
+    With `replace`, each graph that the files hold is made equal to what they say of it. Large files go by way of a
+    spool, and not more than some pages of them are ever in memory, where they replace nothing and bring most of what
+    there is then.
     """
     files = files_in(paths)
+    why = note if note is not None else _note_of(files)
+
+    def committed(delta: Delta) -> Committed:
+        return commit(store, delta, Gate(shapes), author=author, note=why, dry_run=dry_run, language=language)
+
     if sum(map(_bytes, files)) >= _LARGE:
-        why = note if note is not None else _note_of(files)
         with spooled(files, store, language=language, progress=progress) as read:
-            if not (replace and _has_any(store, read.spool)):
+            spool = read.spool
+            if not replace or not _has_any(store, spool):
+                if spool.lines and not is_most_of_it(store, spool.lines):
+                    return committed(Delta(added=frozenset(spool.quads())))
                 return commit_spool(
                     store,
-                    read.spool,
+                    spool,
                     shapes,
                     wrong=read.wrong,
                     author=author,
@@ -91,13 +100,7 @@ def load(
                     language=language,
                     progress=progress,
                 )
-    proposal = proposed(paths, replace=replace, author=author, note=note, progress=progress)
-    delta = proposal.make(store)
-    committed = commit(
-        store, delta, Gate(shapes), author=author, note=proposal.note, dry_run=dry_run, language=language
-    )
-    progress("done", 1, 1)
-    return committed
+    return committed(proposed(files, replace=replace, progress=progress).make(store))
 
 
 def proposed(

@@ -15,7 +15,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pyoxigraph import Quad, RdfFormat, parse
+
 from kg_service.errors import StoreDamaged, TooLarge
+from kg_service.unpacking import reading
 
 #: Bytes that are unpacked at once.
 _PIECE = 2**16
@@ -113,6 +116,10 @@ class Spool:
         """What is added as N-Quads, some whole lines at a time."""
         for part in self.parts:
             yield from texts(_pieces(part.added))
+
+    def quads(self) -> Iterator[Quad]:
+        """The same as quads, one after the other."""
+        return parse(reading(self.texts()), RdfFormat.N_QUADS, lenient=True)
 
     def triples(self) -> Iterator[bytes]:
         """The same without the graphs: what it means for the merged graph."""

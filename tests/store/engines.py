@@ -74,7 +74,9 @@ def fuseki(folder: Path) -> Iterator[Endpoint]:
 def virtuoso(folder: Path) -> Iterator[Endpoint]:
     can_install = IS_CI and os.geteuid() == 0 and shutil.which("apt-get") is not None
     if shutil.which("virtuoso-t") is None and can_install:
-        _install_virtuoso()
+        with engines.one_at_a_time("virtuoso"):
+            if shutil.which("virtuoso-t") is None:
+                _install_virtuoso()
         if shutil.which("virtuoso-t") is None:
             pytest.fail("Virtuoso could not be installed")
     with _or_skipped(), engines.virtuoso(folder) as server:
