@@ -12,14 +12,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kg_service.api.addresses import public_url
-from kg_service.api.clients import client_of
 from kg_service.api.languages import accepted_languages
+from kg_service.api.narrowed import Facets, searched
 from kg_service.api.parameters import Parameter, is_iri, read
 from kg_service.errors import wrong_parameter
 from kg_service.rdf import ONTOLOGY, PREFIXES
 from kg_service.search import DEEPEST, LARGEST_PAGE, LONGEST_QUESTION, Question
 from kg_service.search.door import Found
+from kg_service.search.narrowing import FACETS, Tally, wanted
 
+NARROWING = tuple(
+    Parameter(name=facet, description=f"Only things {what}.", is_many=True, example=example)
+    for facet, what, example in (
+        ("theme", "about one of these themes: IRIs or the ends of them", "care"),
+        ("sdg", "that contribute to one of these goals: numbers or IRIs", "8"),
+        ("country", "active, located or taking place in one of these countries: codes", "MX"),
+        ("year", "that began or were issued in one of these years", "2019"),
+        ("document", "of which one of these documents speaks: IRIs or the ends of them", None),
+    )
+)
 PARAMETERS = (
     Parameter(
         name="q",
@@ -39,6 +50,13 @@ PARAMETERS = (
         description="Only texts in one of these languages; names are shown in the first of them, else as "
         "Accept-Language says.",
         kind="language",
+        is_many=True,
+    ),
+    *NARROWING,
+    Parameter(
+        name="facets",
+        description="What the things found have in common, with counts; of the best 400 where more were found.",
+        allowed=FACETS,
         is_many=True,
     ),
     Parameter(name="limit", description="Things on a page.", kind="integer", least=1, most=LARGEST_PAGE, default=20),
@@ -65,7 +83,13 @@ async def search(request: Request) -> Response:
         offset=asked["offset"],
         limit=asked["limit"],
     )
-    return _answer(request, question, await request.app.state.search.find(question, client_of(request)))
+    answer, facets = await searched(request, question, chosen_of(asked), asked["facets"])
+    return _answer(request, question, answer, facets)
+
+
+def chosen_of(asked: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    """What a search is narrowed down to, as the values of facets."""
+    return {facet: tuple(wanted(facet, text) for text in asked[facet]) for facet in FACETS}
 
 
 def question_of(
@@ -100,11 +124,18 @@ def class_named(name: str) -> str:
     return iri
 
 
-def _answer(request: Request, question: Question, answer: Found) -> Response:
+def _answer(request: Request, question: Question, answer: Found, facets: Facets) -> Response:
     found = answer.found
     content = {
         "data": found["data"],
-        "facets": {"type": found["facets"]},
+        "facets": {"type": found["facets"]}
+        | {
+            facet: [
+                {"value": each.value, "label": _label(facets, each, question.languages), "count": each.count}
+                for each in tallies
+            ]
+            for facet, tallies in facets.tallies.items()
+        },
         "meta": {
             "total": found["total"],
             "total_is": "exact" if found["is_exact"] else "at least",
@@ -127,6 +158,14 @@ def _answer(request: Request, question: Question, answer: Found) -> Response:
     if etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     return Response(body, media_type="application/json", headers=headers)
+
+
+def _label(facets: Facets, tally: Tally, languages: tuple[str, ...]) -> str | None:
+    """What a value is called, in the first of the languages that there is a name in."""
+    names = facets.labels.get(tally.thing.value, []) if tally.thing else []
+    first = {language: place for place, language in reversed([*enumerate((*languages, "en"))])}
+    ranked = sorted(names, key=lambda name: (first.get(name.language or "", len(first)), str(name)))
+    return ranked[0].value if ranked else None
 
 
 def _links(request: Request, question: Question, total: int) -> dict[str, str]:
@@ -172,6 +211,8 @@ def _schema() -> dict[str, Any]:
         "reason": {"type": "object", "properties": reason},
     }
     facet = {"type": "object", "properties": type_["properties"] | {"count": whole}}  # type: ignore[operator]
+    value = {"type": "object", "properties": {"value": text, "label": maybe, "count": whole}}
+    facets = {"type": {"type": "array", "items": facet}} | {each: {"type": "array", "items": value} for each in FACETS}
     meta = {
         "total": whole,
         "total_is": {"enum": ["exact", "at least"]},
@@ -186,7 +227,7 @@ def _schema() -> dict[str, Any]:
         "required": ["data", "facets", "meta", "links"],
         "properties": {
             "data": {"type": "array", "items": {"type": "object", "properties": hit}},
-            "facets": {"type": "object", "properties": {"type": {"type": "array", "items": facet}}},
+            "facets": {"type": "object", "properties": facets},
             "meta": {"type": "object", "properties": meta},
             "links": {"type": "object", "additionalProperties": text},
         },

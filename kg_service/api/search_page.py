@@ -14,17 +14,19 @@ from kg_service.api.addresses import public_url
 from kg_service.api.clients import client_of
 from kg_service.api.collections import PLAIN
 from kg_service.api.languages import accepted_languages
+from kg_service.api.narrowed import Facets, searched
 from kg_service.api.parameters import Parameter, chosen_format, values
-from kg_service.api.search import question_of
+from kg_service.api.search import NARROWING, chosen_of, question_of
 from kg_service.errors import Busy, QueryStopped
 from kg_service.linked_data import of_one_generation
 from kg_service.linked_data.addresses import Addresses
 from kg_service.linked_data.profiles import HTML
-from kg_service.rdf import ONTOLOGY, PREF_LABEL, PREFIXES, NamedNode
+from kg_service.rdf import ONTOLOGY, PREF_LABEL, PREFIXES, Literal, NamedNode
 from kg_service.rulebook import compact
 from kg_service.search import DEEPEST, LONGEST_QUESTION
+from kg_service.search.narrowing import FACETS
 from kg_service.web.found import SIZE, Results, Source
-from kg_service.web.names import Shown
+from kg_service.web.names import Names, Shown
 
 METHODS = ["GET", "HEAD"]
 _LAST_PAGE = DEEPEST // SIZE + 1
@@ -32,8 +34,10 @@ PARAMETERS = (
     Parameter(name="q", description="What to look for."),
     Parameter(name="type", description="Only things of this class: a name of the ontology, or an IRI."),
     Parameter(name="page", description="The page.", kind="integer", least=1, most=_LAST_PAGE, default=1),
+    *NARROWING,
     pages.LANGUAGE,
 )
+_EMPTY = ("q", "type", *FACETS)
 #: Searches to begin with, and their language.
 EXAMPLES = (("Iztapalapa", "es"), ("public procurement", "en"), ("économie solidaire", "fr"), ("vivienda", "es"))
 
@@ -43,15 +47,17 @@ async def shown(request: Request) -> Response:
     how = chosen_format(request, (HTML, PLAIN))
     pairs = request.query_params.multi_items()
     # A form sends empty fields too.
-    asked = values([each for each in pairs if each[1].strip() or each[0] not in ("q", "type")], PARAMETERS)
+    asked = values([each for each in pairs if each[1].strip() or each[0] not in _EMPTY], PARAMETERS)
     offset = (asked["page"] - 1) * SIZE
     sent = {"q": asked["q"], "type": asked["type"], "limit": SIZE, "offset": offset or None}
-    data = f"{public_url(request)}/api/search?{urlencode({n: v for n, v in sent.items() if v is not None})}"
+    sent |= {facet: asked[facet] for facet in FACETS} | {"facets": FACETS}
+    data = f"{public_url(request)}/api/search?{urlencode({n: v for n, v in sent.items() if v}, doseq=True)}"
     if how is not HTML:
         return RedirectResponse(data, 303, headers={"Vary": "Accept"})
     about: dict[str, Any] = {
         "q": asked["q"] or "",
         "type": asked["type"],
+        "kept": [(facet, value) for facet in FACETS for value in asked[facet]],
         "examples": EXAMPLES,
         "longest": LONGEST_QUESTION,
         "data": data,
@@ -67,7 +73,7 @@ async def shown(request: Request) -> Response:
         limit=SIZE,
     )
     try:
-        answer = await request.app.state.search.find(question, client_of(request))
+        answer, facets = await searched(request, question, chosen_of(asked), FACETS)
     except Busy as error:
         if not pages.prefers_html(request):
             raise
@@ -80,6 +86,8 @@ async def shown(request: Request) -> Response:
         q=asked["q"],
         type=asked["type"],
         class_iri=next(iter(question.types), None),
+        chosen=chosen_of(asked),
+        facets=_facets(request, facets),
         page=asked["page"],
         last_page=_LAST_PAGE,
         addresses=Addresses(public_url(request)),
@@ -88,6 +96,21 @@ async def shown(request: Request) -> Response:
     )
     about |= {"generation_of": answer.generation, "is_behind": answer.is_behind}
     return pages.page(request, "search.html", generation=answer.generation, state="found", results=results, **about)
+
+
+def _facets(request: Request, facets: Facets) -> list[tuple[str, list[tuple[Shown, str, int]]]]:
+    """The facets in words: each value as it is shown, as it is sent, and how many things have it."""
+    names = Names(
+        facets.labels,
+        addresses=Addresses(public_url(request)),
+        ontology=request.app.state.ontology,
+        catalogue=request.app.state.pages.catalogues[pages.language_of(request)],
+    )
+    return [
+        (facet, [(names.shown(each.thing or Literal(each.value)), each.value, each.count) for each in tallies])
+        for facet, tallies in facets.tallies.items()
+        if tallies
+    ]
 
 
 async def _sources(request: Request, iris: list[str], language: str) -> dict[str, Source]:

@@ -21,7 +21,7 @@ class Question:
 
     `languages` are those in which names are shown, the best first. `is_complete` says that the last word is not one
     that is still being typed. With `is_of_names` only names count, things with some of the words as well,
-    and just the IRIs of things are told.
+    and just the IRIs of things are told; with `is_list` just the IRIs too. Of the things found `only` these count.
     """
 
     text: str
@@ -32,6 +32,8 @@ class Question:
     limit: int = 20
     is_complete: bool = False
     is_of_names: bool = False
+    is_list: bool = False
+    only: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,11 +69,15 @@ class _Search:
     def page(self) -> dict[str, Any]:
         if self._words:
             self._look()
+        if self._question.only is not None:
+            only = {number for (number,) in self._rows.execute(_NODES, (json.dumps(self._question.only),))}
+            self._found = {thing: match for thing, match in self._found.items() if thing in only}
         ranked = sorted((-match.score, match.text, thing) for thing, match in self._found.items())
         offset, limit = self._question.offset, self._question.limit
         chosen = [thing for _, _, thing in ranked[offset : offset + limit]]
         shown = Shown(self._rows, self._question, self._words, self._meant, self._classes)
-        is_brief = self._question.is_of_names  # who compares names itself needs no more than where they lead
+        # Who compares names or things himself needs no more than where they lead.
+        is_brief = self._question.is_of_names or self._question.is_list
         return {
             "data": shown.iris(chosen) if is_brief else shown.hits(chosen, self._found),
             "total": len(ranked),
@@ -240,5 +244,6 @@ SELECT DISTINCT id, thing FROM reached WHERE :types IS NULL
   OR EXISTS (SELECT 1 FROM kind WHERE kind.node = thing AND kind.type IN (SELECT value FROM json_each(:types)))
 """
 _CLASS = "SELECT id FROM node WHERE iri = ? AND EXISTS (SELECT 1 FROM kind WHERE type = node.id)"
+_NODES = "SELECT node.id FROM json_each(?) JOIN node ON node.iri = value"
 _CLASSES = "SELECT DISTINCT iri FROM kind JOIN node ON node.id = kind.type"
 assert READ >= DEEPEST

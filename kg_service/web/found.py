@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -46,9 +46,11 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Facet:
-    """A class with the number of things found of it, and where only those are shown."""
+    """A class, or another value, with the number of things found of it, and where only those are shown: of one that
+    is chosen, where all are again.
+    """
 
-    name: str
+    name: Shown
     n: int
     address: str
     is_chosen: bool
@@ -65,27 +67,39 @@ class Results:
         q: str,
         type: str | None,
         class_iri: str | None,
+        chosen: Mapping[str, Sequence[str]],
+        facets: Iterable[tuple[str, Iterable[tuple[Shown, str, int]]]],
         page: int,
         last_page: int,
         addresses: Addresses,
         ontology: Ontology,
         catalogue: Catalogue,
     ) -> None:
-        self._q, self._type, self._sources = q, type, sources
+        self._q, self._type, self._chosen, self._sources = q, type, chosen, sources
         self._addresses, self._ontology, self._catalogue = addresses, ontology, catalogue
         self.total, self.is_exact = found["total"], found["is_exact"]
         self.first = (page - 1) * SIZE + 1
         self.hits = [self._hit(each) for each in found["data"]]
         self.facets = [
             Facet(
-                self._class(each["iri"], each["label"]),
+                Shown(self._class(each["iri"], each["label"])),
                 each["count"],
-                self._at(type=_short(each["iri"])),
+                self._at({"type": _short(each["iri"])}),
                 each["iri"] == class_iri,
             )
             for each in found["facets"]
         ]
-        self.every_type = self._at(type=None)
+        self.every_type = self._at({"type": None})
+        #: By the name of each facet its values, the most frequent first.
+        self.narrowings = {
+            name: [
+                Facet(shown, count, self._at({name: _toggled(chosen[name], value)}), value in chosen[name])
+                for shown, value, count in values
+            ]
+            for name, values in facets
+        }
+        self.is_narrowed = any(chosen.values())
+        self.every_one = self._at(dict.fromkeys(chosen))
         self.ignored = found["ignored"]
         #: Words that may have been meant, by the word that was typed.
         self.meant = {word: others for word, others in found["meant"].items() if others}
@@ -97,11 +111,13 @@ class Results:
         wanted |= {"next", "last"} if page < self.pages else set()
         self.steps = {name: self._at(page=number) for name, number in steps.items() if name in wanted}
 
-    def _at(self, *, page: int = 1, **other: str | None) -> str:
+    def _at(self, other: Mapping[str, str | Sequence[str] | None] | None = None, *, page: int = 1) -> str:
         """The address of another page of this search."""
-        asked = {"q": self._q, "type": self._type} | other | {"lang": self._catalogue.language}
+        asked = (
+            {"q": self._q, "type": self._type, **self._chosen} | dict(other or {}) | {"lang": self._catalogue.language}
+        )
         sent = {name: text for name, text in asked.items() if text} | ({"page": str(page)} if page > 1 else {})
-        return f"{self._addresses.root}/search?{urlencode(sent)}"
+        return f"{self._addresses.root}/search?{urlencode(sent, doseq=True)}"
 
     def _hit(self, hit: Mapping[str, Any]) -> Hit:
         reason = hit["reason"]
@@ -136,6 +152,10 @@ class Results:
         """A language by its own name where the pages have it, else by its tag."""
         bare = code.partition("-")[0].lower()
         return Shown(self._catalogue.words(f"language.{bare}"), bare) if bare in LANGUAGES else Shown(code)
+
+
+def _toggled(values: Sequence[str], value: str) -> list[str]:
+    return [each for each in values if each != value] if value in values else [*values, value]
 
 
 def _short(iri: str) -> str:

@@ -11,6 +11,7 @@ import pytest
 
 from kg_service.ingest import bulk
 from kg_service.search import door
+from kg_service.search.narrowing import FACETS
 from kg_service.settings import Settings
 from kg_service.shacl import load_shapes
 from kg_service.store.embedded import EmbeddedStore
@@ -178,7 +179,13 @@ def test_who_wants_json_is_led_to_it(service: httpx.Client) -> None:
     assert answer.status_code == 303
     where = urlsplit(answer.headers["location"])
     assert where.path == "/api/search"
-    assert parse_qs(where.query) == {"q": ["café &"], "type": ["Theme"], "limit": ["20"], "offset": ["40"]}
+    assert parse_qs(where.query) == {
+        "q": ["café &"],
+        "type": ["Theme"],
+        "limit": ["20"],
+        "offset": ["40"],
+        "facets": list(FACETS),
+    }
     link = next(each for each in found(service, "solidarity").all("a") if each.text.startswith("The data behind"))
     assert service.get(link.attributes["href"]).json()["meta"]["total"] > 40
 
@@ -209,3 +216,49 @@ def test_while_the_index_is_being_made_the_page_says_when_to_come_again(
         assert not page.problems
         assert page.all("h2")[0].text == "La recherche ne peut pas répondre pour l’instant"
         assert page.all("input")[0].attributes["value"] == "fair"
+
+
+@pytest.mark.parametrize("language", ["en", "es", "fr"])
+def test_what_was_found_is_narrowed_down_and_widened_again(service: httpx.Client, language: str) -> None:
+    page = found(service, "solidarity", lang=language)
+    total = int(page.all("h2")[0].text.split()[0])
+    links = {each.attributes["href"]: each for each in page.all("a") if each.attributes.get("rel") == "nofollow"}
+    facets = {name: [a for a in links if name in parse_qs(urlsplit(a).query)] for name in FACETS}
+    assert all(facets.values())
+    for name, addresses in facets.items():
+        narrowed = html.read(service.get(addresses[0]).text)
+        assert not narrowed.problems
+        left = int(narrowed.all("h2")[0].text.split()[0])
+        assert 0 < left < total
+        current = [each for each in narrowed.all("a") if each.attributes.get("aria-current")]
+        (chosen,) = [each for each in current if "details" in each.parents]
+        assert name not in parse_qs(urlsplit(chosen.attributes["href"]).query)
+        hidden = {each.attributes["name"] for each in narrowed.all("input")}
+        assert name in hidden
+        wider = html.read(service.get(chosen.attributes["href"]).text)
+        assert int(wider.all("h2")[0].text.split()[0]) == total
+    nothing = html.read(service.get("/search?q=solidarity&year=1066&lang=en").text)
+    assert nothing.all("h2")[0].text == "Nothing was found"
+    assert any(each.text == "Do not narrow down" for each in nothing.all("a"))
+
+
+def test_facets_count_what_narrowing_finds(service: httpx.Client) -> None:
+    asked = {"q": "solidarity", "facets": ",".join(FACETS), "limit": "100"}
+    told = service.get("/api/search", params=asked, headers={"accept-language": "es"}).json()
+    assert set(told["facets"]) == {"type", *FACETS}
+    labels = {each["value"]: each["label"] for each in told["facets"]["country"]}
+    assert labels["MX"] == "México"
+    for facet in FACETS:
+        assert told["facets"][facet], facet
+        for each in told["facets"][facet][:3]:
+            narrowed = service.get("/api/search", params={"q": "solidarity", facet: each["value"]}).json()
+            assert narrowed["meta"]["total"] == each["count"]
+            assert narrowed["facets"].keys() == {"type"}
+    both = service.get("/api/search", params={"q": "solidarity", "country": "mx,co", "year": "2019"}).json()
+    one = service.get("/api/search", params={"q": "solidarity", "country": "mx", "year": "2019"}).json()
+    assert 0 < one["meta"]["total"] <= both["meta"]["total"] < told["meta"]["total"]
+    wrong = service.get("/api/search", params={"q": "a", "facets": "colour"})
+    assert wrong.status_code == 422
+    assert "theme" in wrong.text
+    nasty = service.get("/api/search", params={"q": "solidarity", "theme": "x> } DROP ALL #"})
+    assert nasty.status_code in (200, 422)
