@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import resource
 import shutil
 import statistics
@@ -28,6 +27,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import httpx
 from pyoxigraph import NamedNode, Quad, Store
 
 from benchmarks import generate
@@ -39,11 +39,13 @@ from kg_service.changes import commit
 from kg_service.rdf import sse
 from kg_service.search.building import bring_up, signature
 from kg_service.search.sources import EmbeddedSource
+from kg_service.settings import Settings
 from kg_service.shacl import load_shapes
 from kg_service.shacl.gate import Gate
 from kg_service.shacl.whole import validate_generation
 from kg_service.store import Delta
 from kg_service.store.embedded import EmbeddedStore, snapshot
+from tests.serving import running
 
 #: What a step found: figures by name.
 Figures: TypeAlias = dict[str, float]
@@ -134,15 +136,15 @@ def searching(place: Place) -> Figures:
 
 
 def networks(place: Place) -> Figures:
-    command = [sys.executable, "-m", "kg_service", "network", "alliances", "pagerank", "--json"]
-    with tempfile.TemporaryDirectory() as empty:
-        subprocess.run(
-            [*command, "--store", str(place.store)],
-            check=True,
-            capture_output=True,
-            env={**os.environ, "KG_DATA": empty, "KG_NETWORK_SECONDS": "900"},
-        )
-    return {}
+    """From the request to the PageRank of all that is in alliances."""
+    settings = Settings(store=place.store, network_seconds=900, network_rows=20_000_000)
+    with running(settings) as url, httpx.Client(base_url=url, timeout=900) as client:
+        job = client.get("/api/networks/alliances/pagerank", params={"wait": 0, "limit": 5}).json()
+        if "id" in job:
+            while client.get(f"/api/jobs/{job['id']}").json()["ended"] is None:
+                time.sleep(0.2)
+            job = client.get(f"/api/jobs/{job['id']}/result").json()
+        return {"ties": job["meta"]["edges"]}
 
 
 STEPS: dict[str, Callable[[Place], Figures]] = {

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -1286,6 +1287,26 @@ def rotate_token(
 def revoke_token(which: Which, store: StorePath = None) -> None:
     """End a token and its sessions, at once and for good."""
     print(f"revoked “{_tokens(store).revoke(which).name}”")
+
+
+@app.command()
+def bench(
+    triples: Annotated[
+        list[int] | None, typer.Option("--triples", help="Sizes, each once [default: 100000 1000000 10000000].")
+    ] = None,
+    keep: Annotated[Path | None, typer.Option(help="A folder for data and stores, which stay there.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="Where to draw the curves, as SVG.")] = None,
+) -> None:
+    """Measure loading, changes, questions, validation, search and networks at several sizes of the graph."""
+    checkout = resources.folder("ontology").parent
+    if not (checkout / "benchmarks" / "growth.py").is_file():
+        raise NotFound("the benchmarks come with the source of the project, not with the package; run ./kg bench there")
+    command = [sys.executable, "-m", "benchmarks.growth"]
+    if triples:
+        command += ["--triples", *map(str, triples)]
+    for name, path in (("--keep", keep), ("--picture", picture)):
+        command += [name, str(path.resolve())] if path else []
+    raise typer.Exit(subprocess.run(command, cwd=checkout).returncode)
 
 
 @app.command("settings")
