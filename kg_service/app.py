@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import logging
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -34,8 +35,10 @@ from kg_service.api import (
     health,
     home,
     judging,
+    logs,
     map_page,
     members,
+    metrics,
     network_page,
     networks,
     ontology,
@@ -61,6 +64,7 @@ from kg_service.api.edge import Edge, Usage
 from kg_service.api.finished import Finished
 from kg_service.api.parameters import only_declared
 from kg_service.api.sessions import Sessions
+from kg_service.api.watched import Watch, Watched
 from kg_service.changes.remote import RemoteWriter
 from kg_service.changes.writer import Writer
 from kg_service.connections import Bounds, Http
@@ -142,6 +146,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
+    app.state.watch = Watch()
+    app.state.bounds = Bounds(settings.connections, settings.client_connections, settings.patience_seconds)
     problems.install(app)
     described = {"/sparql": sparql.OPENAPI, "/update": update.OPENAPI, "/store": graph_store.OPENAPI}
     described |= {"/api/validate": validate.OPENAPI, "/shapes": shapes.OPENAPI, "/api/search": search.OPENAPI}
@@ -154,6 +160,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     things.install(app)
     reconcile.install(app)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     app.include_router(running.router)
     app.include_router(changes.router)
     app.include_router(duplicates.router)
@@ -187,6 +194,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_route("/map", mapped, methods=map_page.METHODS, include_in_schema=False)
     networked = pages.for_people(network_page.shown)
     app.add_route("/network", networked, methods=network_page.METHODS, include_in_schema=False)
+    app.state.watch.knows(app.routes)
     return app
 
 
@@ -280,7 +288,7 @@ class Server(uvicorn.Server):
         self._sparql: ASGIApp | None = None  # until the application has started
         self._settings, self._usage = settings, Usage(settings)
         self._others = self._edge(self._app)
-        self._bounds = Bounds(settings.connections, settings.client_connections, settings.patience_seconds)
+        self._bounds: Bounds = self._app.state.bounds
         if settings.trusted_hops:
             self._bounds.of_one = settings.connections
         self._draining: asyncio.Task[None] | None = None
@@ -290,6 +298,7 @@ class Server(uvicorn.Server):
             http=cast(type[asyncio.Protocol], functools.partial(Http, bounds=self._bounds)),
             proxy_headers=False,  # see Edge
             headers=_always(settings),
+            log_config=None,  # see api/logs.py
             log_level="warning",
             lifespan="on",
             server_header=False,
@@ -308,13 +317,24 @@ class Server(uvicorn.Server):
             await self._others(scope, receive, send)
             return
         if self._sparql is None:
-            self._sparql = self._edge(sparql.Sparql(self._app))
-            if isinstance(self._app.state.readers, CachedReads):
-                self._sparql = Repeated(self._sparql, self._app.state.questions, self._app.state.readers)
+            self._sparql = self._first(sparql.Sparql(self._app))
         await self._sparql(scope, receive, send)
 
-    def _edge(self, app: ASGIApp) -> Edge:
-        return Edge(app, self._app, self._settings, self._usage)
+    def _first(self, app: ASGIApp) -> ASGIApp:
+        """The application behind answers from memory, which are watched only where every request is to be logged."""
+        edge = Edge(app, self._app, self._settings, self._usage)
+        reads = self._app.state.readers
+        if not isinstance(reads, CachedReads):
+            return self._watched(edge)
+        if self._settings.log_requests == "all":
+            return self._watched(Repeated(edge, self._app.state.questions, reads))
+        return Repeated(self._watched(edge), self._app.state.questions, reads)
+
+    def _edge(self, app: ASGIApp) -> ASGIApp:
+        return self._watched(Edge(app, self._app, self._settings, self._usage))
+
+    def _watched(self, app: ASGIApp) -> Watched:
+        return Watched(app, self._app, self._settings, self._app.state.watch)
 
     async def on_tick(self, counter: int) -> bool:
         stopping = await super().on_tick(counter)
@@ -337,7 +357,13 @@ class _Prepared(Server):
             self._preparing = asyncio.create_task(home.prepared(self._app))  # ended with the counting that it waits for
 
 
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def run(settings: Settings, listening: socket.socket) -> None:
     """Serves on a bound socket until a signal says stop; then no process of ours is left."""
+    logs.begin(settings)
+    signal.signal(signal.SIGTERM, _interrupt)  # a server that was told to stop tells it again when it has stopped
     with contextlib.suppress(KeyboardInterrupt):
         _Prepared(settings).run(sockets=[listening])

@@ -128,6 +128,17 @@ class Settings(BaseSettings):
     forwarded_header: Literal["x-forwarded-for", "forwarded"] = Field(
         "x-forwarded-for", description="the header in which these proxies say whom they forward"
     )
+    metrics: Literal["token", "open"] = Field(
+        "token", description="who may read /metrics: who has a token with the scope operate, or everybody"
+    )
+    log: Literal["text", "json"] = Field(
+        "text", description="how the log is written to standard error: lines for people, or one JSON object a line"
+    )
+    log_requests: Literal["none", "computed", "all"] = Field(
+        "none",
+        description="requests that are logged: none, those that were not answered from memory at once, or all, which "
+        "makes repeated questions cost more",
+    )
     hsts_seconds: int = Field(
         0, ge=0, description="seconds for which browsers shall use HTTPS only (HSTS); 0 says nothing"
     )

@@ -118,6 +118,7 @@ class Repeated:
         if ready is None or any(name == b"if-none-match" for name, _ in scope["headers"]):
             await self._app(scope, receive, send)
             return
+        self._reads.counters.repeated += 1
         start, whole = ready
         await send(dict(start))  # others add their headers
         await send({"type": "http.response.body", "body": b"" if method == "HEAD" else whole})

@@ -14,7 +14,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _ORIGIN = (b"access-control-allow-origin", b"*")
 _READ = [
     _ORIGIN,
-    (b"access-control-expose-headers", b"Content-Profile, ETag, KG-Generation, KG-Query, Link, Location, Retry-After"),
+    (
+        b"access-control-expose-headers",
+        b"Content-Profile, ETag, KG-Generation, KG-Query, Link, Location, Retry-After, X-Request-Id",
+    ),
 ]
 _PREFLIGHT = [
     _ORIGIN,

@@ -19,7 +19,7 @@ from kg_service.settings import Settings
 from kg_service.store.fairness import Budgets
 
 #: What is always answered: who watches over the service must not be kept out.
-_ALWAYS = "/health/"
+_ALWAYS = ("/health/", "/metrics")
 _PAIR = re.compile(r'\s*([\w-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^";,\s]*)\s*', re.ASCII)
 
 

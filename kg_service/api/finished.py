@@ -43,6 +43,11 @@ class Finished:
         self._max_bytes, self._bytes = max_bytes, 0
         self._kept: OrderedDict[Hashable, Document] = OrderedDict()
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """The documents that are kept, and their bytes."""
+        return len(self._kept), self._bytes
+
     def get(self, key: Hashable) -> Document | None:
         found = self._kept.get(key)
         if found:

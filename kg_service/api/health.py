@@ -9,6 +9,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from kg_service.errors import QueryStopped, StoreError
+from kg_service.linked_data import judging
+from kg_service.settings import Settings
 from kg_service.store import Query, Reads
 
 #: Seconds for which readiness waits for the number of triples.
@@ -27,7 +29,8 @@ async def live() -> dict[str, str]:
 async def ready(request: Request) -> dict[str, Any]:
     """Answers 200 with the generation once data are loaded and a reader answers; 503 before.
 
-    `triples` is null while they are being counted, which waits behind the heavy queries of others.
+    `triples` is null while they are being counted, which waits behind the heavy queries of others. `validation` is the
+    outcome when the whole graph was judged last, null when it never was; asking for it judges nothing.
     """
     readers: Reads = request.app.state.readers
     if not readers.generation and not request.app.state.settings.query_url:
@@ -39,7 +42,21 @@ async def ready(request: Request) -> dict[str, Any]:
         triples = counting.result() if counting.done() else None
     finally:
         counting.cancel()
-    return {"status": "ready", "generation": answer.generation, "triples": triples}
+    validation = await asyncio.to_thread(_validation, request.app.state.settings, answer.generation)
+    return {"status": "ready", "generation": answer.generation, "triples": triples, "validation": validation}
+
+
+def _validation(settings: Settings, generation: int) -> dict[str, Any] | None:
+    found = judging.kept(settings)
+    if found is None:
+        return None
+    is_current = found.generation == generation and found.shapes == judging.shapes_now(settings)
+    return {
+        "generation": found.generation,
+        "is_current": is_current,
+        "conforms": not found.counts.get("Violation", 0),
+        "results": found.counts,
+    }
 
 
 async def _triples(readers: Reads) -> int | None:

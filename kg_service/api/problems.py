@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from kg_service.api import logs
 from kg_service.errors import PROBLEMS, InsufficientScope, KgError, Unauthorised, Violations
 
 MEDIA_TYPE = "application/problem+json"
@@ -25,6 +26,7 @@ SCHEMA: dict[str, Any] = {
         "detail": {"type": "string", "description": "What was wrong, and what would be right."},
         "parameter": {"type": "string", "description": "The parameter that was wrong."},
         "allowed": {"type": "string", "description": "What it may be."},
+        "request": {"type": "string", "description": "Of 5xx: the name of the request in the log of the service."},
     },
 }
 
@@ -34,7 +36,13 @@ def response(error: KgError) -> JSONResponse:
     content = error.problem()
     if isinstance(error, Violations):
         content["report"] = error.report.to_dict()
-    return JSONResponse(content, error.status, headers=headers(error), media_type=MEDIA_TYPE)
+    return JSONResponse(_named(content), error.status, headers=headers(error), media_type=MEDIA_TYPE)
+
+
+def _named(content: dict[str, Any]) -> dict[str, Any]:
+    """The problem with its request's id, where the log may say more."""
+    named = logs.request_id.get()
+    return content | {"request": named} if named and content["status"] >= 500 else content
 
 
 def headers(error: KgError) -> dict[str, str]:
@@ -65,7 +73,7 @@ def unexpected(request: Request, error: Exception) -> JSONResponse:
         "status": 500,
         "detail": "The service made a mistake; its log says more.",
     }
-    return JSONResponse(content, 500, media_type=MEDIA_TYPE)
+    return JSONResponse(_named(content), 500, media_type=MEDIA_TYPE)
 
 
 def client_left() -> Response:

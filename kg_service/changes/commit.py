@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from pyoxigraph import BlankNode, DefaultGraph, Literal, NamedNode, Quad, Store
 
+from kg_service.changes.tally import Tally
 from kg_service.errors import InsufficientScope, KeyReused, KgError, StoreError, Violations
 from kg_service.rdf import GENID, SHAPE, entity, graph, sse
 from kg_service.shacl import Progress, Report, Result, Shapes, no_progress, validate
@@ -116,18 +117,21 @@ def commit(
     return outcome
 
 
-def commit_all(store: EmbeddedStore, proposals: Sequence[Proposal], gate: Gate) -> list[Committed | Exception]:
+def commit_all(
+    store: EmbeddedStore, proposals: Sequence[Proposal], gate: Gate, tally: Tally | None = None
+) -> list[Committed | Exception]:
     """Judges the proposals one after the other, each on top of those accepted before it, and publishes them as one
     generation.
 
     Each gets a verdict of its own: what was committed, or the error. When publishing fails, it fails for all. The
-    generations that nobody needs any more stay until `EmbeddedStore.retire`.
+    generations that nobody needs any more stay until `EmbeddedStore.retire`. The tally is told how long judging took.
     """
+    tally = tally or Tally()
     outcomes: list[Committed | Exception] = []
     try:
         for proposal in proposals:
             try:
-                outcomes.append(_attempt(store, proposal, gate))
+                outcomes.append(_attempt(store, proposal, gate, tally))
             except Exception as error:  # whatever is wrong with one proposal is no reason to refuse the others
                 outcomes.append(error)
     except BaseException:
@@ -146,7 +150,7 @@ def commit_all(store: EmbeddedStore, proposals: Sequence[Proposal], gate: Gate) 
     return outcomes
 
 
-def _attempt(store: EmbeddedStore, proposal: Proposal, gate: Gate) -> Committed:
+def _attempt(store: EmbeddedStore, proposal: Proposal, gate: Gate, tally: Tally) -> Committed:
     """Stages a proposal that conforms; what it returns is true once the generation that it names is published."""
     if store.is_broken:
         raise _unwritten()
@@ -158,7 +162,8 @@ def _attempt(store: EmbeddedStore, proposal: Proposal, gate: Gate) -> Committed:
     proposal.must_keep_to(patch.delta)
     added, removed = len(patch.delta.added), len(patch.delta.removed)
     try:
-        report = _judged(store, change, gate, proposal.language)
+        with tally.gate.measured():
+            report = _judged(store, change, gate, proposal.language)
     except BaseException:
         _unstage(store, change)
         raise

@@ -28,6 +28,7 @@ from kg_service.changes.commit import (
     refusal_of,
     skolemised,
 )
+from kg_service.changes.tally import Tally
 from kg_service.changes.writer import Evaluated, Stale, evaluated
 from kg_service.errors import Busy, Forbidden, KgError, TooLarge, Violations
 from kg_service.shacl import Report, Shapes
@@ -84,27 +85,36 @@ def _few(triples: Iterator[Quad], most: int) -> Iterator[Quad]:
         raise too_many(most)
 
 
-def commit(store: RemoteStore, proposal: Proposal, gate: RemoteGate, refused: Path, tries: int = _TRIES) -> Committed:
+def commit(
+    store: RemoteStore,
+    proposal: Proposal,
+    gate: RemoteGate,
+    refused: Path,
+    tries: int = _TRIES,
+    tally: Tally | None = None,
+) -> Committed:
     """Makes the change if the graph conforms with it; raises Violations, and writes nothing, if it does not.
 
     The graph may be changed by others at any moment. A verdict counts only if the graph still is what was judged: if
     it is not, the change is made of the new graph and judged anew, so many times, and then Conflict is raised.
     """
+    tally = tally or Tally()
     for left in range(tries - 1, -1, -1):
         moment = store.now(refused)
         try:
-            return _attempt(moment, proposal, gate)
+            return _attempt(moment, proposal, gate, tally)
         except Conflict:
             if not left:
                 raise
         except KgError as error:
             if not left or isinstance(error, Stale) or store.generation == moment.generation:
                 raise _told(moment, proposal, error) from None
+        tally.retried += 1
         time.sleep(random.uniform(0, _WAIT))
     raise AssertionError("the last try returns or raises")
 
 
-def _attempt(moment: Moment, proposal: Proposal, gate: RemoteGate) -> Committed:
+def _attempt(moment: Moment, proposal: Proposal, gate: RemoteGate, tally: Tally) -> Committed:
     if proposal.key and (known := moment.log.with_key(proposal.key)):
         return again(known, proposal)
     change = moment.effective(skolemised(proposal.make(moment)))
@@ -112,7 +122,8 @@ def _attempt(moment: Moment, proposal: Proposal, gate: RemoteGate) -> Committed:
         return Committed(moment.generation, 0, 0, Report())
     patch = change.patch
     proposal.must_keep_to(patch.delta)
-    report = gate.judged(moment.store, change, proposal.language)
+    with tally.gate.measured():
+        report = gate.judged(moment.store, change, proposal.language)
     if report.blocks:
         raise Violations("the data break the shapes; nothing was written", report, patch=patch)
     size = len(patch.delta.added), len(patch.delta.removed)
@@ -140,7 +151,7 @@ class RemoteWriter:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._store: RemoteStore | None = None
         self._gate: RemoteGate | None = None
-        self._waiting = 0
+        self.tally, self._waiting = Tally(), 0
         self._is_closing = False
 
     def start(self) -> None:
@@ -151,6 +162,11 @@ class RemoteWriter:
         """Finishes the change in hand and refuses those that wait."""
         self._is_closing = True
         await asyncio.to_thread(self._thread.shutdown)
+
+    @property
+    def waiting(self) -> int:
+        """The changes in line, the one in hand included."""
+        return self._waiting
 
     async def write(self, proposal: Proposal) -> Committed:
         """Commits a change when its turn comes; raises Violations and whatever making it raises."""
@@ -166,6 +182,7 @@ class RemoteWriter:
             except (Stale, Conflict):
                 if not left:
                     raise
+                self.tally.retried += 1
         raise AssertionError("the last try returns or raises")
 
     async def between(self, work: Callable[[Present], T]) -> T:
@@ -195,7 +212,17 @@ class RemoteWriter:
         return work()
 
     def _commit(self, proposal: Proposal, tries: int) -> Committed:
-        return commit(self._opened(), proposal, self._gate_in_force(), self._own_folder, tries)
+        store, gate = self._opened(), self._gate_in_force()
+        try:
+            with self.tally.commits.measured():
+                done = commit(store, proposal, gate, self._own_folder, tries, self.tally)
+        except (Stale, Conflict):  # made anew, or told by who asked
+            raise
+        except Exception as error:
+            self.tally.count(error)
+            raise
+        self.tally.count(done)
+        return done
 
     def _opened(self) -> RemoteStore:
         """The store; an engine that is away when the service starts may come later."""

@@ -16,6 +16,7 @@ from pyoxigraph import Quad
 
 from kg_service.changes import rules
 from kg_service.changes.commit import Committed, Present, Proposal, commit_all
+from kg_service.changes.tally import Tally
 from kg_service.errors import Busy, KgError, StoreLocked
 from kg_service.shacl import Report
 from kg_service.shacl.gate import Gate
@@ -62,6 +63,7 @@ class Writer:
 
     def __init__(self, root: Path, *, union: bool) -> None:
         self._root, self._union = root, union
+        self.tally = Tally()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._store: EmbeddedStore | None = None
         self._gate: Gate | None = None
@@ -83,6 +85,11 @@ class Writer:
             await self._working
         await self._in_thread(self._let_go)
         self._thread.shutdown()
+
+    @property
+    def waiting(self) -> int:
+        """The changes in line."""
+        return len(self._line)
 
     async def write(self, proposal: Proposal) -> Committed:
         """Commits a change when its turn comes; raises Violations and whatever making it raises."""
@@ -160,19 +167,25 @@ class Writer:
 
     async def _commit(self, batch: list[_Waiting]) -> None:
         def work() -> list[Committed | Exception]:
-            return commit_all(self._opened(), [_proposal(each) for each in batch], self._gate_in_force())
+            store, gate = self._opened(), self._gate_in_force()
+            with self.tally.commits.measured():
+                return commit_all(store, [_proposal(each) for each in batch], gate, self.tally)
 
         try:
             outcomes = await self._in_thread(work)
         except Exception as error:  # the store is locked, say: nobody in the batch is served
             for each in batch:
+                self.tally.count(error)
                 _fail(each, error)
             await self._in_thread(self._let_go)
             return
         for each, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Stale):
+                self.tally.retried += 1
                 self._line.appendleft(each)
-            elif isinstance(outcome, Exception):
+                continue
+            self.tally.count(outcome)
+            if isinstance(outcome, Exception):
                 _fail(each, outcome)
             elif not each.done.done():
                 each.done.set_result(outcome)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -60,6 +61,8 @@ class Federation:
         self._destinations = {destination.url: destination for destination in listed}
         self._max_bytes, self._queue_seconds = max_bytes, queue_seconds
         self._egress, self._turns = Egress(), asyncio.Semaphore(_AT_ONCE)
+        #: Clauses that endpoints answered, and clauses where they failed, silent ones included.
+        self.asked: Counter[str] = Counter()
 
     @property
     def is_on(self) -> bool:
@@ -120,13 +123,16 @@ class Federation:
             async with asyncio.timeout_at(deadline):
                 form = urlencode({"query": clause.asks}).encode()
                 received = await self._egress.post(to, form, accept=JSON.media_types[0], budget=budget)
-                return await asyncio.to_thread(_values, _checked(to, received), clause.variables)
+                values = await asyncio.to_thread(_values, _checked(to, received), clause.variables)
+            self.asked["answered"] += 1
+            return values
         except TimeoutError:
             error: KgError = QueryStopped(f"the endpoint {to.url} did not answer in time; ask it for less")
         except KgError as failed:
             error = failed
         except ValueError as wrong:
             error = ServiceFailed(f"the endpoint {to.url} answered what are no SPARQL results: {wrong}")
+        self.asked["failed"] += 1
         if clause.is_silent:
             return _block((), [()])
         raise error

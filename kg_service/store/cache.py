@@ -20,10 +20,12 @@ _TEMPLATE, _RENAMED = re.compile(r"\bconstruct\b"), re.compile(r"\[|_:|\(\s*[^?\
 
 @dataclass(slots=True)
 class Counters:
-    """How often an answer was there already, and how often not."""
+    """How often an answer was there already, and how often not; hits that were answers to the same request as before,
+    word for word."""
 
     hits: int = 0
     misses: int = 0
+    repeated: int = 0
 
 
 class CachedReads:
@@ -37,6 +39,16 @@ class CachedReads:
         self._reads, self._max_bytes, self._bytes = reads, max_bytes, 0
         self._kept: OrderedDict[tuple[str, Query], Answer] = OrderedDict()
         self.counters = Counters()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The answers that are kept, and their bytes."""
+        return len(self._kept), self._bytes
+
+    @property
+    def readers(self) -> Readers:
+        """Who answers what is not here."""
+        return self._reads
 
     @property
     def generation(self) -> int:

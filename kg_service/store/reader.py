@@ -235,7 +235,7 @@ def _read(reader: OpenGeneration) -> None:
         except KgError as error:
             refuse(out, error)
         except MemoryError:
-            refuse(out, TooLarge("the query needs more memory than one query may have"))
+            refuse(out, TooLarge("the query needs more memory than one query may have", limit="memory"))
         except Exception as error:  # the engine's other errors must reach the client as a problem, not end the reader
             refuse(out, StoreError(f"the query could not be answered: {error}"))
 

@@ -15,6 +15,7 @@ import json
 import logging
 import math
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from kg_service.errors import (
     Refused,
     StoreDamaged,
     StoreError,
+    TooLarge,
     TooMany,
     TooSlow,
     from_problem,
@@ -111,6 +113,8 @@ class Readers:
         self._work: set[asyncio.Task[None]] = set()
         self._coming = 0
         self._closed = False
+        #: Queries that were not answered to their end, by why; see `_count`.
+        self.ended: Counter[str] = Counter()
 
     @property
     def generation(self) -> int:
@@ -150,6 +154,11 @@ class Readers:
         ending, self._all = self._all, set()
         await asyncio.gather(*(reader.end() for reader in ending))
         await self._nursery.close()
+
+    @property
+    def idle(self) -> int:
+        """Processes that wait for a query."""
+        return len(self._idle)
 
     def running(self) -> list[Running]:
         """The queries that are not answered yet, the oldest first."""
@@ -199,7 +208,7 @@ class Readers:
                 return Answer(generation, how.decode(), whole=data)
             if kind == b"X":
                 is_clean = True
-                raise from_problem(json.loads(payload))
+                raise self._refusal(payload)
             parts, held = self._parts(turn, child), bytearray()
             is_going_on = True  # from here on the parts give the reader back
             try:
@@ -217,6 +226,10 @@ class Readers:
             if turn.reason:
                 raise turn.reason from None
             raise
+        except KgError as error:
+            if not is_clean:
+                turn.reason = turn.reason or error
+            raise
         finally:
             if not is_going_on:
                 self._leave(turn, is_clean)
@@ -232,7 +245,7 @@ class Readers:
             while kind != b"E":
                 if kind == b"X":
                     is_clean = True
-                    raise from_problem(json.loads(payload))
+                    raise self._refusal(payload)
                 turn.bytes += len(payload)
                 yield payload
                 kind, payload = await child.hear()
@@ -406,6 +419,8 @@ class Readers:
         self._quick.discard(turn)
         self._heavy.discard(turn)
         child = turn.child
+        if turn.reason or not is_clean:
+            self._count(turn)
         if child is not None:
             used = turn.cpu_seconds
             child.accounted += used
@@ -416,6 +431,27 @@ class Readers:
         self._next_heavy()
         self._replenish()
         self._dispatch()
+
+    def _refusal(self, payload: bytes) -> KgError:
+        """What a reader says is wrong; that an answer was ended because of its size is counted."""
+        error = from_problem(json.loads(payload))
+        if isinstance(error, TooLarge):
+            self.ended["memory" if error.more.get("limit") == "memory" else "size"] += 1
+        return error
+
+    def _count(self, turn: _Turn) -> None:
+        """Why a query was ended from outside, broke its reader, or was left by who had asked it."""
+        reason, child = turn.reason, turn.child
+        if isinstance(reason, TooSlow):
+            self.ended["deadline"] += 1
+        elif isinstance(reason, Busy | TooMany):
+            self.ended["no room"] += 1
+        elif reason:
+            self.ended["stopped" if isinstance(reason, QueryStopped) else "failed"] += 1
+        elif child and child.has_crashed:
+            self.ended["memory"] += 1
+        else:
+            self.ended["reader lost" if child and not child.is_alive else "client left"] += 1
 
     # The processes: as many are kept ready as the quick lane has places, and one more.
 

@@ -60,6 +60,7 @@ DOORS: dict[tuple[str, str], str | None] = {
 }
 #: What only some may read.
 READ_BY_FEW = {
+    "/metrics": OPERATE,
     "/api/running": OPERATE,
     "/api/changes/refused": CONTRIBUTE,
     "/api/quarantine": CONTRIBUTE,
