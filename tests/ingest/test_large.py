@@ -205,7 +205,7 @@ _TEXT = "".join(f'<urn:s> <urn:p> "{n}" .\n' for n in range(1000)).encode()
 @pytest.mark.parametrize(
     ("name", "content", "why"),
     [
-        ("cut.nt.gz", _cut(gzip.compress(_TEXT)), "not a whole gzip file"),
+        ("cut.nt.gz", _cut(gzip.compress(_TEXT, mtime=0)), "not a whole gzip file"),
         ("cut.nt.zst", _cut(zstandard.compress(_TEXT)), "not a whole Zstandard file"),
         ("cut.ttl.zst", _cut(zstandard.compress(_TEXT)), "not a whole Zstandard file"),
         ("not.nt.gz", _TEXT, "not a whole gzip file"),
