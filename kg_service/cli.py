@@ -1,4 +1,4 @@
-"""The command line `kg`: serve, load, validate, query, network, duplicates, export, encode, check.
+"""The command line `kg`: serve, load, validate, query, network, duplicates, export, backup, restore, encode, check.
 
 Exit codes: 0 fine, 1 problems found in the data, 2 wrong use or a store that cannot be used.
 """
@@ -195,6 +195,7 @@ def serve(
         endpoint_of(settings)  # wrong addresses are said now
     else:
         _seeded(settings)
+        _must_open(settings.store)
     from kg_service.app import run
     from kg_service.web import islands
     from kg_service.web.rendering import STATIC
@@ -206,6 +207,16 @@ def serve(
     os.environ.pop("KG_TOKEN", None)  # no process that we start needs it
     run(settings, listening)
     _say("stopped")
+
+
+def _must_open(store: Path) -> None:
+    """Raises StoreDamaged for a store that could not be read or written: better now than at the first question."""
+    from kg_service.store.embedded import snapshot
+    from kg_service.store.log import log_of
+
+    with snapshot(store) as data, log_of(store, None) as log:
+        next(iter(data), None)
+        log.last_number()
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -1105,6 +1116,75 @@ def export(
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no file name"
         raise StoreUnwritable(f"{output} cannot be written: {why}") from None
+
+
+@app.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of backups; each gets a folder of its own.")],
+    store: StorePath = None,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the whole store while it is in use, and verify the copy; earlier ones in DIR stay."""
+    from kg_service.store import backup as backups
+
+    settings = _settings(store=store)
+    _must_be_embedded(settings, "backed up")
+    made = backups.make(settings.store, folder)
+    about = made.manifest
+    if as_json:
+        print(json.dumps({"backup": str(made.path)} | asdict(about), indent=2))
+        return
+    print(f"{made.path}: generation {about.generation}, {about.quads} quads, {about.triples} triples; verified")
+
+
+@app.command()
+def restore(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A backup, or the folder of backups: the last one is taken.")
+    ],
+    generation: Annotated[
+        int | None, typer.Option(min=1, help="Go back to this generation: later changes are undone.")
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Put it in the place of the store that is there.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Only say whether the backup is whole.")] = False,
+    store: StorePath = None,
+    author: Author = "unknown",
+    as_json: AsJson = False,
+) -> None:
+    """Put a backup in the place of the store, once it is verified; the service must be stopped."""
+    from kg_service.changes import restoring
+    from kg_service.store import backup as backups
+
+    settings = _settings(store=store)
+    if verify:
+        whole = backups.verified(backups.chosen(folder, generation))
+        about = {"backup": str(whole.path)} | asdict(whole.manifest)
+        print(json.dumps(about, indent=2) if as_json else f"{whole.path} is whole: generation {about['generation']}")
+        return
+    _must_be_embedded(settings, "restored")
+    done = restoring.restore(
+        folder,
+        settings.store,
+        union=settings.default_graph == "union",
+        generation=generation,
+        replace=replace,
+        author=author,
+    )
+    if as_json:
+        print(json.dumps(asdict(done) | {"backup": str(done.backup)}, indent=2))
+        return
+    print(
+        f"generation {done.restored} of {done.backup} is in {settings.store}, as generation {done.generation}: "
+        f"{done.quads} quads, {done.triples} triples"
+    )
+
+
+def _must_be_embedded(settings: Settings, what: str) -> None:
+    if settings.is_remote:
+        raise Malformed(
+            f"the graph is kept by another engine, and is {what} by that engine's own means; "
+            f"what lies in {settings.own_folder} is copied as files"
+        )
 
 
 @app.command()

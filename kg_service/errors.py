@@ -26,7 +26,8 @@
     │   └── Busy                 too many ask at once
     └── StoreError               the store cannot be used
         ├── StoreLocked          another process holds it
-        ├── StoreUnwritable      no permission, no space, not a directory
+        ├── StoreUnwritable      no permission, not a directory
+        │   └── StoreFull        no space left
         ├── StoreNewer           written by a newer version of this program
         ├── StoreDamaged         cannot be read; says what to do
         └── Conflict             someone else changed the graph first (store.remote)
@@ -255,6 +256,12 @@ class StoreLocked(StoreError):
 
 class StoreUnwritable(StoreError):
     """The store's directory cannot be written."""
+
+
+class StoreFull(StoreUnwritable):
+    """There is no space left where the store, or a copy of it, is to be written."""
+
+    status = 507
 
 
 class StoreNewer(StoreError):

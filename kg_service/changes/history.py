@@ -25,11 +25,13 @@ def iri(number: int) -> NamedNode:
 
 
 def lineage(log: ChangeLog) -> str:
-    """What tells this history from another whose generations have the same numbers: it comes of the first change."""
+    """What tells this history from another whose generations have the same numbers: it comes of the first change,
+    and of the backup that the store was restored from, if there may be later generations elsewhere."""
     first = next(iter(log.following(0, limit=1)), None)
     if first is None:
         return "none"
-    return hashlib.sha256(f"{first.number} {first.time} {first.author} {first.added}".encode()).hexdigest()[:12]
+    told = f"{first.number} {first.time} {first.author} {first.added}" + (f" {log.history}" if log.history else "")
+    return hashlib.sha256(told.encode()).hexdigest()[:12]
 
 
 def state(log: ChangeLog, generation: int) -> NamedNode:

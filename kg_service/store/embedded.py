@@ -20,10 +20,10 @@ from typing import IO, Any
 
 from pyoxigraph import DefaultGraph, Literal, NamedNode, Quad, RdfFormat, Store
 
-from kg_service.errors import StoreDamaged, StoreError, StoreLocked, StoreUnwritable
+from kg_service.errors import StoreDamaged, StoreError, StoreFull, StoreLocked, StoreUnwritable
 from kg_service.rdf import RDFS_SUBCLASS
 from kg_service.store import Delta, generations
-from kg_service.store.log import Entry, Log, Patch
+from kg_service.store.log import Entry, Log, Patch, Turned
 from kg_service.store.spool import Spool
 from kg_service.unpacking import reading
 
@@ -44,7 +44,7 @@ def _translated(root: Path) -> Iterator[None]:
         text = str(error)
         number = error.errno if isinstance(error, OSError) else None
         if number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in text or "disk is full" in text:
-            raise StoreUnwritable(f"no space left for the store in {root}; nothing was changed") from error
+            raise StoreFull(f"no space left for the store in {root}; nothing was changed") from error
         if isinstance(error, PermissionError | FileExistsError | NotADirectoryError) or (
             number == errno.EROFS or "Permission denied" in text or "not a directory" in text
         ):
@@ -53,7 +53,8 @@ def _translated(root: Path) -> Iterator[None]:
             ) from error
         if isinstance(error, RuntimeError) or "orrupt" in text or "No such file" in text or "malformed" in text:
             raise StoreDamaged(
-                f"the store in {root} is damaged ({text}); restore a backup or delete it and load again"
+                f"the store in {root} is damaged ({text}); restore a backup with `kg restore`, "
+                f"or delete it and load again"
             ) from error
         raise StoreError(f"the store in {root} failed: {text}") from error
 
@@ -77,7 +78,7 @@ class EmbeddedStore:
                 (root / "format").write_text(f"{generations.FORMAT}\n")
                 self._store = self._fresh()
                 self.log = Log(root, generation=self.generation, is_writer=True)
-                self._staged: list[tuple[Entry, Patch | Spool]] = []
+                self._staged: list[tuple[Entry, Patch | Spool | Turned]] = []
                 #: What is staged is not known for certain, because writing failed: discard it, or open the store anew.
                 self.is_broken = False
                 #: Another object whenever the working database may have other subclasses than before.
@@ -105,7 +106,7 @@ class EmbeddedStore:
         if published and not generations.directory(self.root, published).is_dir():
             raise StoreDamaged(
                 f"{self.root / 'current'} names generation {published}, which is not there; "
-                f"restore a backup or delete {self.root}"
+                f"restore a backup with `kg restore`, or delete {self.root}"
             )
         for path in (self.root / "generations").iterdir():  # what a crash left before it was published
             if path.is_dir() and path.name.isdigit() and int(path.name) > published:
@@ -240,7 +241,7 @@ class EmbeddedStore:
     def _table_bytes(self) -> int:
         return sum(path.stat().st_size for path in (self.root / "working").glob("*.sst"))
 
-    def note(self, entry: Entry, patch: Patch | Spool) -> None:
+    def note(self, entry: Entry, patch: Patch | Spool | Turned) -> None:
         """Puts a staged change into the log of the next generation."""
         self._staged.append((entry, patch))
 

@@ -5,6 +5,7 @@
     <store>/generations/N/  a checkpoint: a complete database, never written again
     <store>/generations/N.lease   readers hold a shared lock on it; whoever gets it alone may delete N
     <store>/wanted          touched by those who wait to write: a writer that has nothing to do lets them in
+    <store>/restoring       there while a backup is put in the store's place: what lies here then is no store
 
 The locks are the kernel's (flock), so a killed reader leaves no lease behind.
 """
@@ -12,6 +13,7 @@ The locks are the kernel's (flock), so a killed reader leaves no lease behind.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -29,7 +31,9 @@ class Gone(StoreError):
 
 
 def check_format(root: Path) -> None:
-    """Refuses a store whose layout this version does not know."""
+    """Refuses a store whose layout this version does not know, and one that is half replaced."""
+    if restoring(root).exists():
+        raise StoreDamaged(f"a restore into {root} did not come to its end; run `kg restore` with --replace again")
     try:
         text = (root / "format").read_text(errors="replace").strip()
     except FileNotFoundError:
@@ -38,13 +42,19 @@ def check_format(root: Path) -> None:
         raise StoreUnwritable(f"{root} cannot be used as a store directory: {error.strerror}") from None
     if not text.isdigit():
         raise StoreDamaged(
-            f"{root / 'format'} should hold a number and holds {text[:40]!r}; restore a backup or delete {root}"
+            f"{root / 'format'} should hold a number and holds {text[:40]!r}; "
+            f"restore a backup with `kg restore`, or delete {root}"
         )
     if int(text) > FORMAT:
         raise StoreNewer(
             f"{root} was written by a newer version (format {text}, this one knows {FORMAT}); "
             f"update this program, or choose another directory with KG_STORE"
         )
+
+
+def restoring(root: Path) -> Path:
+    """The file that says that a backup is being put in the store's place."""
+    return root / "restoring"
 
 
 def current(root: Path) -> int:
@@ -58,7 +68,8 @@ def current(root: Path) -> int:
         return 0
     except ValueError:
         raise StoreDamaged(
-            f"{root / 'current'} does not hold a generation's number; restore a backup or delete {root}"
+            f"{root / 'current'} does not hold a generation's number; restore a backup with `kg restore`, "
+            f"or delete {root}"
         ) from None
 
 
@@ -119,7 +130,9 @@ def hold_current(root: Path) -> tuple[int, IO[bytes]] | None:
             return published, hold(root, published)
         except Gone:
             if gone == published:  # nobody published another meanwhile
-                raise StoreDamaged(f"generation {published} of {root} is not there; restore a backup") from None
+                raise StoreDamaged(
+                    f"generation {published} of {root} is not there; restore a backup with `kg restore`"
+                ) from None
             gone = published
     return None
 
@@ -127,14 +140,14 @@ def hold_current(root: Path) -> tuple[int, IO[bytes]] | None:
 def publish(root: Path, generation: int) -> None:
     """Makes a finished checkpoint the current one; after a crash it is either the old or the new one."""
     _lease(root, generation).touch()
-    _sync(directory(root, generation).parent)
+    sync(directory(root, generation).parent)
     beside = root / "current.new"
     with beside.open("w") as file:
         file.write(f"{generation}\n")
         file.flush()
         os.fsync(file.fileno())
     beside.replace(root / "current")
-    _sync(root)
+    sync(root)
 
 
 def retire(root: Path) -> None:
@@ -171,19 +184,29 @@ def is_wanted(root: Path) -> bool:
 
 
 def copy_database(source: Path, target: Path) -> None:
-    """A second database with the same content: immutable table files are linked, all others copied."""
+    """A second database with the same content: immutable table files are linked if they can be, all others copied."""
 
     def link_or_copy(origin: str, copy: str) -> str:
-        if origin.endswith(".sst"):
-            os.link(origin, copy)
-        else:
+        if not origin.endswith(".sst") or not linked(Path(origin), Path(copy)):
             shutil.copy2(origin, copy)
         return copy
 
     shutil.copytree(source, target, copy_function=link_or_copy)
 
 
-def _sync(folder: Path) -> None:
+def linked(origin: Path, copy: Path) -> bool:
+    """Gives a file a second name; False where that cannot be, on another file system say."""
+    try:
+        os.link(origin, copy)
+    except OSError as error:
+        if error.errno in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP):
+            return False
+        raise
+    return True
+
+
+def sync(folder: Path) -> None:
+    """Makes sure that what a folder (or a file) holds is on the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -7,18 +7,19 @@ and those above the published one are swept when a writer opens: the log is neve
 from __future__ import annotations
 
 import json
+import secrets
 import sqlite3
 import struct
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, islice, takewhile
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from pyoxigraph import NamedNode, Quad, RdfFormat, parse, serialize
 
-from kg_service.errors import StoreDamaged, TooLarge
+from kg_service.errors import NotFound, StoreDamaged, StoreFull, TooLarge
 from kg_service.store import Delta, generations
 from kg_service.store.spool import Spool, packed, texts
 
@@ -87,6 +88,21 @@ class Patch:
         return cls(Delta(added, removed), kept)
 
 
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """A logged change turned round: what undoes it. It is read when it is written, so that many take no memory."""
+
+    log: Log
+    number: int
+    touched: set[str]
+
+    def packed(self) -> bytes:
+        """As it is stored: what went and what was kept came back, what came is gone."""
+        added, removed, kept = _stored_parts(self.log.packed(self.number) or b"")
+        parts = (b"".join((removed, kept)), bytes(added), packed(b""))
+        return _LENGTHS.pack(*map(len, parts)) + b"".join(parts)
+
+
 def rows(stored: bytes) -> Iterator[tuple[str, bytes]]:
     """What a stored patch does, statement by statement: D or A, and the line of N-Quads; what goes comes first.
 
@@ -98,6 +114,26 @@ def rows(stored: bytes) -> Iterator[tuple[str, bytes]]:
         for text in _texts(part):
             for line in text.split(b"\n")[:-1]:
                 yield code, line
+
+
+def undoing(stored: bytes, size: int) -> Iterator[Delta]:
+    """What undoes a stored patch, in changes of so many statements, one after the other.
+
+    What came goes first: a triple that only moved between graphs is in one of them in the end.
+    """
+    came = (line for text in added_text(stored) for line in text.split(b"\n")[:-1])
+    went = (line for _, line in takewhile(lambda row: row[0] == "D", rows(stored)))
+    yield from (Delta(removed=_parsed(lines)) for lines in _together(came, size))
+    yield from (Delta(added=_parsed(lines)) for lines in _together(went, size))
+
+
+def _together(lines: Iterator[bytes], size: int) -> Iterator[list[bytes]]:
+    while some := list(islice(lines, size)):
+        yield some
+
+
+def _parsed(lines: list[bytes]) -> frozenset[Quad]:
+    return frozenset(parse(b"\n".join(lines), RdfFormat.N_QUADS, lenient=True))
 
 
 def added_text(stored: bytes) -> Iterator[bytes]:
@@ -193,6 +229,9 @@ class ChangeLog(Protocol):
     @property
     def generation(self) -> int: ...
 
+    @property
+    def history(self) -> int: ...
+
     def last_number(self) -> int: ...
 
     def entry(self, number: int) -> Entry | None: ...
@@ -241,7 +280,7 @@ class Log:
     def __init__(self, root: Path, *, generation: int, is_writer: bool = False) -> None:
         """For reading, only what was published up to that generation is seen; a writer sweeps what is above it."""
         self.generation = generation
-        path = root / "changes.db"
+        self._path = path = root / "changes.db"
         with _translated(path):
             if is_writer:
                 self._rows = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -263,7 +302,7 @@ class Log:
 
     # writing
 
-    def append(self, changes: Iterable[tuple[Entry, Patch | Spool]]) -> None:
+    def append(self, changes: Iterable[tuple[Entry, Patch | Spool | Turned]]) -> None:
         """Writes and syncs the entries of a generation that is about to be published."""
         with transaction(self._rows):
             for entry, what in changes:
@@ -293,7 +332,7 @@ class Log:
 
     def refuse(self, refusal: Refusal) -> None:
         """Remembers a refused change; of many, the last ones. Its number is given here."""
-        with transaction(self._rows):
+        with _translated(self._path), transaction(self._rows):
             self._rows.execute(
                 f"INSERT INTO refused ({_REFUSAL}) VALUES (NULL, ?, ?, ?, ?, ?, ?)", _refusal_row(refusal)
             )
@@ -301,7 +340,7 @@ class Log:
 
     def quarantine(self, refusal: Refusal, patch: Patch) -> int:
         """Keeps a change that does not conform, apart from the data; returns its number in quarantine."""
-        with transaction(self._rows):
+        with _translated(self._path), transaction(self._rows):
             added = self._rows.execute(
                 f"INSERT INTO quarantine ({_REFUSAL}, patch) VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)",
                 (*_refusal_row(refusal), patch.packed()),
@@ -313,12 +352,34 @@ class Log:
         with transaction(self._rows):
             return self._rows.execute("DELETE FROM quarantine WHERE number = ?", (number,)).rowcount > 0
 
+    def begin_other_history(self) -> None:
+        """Tells that another store may have numbers that are still to come here: see `history`."""
+        with _translated(self._path):
+            self._rows.execute(f"PRAGMA user_version = {secrets.randbelow(2**31 - 1) + 1}")
+
     # reading
+
+    @property
+    def history(self) -> int:
+        """Which of the histories that begin alike this is; 0 until the store was restored from an older backup."""
+        (number,) = self._one("PRAGMA user_version")
+        return int(number)
+
+    def _must_know(self, generation: int) -> None:
+        """Raises NotFound for a generation that came after the backup that this store was restored from."""
+        if not self.history or not self.first_generation() < generation < self.generation:
+            return
+        if not self._one("SELECT 1 FROM change WHERE generation = ?", generation):
+            raise NotFound(f"generation {generation} is lost: the store was restored from a backup of an earlier one")
 
     def last_number(self) -> int:
         """The number of the last published change; 0 when there is none."""
         (number,) = self._one("SELECT MAX(number) FROM change WHERE generation <= ?", self.generation) or (None,)
         return number or 0
+
+    def size(self) -> int:
+        """How many changes it tells of."""
+        return int(self._one("SELECT COUNT(*) FROM change WHERE generation <= ?", self.generation)[0])
 
     def entry(self, number: int) -> Entry | None:
         return self._entry("number = ?", number)
@@ -366,6 +427,7 @@ class Log:
 
     def between(self, first: int, last: int) -> Iterator[Patch]:
         """The patches that lead from one generation to a later one, in order."""
+        self._must_know(first)
         query = f"SELECT {_ENTRY}, patch FROM change WHERE generation > ? AND generation <= ? ORDER BY number"
         for *row, patch in self._rows.execute(query, (first, min(last, self.generation))):
             check_size(_entry(tuple(row)))
@@ -373,6 +435,7 @@ class Log:
 
     def following(self, generation: int, *, limit: int) -> list[Entry]:
         """The changes that came after a generation, first ones first."""
+        self._must_know(generation)
         found = self._rows.execute(
             f"SELECT {_ENTRY} FROM change WHERE generation > ? AND generation <= ? ORDER BY number LIMIT ?",
             (generation, self.generation, limit),
@@ -451,17 +514,25 @@ def log_of(root: Path, generation: int | None) -> Iterator[Log]:
         yield log
 
 
+#: What SQLite says where a file cannot become longer.
+_NO_SPACE = ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "SQLITE_IOERR_WRITE")
+
+
 @contextmanager
 def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        raise StoreDamaged(f"the log {path} cannot be used ({error}); restore a backup, or move it away") from error
+        if error.sqlite_errorname in _NO_SPACE:
+            raise StoreFull(f"no space left for the log {path}; nothing was changed") from error
+        raise StoreDamaged(
+            f"the log {path} cannot be used ({error}); restore a backup with `kg restore`, or move it away"
+        ) from error
 
 
-def _stored(what: Patch | Spool) -> tuple[int, Iterable[bytes]]:
+def _stored(what: Patch | Spool | Turned) -> tuple[int, Iterable[bytes]]:
     """A change as it is stored: how many bytes, and these."""
-    if isinstance(what, Patch):
+    if not isinstance(what, Spool):
         whole = what.packed()
         return len(whole), [whole]
     lengths = what.stored()

@@ -274,7 +274,9 @@ class Readers:
         while True:
             generation = job["generation"] = self.generation if known is None else known
             if generation == gone:  # nobody published another meanwhile
-                raise StoreDamaged(f"generation {generation} of {self.root} is not there; restore a backup")
+                raise StoreDamaged(
+                    f"generation {generation} of {self.root} is not there; restore a backup with `kg restore`"
+                )
             child.ask(job)
             kind, payload = await child.hear()
             if kind != b"X" or not isinstance(from_problem(json.loads(payload)), generations.Gone):

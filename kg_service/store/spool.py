@@ -44,7 +44,7 @@ def texts(stored: Iterable[bytes]) -> Iterator[bytes]:
                 yield held[:end]
                 held = held[end:]
     if held or unpacking:
-        raise StoreDamaged("a change in the log has no end; restore a backup")
+        raise StoreDamaged("a change in the log has no end; restore a backup with `kg restore`")
 
 
 #: A line of N-Quads, as the engine writes them, with its graph: a word of its own after subject, predicate and object.
