@@ -360,27 +360,48 @@ def test_a_ring_of_blank_nodes_is_read_in_no_time(kg: Kg, tmp_path: Path) -> Non
     assert json.loads(kg("load", tmp_path / "ring.ttl", "--json").stdout)["added"] == 14 * 13
 
 
-@pytest.mark.parametrize("spoil", ["current", "lease", "generation", "tables", "format"])
+@pytest.mark.parametrize(
+    "spoil",
+    ["current", "cut current", "lease", "generation", "tables", "table", "manifest", "format", "log", "restoring"],
+)
 def test_a_damaged_store_is_one_sentence(kg: Kg, spoil: str) -> None:
     number = (kg.store / "current").read_text().strip()
     generation = kg.store / "generations" / number
+    commands = [["export"], ["query", "ASK {}"], ["load", str(VILLAGE)]]
     match spoil:
         case "current":
             (kg.store / "current").write_text("many\n")
+        case "cut current":
+            (kg.store / "current").write_text("")
         case "lease":
             generation.with_suffix(".lease").unlink()
+            del commands[2]  # the writer does not need it
         case "generation":
             shutil.rmtree(generation)
         case "tables":
             for table in generation.glob("*.sst"):
                 table.unlink()
+        case "table":
+            largest = max(generation.glob("*.sst"), key=lambda table: table.stat().st_size)
+            text = largest.read_bytes()
+            largest.unlink()  # other generations have it by another name
+            largest.write_bytes(text[: len(text) // 2])
+        case "manifest":
+            for manifest in generation.glob("MANIFEST-*"):
+                manifest.write_bytes(b"")
         case "format":
             (kg.store / "format").write_bytes(b"\xff\xfe")
-    for command in (["export"], ["query", "ASK {}"], ["load", str(VILLAGE)]):
-        if (spoil, command[0]) == ("lease", "load"):
-            continue  # the writer does not need it
+        case "log":
+            (kg.store / "changes.db").write_bytes(b"many" * 1000)
+        case "restoring":
+            (kg.store / "restoring").touch()
+    if spoil in ("cut current", "table", "manifest", "log", "restoring"):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            commands = [["serve", "--port", str(free.getsockname()[1])]]
+    for command in commands:
         done = kg(*command)
         assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), (command, done.stderr)
+        assert "kg restore" in done.stderr
 
 
 def test_what_lies_in_the_working_directory_is_never_run(kg: Kg, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from pyoxigraph import (
     serialize,
 )
 
-from kg_service.errors import KgError, Malformed, NotAcceptable, Refused, StoreError, TooLarge
+from kg_service.errors import KgError, Malformed, NotAcceptable, Refused, StoreDamaged, StoreError, TooLarge
 from kg_service.rdf import (
     BOOLEAN_FORMATS,
     GRAPH_FORMATS,
@@ -100,6 +100,13 @@ def _too_large(what: str) -> TooLarge:
     return TooLarge(f"{what}; ask for less, or page with ORDER BY, LIMIT and OFFSET")
 
 
+def _unreadable(what: str) -> StoreError:
+    """The error of the engine, with what to do where its files are not what it wrote."""
+    if "Corruption" in what or "No such file" in what:
+        return StoreDamaged(f"{what.rstrip('. ')}; the store is damaged, restore a backup with `kg restore`")
+    return StoreError(what)
+
+
 class OpenGeneration:
     """Keeps one generation open, with its lease, until a job asks for another.
 
@@ -118,9 +125,9 @@ class OpenGeneration:
             limit_memory(None)  # a store opens with threads of its own, which are not the query's
             try:
                 store = Store.read_only(str(generations.directory(self._root, generation)))
-            except OSError as error:
+            except (OSError, RuntimeError) as error:
                 lease.close()
-                raise StoreError(f"generation {generation} cannot be read: {error}") from None
+                raise _unreadable(f"generation {generation} cannot be read: {error}") from None
             if self._lease:
                 self._lease.close()
             self._store, self._lease, self.generation = store, lease, generation
@@ -237,7 +244,7 @@ def _read(reader: OpenGeneration) -> None:
         except MemoryError:
             refuse(out, TooLarge("the query needs more memory than one query may have", limit="memory"))
         except Exception as error:  # the engine's other errors must reach the client as a problem, not end the reader
-            refuse(out, StoreError(f"the query could not be answered: {error}"))
+            refuse(out, _unreadable(f"the query could not be answered: {error}"))
 
 
 if __name__ == "__main__":
