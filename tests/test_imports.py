@@ -37,6 +37,7 @@ HOMES = {
         "changes",
         "ingest",
         "sparql",
+        "search",
         "checks",
         "linked_data",
         "client",
