@@ -30,7 +30,7 @@ def test_commands_and_their_options_exist() -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     started = re.findall(r"^ExecStart=/opt/sse-kg/bin/kg (.+)$", "\n".join(p.read_text("utf-8") for p in UNITS), re.M)
     started += [" ".join(ast.literal_eval(each)[1:]) for each in re.findall(r'^CMD (\["kg".*\])$', CONTAINER, re.M)]
-    assert sorted(line.split()[0] for line in started) == ["refresh", "serve", "serve"]
+    assert sorted(line.split()[0] for line in started) == ["backup", "refresh", "serve", "serve"]
     for line in started:
         name, *words = line.split()
         known = {option for parameter in commands[name].params for option in parameter.opts}
