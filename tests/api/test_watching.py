@@ -28,7 +28,7 @@ from kg_service.linked_data import judging
 from kg_service.settings import Settings
 from kg_service.store.remote import Endpoint
 from tests.api.test_sparql import ENDLESS, ask
-from tests.conftest import remote_settings
+from tests.conftest import VILLAGE, remote_settings
 from tests.serving import ready, running
 from tests.test_cli import BROKEN, GOOD
 
@@ -236,9 +236,12 @@ def test_a_service_on_another_engine_has_figures_too(servers: Callable[[str], En
 
 def test_a_service_told_to_end_finishes_what_is_short_and_leaves_no_process(own: Settings, tmp_path: Path) -> None:
     shutil.copytree(own.store, tmp_path / "store")
+    (tmp_path / "data").mkdir()
+    shutil.copy(VILLAGE, tmp_path / "data")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    told = {"KG_LOG": "json", "KG_LOG_REQUESTS": "all", "KG_STORE": str(tmp_path / "store"), "KG_QUICK_SECONDS": "0.05"}
+    told = {"KG_STORE": str(tmp_path / "store"), "KG_DATA": str(tmp_path / "data"), "KG_QUICK_SECONDS": "0.05"}
+    told |= {"KG_LOG": "json", "KG_LOG_REQUESTS": "all"}
     command = [sys.executable, "-m", "kg_service", "serve", "--port", str(port)]
     process = subprocess.Popen(command, env=os.environ | told, stderr=subprocess.PIPE, text=True)
     try:
