@@ -564,6 +564,7 @@ def validate(
     checked.
     """
     from kg_service.ingest import bulk
+    from kg_service.store import generations
 
     settings = _settings(store=store)
     if not paths:
@@ -574,16 +575,20 @@ def validate(
     seeds = bulk.seeds(settings.data, resources.folder("ontology"))
     others = [path for path in seeds if path.resolve() not in given]
     is_seed = len(others) < len(seeds)
+    has_store = not settings.is_remote and generations.current(settings.store) > 0
     with _progress() as progress:
-        if settings.is_remote and not is_seed:
+        about: dict[str, Any] = {"replace": replace, "language": language, "progress": progress}
+        shapes = _shapes(settings.own_folder)
+        if has_store and not is_seed:
+            report = bulk.tried(settings.store, files, shapes, **about)
+        elif settings.is_remote and not is_seed:
             from kg_service.store.remote import remote_data
 
-            known = list(remote_data(settings).contents(None, settings.copy_triples))
+            known = remote_data(settings).contents(None, settings.copy_triples)
+            report = bulk.validate(files, known, shapes, **about)
         else:
-            known = bulk.known(None if is_seed else settings.store, others)
-        report = bulk.validate(
-            files, known, _shapes(settings.own_folder), replace=replace, language=language, progress=progress
-        )
+            known = (quad for path in others for quad in bulk.read(path))
+            report = bulk.validate(files, known, shapes, **about)
     _report(report, as_json)
     if report.blocks:
         raise typer.Exit(1)

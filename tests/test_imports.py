@@ -37,7 +37,6 @@ HOMES = {
         "changes",
         "ingest",
         "sparql",
-        "search",
         "checks",
         "linked_data",
         "client",

@@ -11,14 +11,14 @@ from pyoxigraph import DefaultGraph, NamedNode, Quad
 from kg_service.changes import Committed, Present, Proposal, commit, judge
 from kg_service.changes.commit import is_most_of_it
 from kg_service.changes.large import commit_spool
-from kg_service.errors import Malformed, NotFound
+from kg_service.errors import Malformed, NotFound, Violations
 from kg_service.ingest.normalising import Normaliser
 from kg_service.ingest.spooling import spooled
 from kg_service.rdf import DATA_ENDINGS, GRAPH, Format, graph, parse_file, stem, to_text
 from kg_service.shacl import Progress, Report, Shapes, no_progress
 from kg_service.shacl.gate import Gate
 from kg_service.store import Delta
-from kg_service.store.embedded import EmbeddedStore, delta_between, in_default_graph, snapshot
+from kg_service.store.embedded import EmbeddedStore, delta_between, in_default_graph, snapshot, trial
 from kg_service.store.spool import Spool
 from kg_service.unpacking import ENDINGS, is_packed
 
@@ -149,6 +149,25 @@ def _all_of(paths: Iterable[Path], afterwards: str, progress: Progress) -> tuple
     return files, new
 
 
+def tried(
+    root: Path,
+    paths: Iterable[Path],
+    shapes: Shapes,
+    *,
+    replace: bool = False,
+    language: str = "en",
+    progress: Progress = no_progress,
+) -> Report:
+    """What loading the files into the store in `root` would bring; writes nothing there, and disturbs no writer."""
+    with trial(root) as store:
+        try:
+            done = load(store, paths, shapes, replace=replace, dry_run=True, language=language, progress=progress)
+        except Violations as refused:
+            report: Report = refused.report
+            return report
+        return done.report
+
+
 def validate(
     paths: Iterable[Path],
     known: Iterable[Quad],
@@ -166,15 +185,6 @@ def validate(
     left = {in_default_graph(quad) for quad in before} - {in_default_graph(quad) for quad in after}
     change = Delta(added=frozenset(after - before), removed=frozenset(left))
     return judge({in_default_graph(quad) for quad in before}, change, shapes, language, progress)
-
-
-def known(root: Path | None, seed_files: Iterable[Path]) -> list[Quad]:
-    """What the graph holds now: the store's quads, or those of the seed files when there is no store (yet)."""
-    quads: list[Quad] = []
-    if root is not None:
-        with snapshot(root) as store:
-            quads = list(store)
-    return quads or [quad for path in seed_files for quad in read(path)]
 
 
 def export(root: Path, how: Format, name: str | None = None) -> bytes:

@@ -11,9 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from pyoxigraph import Literal, NamedNode
-
-from kg_service.rdf import ENTITY, PREFIXES, sse
+from kg_service.rdf import ENTITY, PREFIXES, Literal, NamedNode, sse
 
 #: The facets, in the order in which they are shown.
 FACETS = ("theme", "sdg", "country", "year", "document")

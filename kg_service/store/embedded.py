@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 from pyoxigraph import DefaultGraph, Literal, NamedNode, Quad, RdfFormat, Store
@@ -344,6 +345,25 @@ class EmbeddedStore:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@contextmanager
+def trial(root: Path) -> Iterator[EmbeddedStore]:
+    """A store of one's own that holds what is published in `root`, while writers go on there; gone in the end.
+
+    Its files are linked, not copied; of the log it has nothing.
+    """
+    held = generations.hold_current(root)
+    if held is None:
+        raise StoreError(f"nothing was published yet in {root}")
+    published, lease = held
+    with TemporaryDirectory(dir=root, prefix="scratch-trial-") as name, _translated(root):
+        own = Path(name)
+        with lease:
+            generations.copy_database(generations.directory(root, published), generations.directory(own, 1))
+        generations.publish(own, 1)
+        with EmbeddedStore(own) as store:
+            yield store
 
 
 @contextmanager

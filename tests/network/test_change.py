@@ -67,9 +67,18 @@ def test_a_comparison_lists_the_ties_that_differ(meetings: graph.Network) -> Non
 def found(
     graph: Any, origin: object, destination: object, count: int = 5, **more: Any
 ) -> list[tuple[float, list[str]]]:
-    given = {"origin": name(origin), "destination": name(destination), "count": count, "weighted": False} | more
-    outcome = paths.paths(network_of(graph, is_weighted=bool(more)), Context(given))
+    given = {"origin": name(origin), "destination": name(destination), "count": count, "weighted": False, "hubs": 0}
+    outcome = paths.paths(network_of(graph, is_weighted="weighted" in more), Context(given | more))
     return [(row["length"], row["nodes"]) for row in outcome.rows or ()]
+
+
+def test_hubs_are_passed_by_unless_the_path_ends_there() -> None:
+    graph = nx.star_graph(6)  # all by way of node 0, which has six neighbours
+    graph.add_edges_from([(1, 7), (7, 2)])
+    assert found(graph, 1, 2, 1) == [(2, [name(1), name(0), name(2)])]
+    assert found(graph, 1, 2, 1, hubs=5) == [(2, [name(1), name(7), name(2)])]
+    assert found(graph, 1, 0, 1, hubs=2) == [(1, [name(1), name(0)])]
+    assert found(graph, 3, 4, 1, hubs=5) == []
 
 
 @settings(max_examples=60, deadline=None)
