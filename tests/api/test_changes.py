@@ -282,9 +282,9 @@ def test_updates_that_depend_on_what_is_there_are_evaluated_one_after_the_other(
 
 
 def test_another_process_may_write_while_the_service_is_idle(service: httpx.Client, settings: Settings) -> None:
-    from kg_service.cli import _patiently
+    from kg_service.cli.common import patiently
 
     propose(service, "<urn:g> { <urn:a> <urn:p> 1 }")
-    with _patiently(lambda: EmbeddedStore(settings.store), 10) as store:
+    with patiently(lambda: EmbeddedStore(settings.store), 10) as store:
         assert store.generation == 1
     assert propose(service, "<urn:g> { <urn:a> <urn:p> 2 }").status_code == 201
