@@ -438,5 +438,7 @@ def test_an_engine_that_is_away_is_said(tmp_path: Path) -> None:
 
 def test_the_search_is_described(client: httpx.Client) -> None:
     described = client.get("/openapi.json").json()["paths"]["/api/search"]["get"]
-    assert [each["name"] for each in described["parameters"]] == ["q", "type", "lang", "limit", "offset"]
+    assert [each["name"] for each in described["parameters"]] == [
+        *("q", "type", "lang", "theme", "sdg", "country", "year", "document", "facets", "limit", "offset"),
+    ]
     assert json.dumps(described["responses"]["200"])

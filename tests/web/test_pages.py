@@ -177,7 +177,7 @@ def test_the_ontology_page_tells_every_term_with_its_use(service: httpx.Client) 
     terms = set(
         re.findall(r"^<https://w3id.org/sse-kg/ontology#(\w+)> \S+ <\S+owl#(?:Class|\w+Property)> \.$", listed, re.M)
     )
-    assert len(terms) == 155
+    assert len(terms) == 167
     assert terms <= ids
     (event,) = (each for each in page.elements if each.attributes.get("id") == "Event")
     for words in ("A gathering of actors", "schema:Event", "26 things", "takes place in"):
