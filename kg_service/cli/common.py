@@ -161,6 +161,11 @@ def print_report(report: Any, as_json: bool) -> None:
     print(json.dumps(report.to_dict(), ensure_ascii=False, indent=2) if as_json else report.to_text())
 
 
+def print_done(done: Any, *, dry_run: bool) -> None:
+    would = "would add" if dry_run else "added"
+    print(f"{would} {done.added} and removed {done.removed} statements; generation {done.generation}")
+
+
 Author = Annotated[str, typer.Option(help="Who makes the change, for the log.")]
 Note = Annotated[str | None, typer.Option(help="Why, for the log.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check only; write nothing.")]

@@ -20,6 +20,7 @@ from kg_service.cli.common import (
     app,
     log_of,
     of_reads,
+    print_done,
     say,
     seeded,
     settings_of,
@@ -30,10 +31,7 @@ from kg_service.errors import Malformed
 duplicates_app = typer.Typer(
     help="Find entries that may be one actor, propose them, and decide.", invoke_without_command=True
 )
-
-
 app.add_typer(duplicates_app, name="duplicates")
-
 
 One = Annotated[str, typer.Argument(help="An entry: its IRI, or the end of it, such as organisation/gsef.")]
 Other = Annotated[str, typer.Argument(help="The other entry.")]
@@ -80,8 +78,7 @@ def duplicates(
             print(f"       {next(iter(actors[iri].names), '–')}  {_slug(iri)}")
     say(f"{len(found)} pairs" + (f", {limit} shown" if len(found) > limit else ""))
     if done:
-        would = "would add" if dry_run else "added"
-        print(f"{would} {done.added} and removed {done.removed} statements; generation {done.generation}")
+        print_done(done, dry_run=dry_run)
 
 
 @duplicates_app.command("accept")

@@ -17,12 +17,16 @@ from kg_service import resources
 from kg_service.cli.common import (
     MOST_PROBLEMS,
     AsJson,
+    Author,
+    DryRun,
     Language,
     Paths,
+    Replace,
     StorePath,
     app,
     load_remotely,
     patiently,
+    print_done,
     print_report,
     progress_bar,
     say,
@@ -38,11 +42,8 @@ from kg_service.settings import Settings
 def load(
     paths: Paths,
     store: StorePath = None,
-    replace: Annotated[
-        bool,
-        typer.Option("--replace", help="Make each graph in the files equal to what they say, instead of adding."),
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check only; write nothing.")] = False,
+    replace: Replace = False,
+    dry_run: DryRun = False,
     catalog: Annotated[
         bool,
         typer.Option("--catalog", help="PATHS is a folder of others' data: load what data/datasets describes of it."),
@@ -50,7 +51,7 @@ def load(
     only: Annotated[
         list[str] | None, typer.Option(help="With --catalog: only the data set of this name; may be repeated.")
     ] = None,
-    author: Annotated[str, typer.Option(help="Who makes the change, for the log.")] = "unknown",
+    author: Author = "unknown",
     note: Annotated[str | None, typer.Option(help="Why, for the log [default: the names of the files].")] = None,
     language: Language = "en",
     as_json: AsJson = False,
@@ -105,8 +106,7 @@ def load(
         return
     if done.report.results:
         say(done.report.to_text())
-    would = "would add" if dry_run else "added"
-    print(f"{would} {done.added} and removed {done.removed} statements; generation {done.generation}")
+    print_done(done, dry_run=dry_run)
 
 
 def _load_datasets(
@@ -189,7 +189,7 @@ def refresh(
     shrink: Annotated[bool, typer.Option("--shrink", help="It is right that most of the graph goes away.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Fetch and check only; write nothing.")] = False,
     store: StorePath = None,
-    author: Annotated[str, typer.Option(help="Who makes the change, for the log.")] = "unknown",
+    author: Author = "unknown",
     language: Language = "en",
     as_json: AsJson = False,
 ) -> None:
@@ -267,10 +267,10 @@ def table(
     blank: Annotated[
         bool, typer.Option("--blank", help="Write the template's blank workbook to FILE instead.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check only; write nothing.")] = False,
+    dry_run: DryRun = False,
     strict: Annotated[bool, typer.Option("--strict", help="Write nothing when any row is rejected.")] = False,
     store: StorePath = None,
-    author: Annotated[str, typer.Option(help="Who makes the change, for the log.")] = "unknown",
+    author: Author = "unknown",
     note: Annotated[str | None, typer.Option(help="Why, for the log [default: the name of the file].")] = None,
     language: Language = "en",
     as_json: AsJson = False,

@@ -117,7 +117,7 @@ def load(
             if material.is_empty:
                 yield loaded
                 continue
-            settle(material, partial(_exists, graph))
+            settle(material, partial(exists, graph))
             old = frozenset(graph.quads_for_pattern(None, None, None, dataset.graph))
         progress(f"checking and writing {dataset.name}", number, len(wanted))
 
@@ -128,7 +128,7 @@ def load(
 
         loaded.done = written(material, old, make)
         loaded.files = [_account(each) for each in material.tables]
-        loaded.things = _counts(_of(material))
+        loaded.things = _counts(statements(material))
         yield loaded
     progress("done", len(wanted), len(wanted))
 
@@ -139,7 +139,7 @@ def written(material: Material, old: frozenset[Quad], make: Callable[[Delta], Co
     Rows that break the shapes are left out, and the others tried again.
     """
     for _ in range(ROUNDS):
-        change = delta_between(old, _of(material))
+        change = delta_between(old, statements(material))
         try:
             return make(change)
         except Violations as refused:
@@ -206,11 +206,12 @@ def _short(property: NamedNode) -> str:
     return str(property)
 
 
-def _exists(graph: Any, iri: str) -> bool:
+def exists(graph: Any, iri: str) -> bool:
+    """Whether the graph has a thing of that IRI."""
     return next(graph.quads_for_pattern(NamedNode(iri), RDF_TYPE, None, None), None) is not None
 
 
-def _of(material: Material) -> set[Quad]:
+def statements(material: Material) -> set[Quad]:
     """All that the graph of a data set is to hold."""
     dataset = material.dataset
     quads = set(dataset.said())

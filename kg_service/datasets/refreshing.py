@@ -18,9 +18,7 @@ from kg_service.changes import Committed, commit
 from kg_service.datasets import files
 from kg_service.datasets.described import Dataset
 from kg_service.datasets.files import Material
-from kg_service.datasets.loading import _exists as exists_in
-from kg_service.datasets.loading import _of as statements
-from kg_service.datasets.loading import settle
+from kg_service.datasets.loading import exists, settle, statements
 from kg_service.errors import Malformed, Violations
 from kg_service.rdf import PREFIXES, NamedNode, Quad, Term
 from kg_service.shacl import Report, Shapes
@@ -65,7 +63,7 @@ def refreshed(
         material = files.read(folder, dataset, graph)
         if material.absent or material.is_empty:
             raise Malformed(f"{dataset.name}: there is no {', '.join(material.absent) or 'file'}; nothing is changed")
-        settle(material, partial(exists_in, graph))
+        settle(material, partial(exists, graph))
         old = frozenset(graph.quads_for_pattern(None, None, None, dataset.graph))
     change = difference(old, statements(material), dataset.graph)
     _check_size(dataset, old, change, may_shrink=may_shrink)

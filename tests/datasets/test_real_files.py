@@ -48,8 +48,8 @@ def test_the_rows_of_a_file_are_things_or_rejected(name: str, graph: Store, shar
     material = files.read(shared, dataset, graph)
     if material.absent:
         pytest.skip(f"not here: {', '.join(material.absent)}")
-    loading.settle(material, lambda iri: loading._exists(graph, iri))
-    quads = loading._of(material)
+    loading.settle(material, lambda iri: loading.exists(graph, iri))
+    quads = loading.statements(material)
     rows, things = ROWS[name]
     assert [(len(each.table.rows), len(each.rows)) for each in material.tables] == rows
     assert loading._counts(quads) == things
