@@ -70,6 +70,11 @@ class DirectCheck(Check):
 
     constraint: Constraint
 
+    @property
+    def is_of_focus(self) -> bool:
+        """Whether each focus node has at most one violation, without a value."""
+        return isinstance(self.constraint, Count | HasValue | Qualified)
+
 
 @dataclass(frozen=True, eq=False)
 class ValuesCheck(Check):

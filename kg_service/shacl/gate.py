@@ -21,13 +21,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from itertools import islice, product
+from itertools import chain, islice, product
 from typing import Any, TypeAlias, TypeVar
 
 from pyoxigraph import BlankNode, DefaultGraph, Literal, NamedNode, Quad, QueryResultsFormat, Store
 
 from kg_service.shacl import Report, Shapes, patterns
-from kg_service.shacl.compiler import Plan
+from kg_service.shacl.compiler import DirectCheck, Plan
 from kg_service.shacl.graph import SUBCLASS, TYPE, Term
 from kg_service.shacl.lookups import Verdicts, View, can_be_written
 from kg_service.shacl.marks import ClassTree
@@ -36,7 +36,7 @@ from kg_service.shacl.paths import Predicate, sparql
 from kg_service.shacl.patterns import THIS, Pattern, is_variable
 from kg_service.shacl.reach import Signs, Unit, Way, columns_of, identities_of, rule_column, units_of
 from kg_service.shacl.report import in_order
-from kg_service.shacl.validator import Run, as_result
+from kg_service.shacl.validator import Run, Violation, as_result
 from kg_service.store import Delta
 
 #: A unit that more focus nodes are affected of is judged on all its targets: one query instead of very many.
@@ -159,21 +159,17 @@ class Gate:
         is_as_seen = affected.sign is not None and affected.sign in store
         nodes = affected.nodes if is_as_seen and affected.nodes else Nodes(store)
         present = affected.foci if is_as_seen else self._present(store, nodes, affected, tree)
-        suspects = self._suspects(store, nodes, present, tree)
+        found, suspects = self._suspects(store, nodes, present, tree)
         together: dict[tuple[Writable, ...], list[int]] = defaultdict(list)
         for unit, foci in suspects.items():
             for part in _parts(foci):
                 together[part].append(unit)
         runs = [(Run(store, self.shapes.triples, foci, tree), units) for foci, units in together.items()]
         runs.append((Run(store, self.shapes.triples, None, tree), sorted(affected.whole)))
-        return Report(
-            in_order(
-                as_result(violation, language)
-                for run, units in runs
-                for unit in units
-                for violation in run.results(self._units[unit].check)
-            )
+        asked = (
+            violation for run, units in runs for unit in units for violation in run.results(self._units[unit].check)
         )
+        return Report(in_order(as_result(violation, language) for violation in chain(found, asked)))
 
     def narrowed(self, affected: Affected, report: Report) -> Affected:
         """What of it can have given the results of the report; to look for the same results in the other state."""
@@ -243,11 +239,13 @@ class Gate:
     def _walk_back(self, store: Store, nodes: Nodes, begun: _Begun, found: _Found) -> None:
         """From the changed triples to the focus nodes that look at them."""
         steps: dict[bool, dict[tuple[NamedNode, Term], set[int]]] = {True: defaultdict(set), False: defaultdict(set)}
+        rows_of_all = (row for walk, rows in begun.items() if walk.end is None for row in rows)
+        strange = {term for term in set(chain.from_iterable(rows_of_all)) if not can_be_written(term)}
         for walk, rows in begun.items():
             if walk.end is not None:
                 for row, units in rows.items():
                     found.add(row[walk.end], units)
-            elif not walk.way.is_local or not all(can_be_written(term) for row in rows for term in row):
+            elif not walk.way.is_local or not all(map(strange.isdisjoint, rows)):
                 found.whole |= walk.units
             elif walk.single is not None:
                 predicate, is_inverse, place = walk.single
@@ -364,11 +362,15 @@ class Gate:
 
     def _suspects(
         self, store: Store, nodes: Nodes, present: Mapping[Writable, frozenset[int]], tree: ClassTree
-    ) -> dict[int, dict[Writable, None]]:
-        """The foci of each unit that look-ups or an expression find fault with, and those that neither can judge."""
-        suspects: dict[int, dict[Writable, None]] = defaultdict(dict)
+    ) -> tuple[list[Violation], dict[int, dict[Writable, None]]]:
+        """What look-ups find wrong, and the foci of each unit that are still to be asked about.
+
+        Those are the ones that look-ups or an expression find fault with, not telling at what, and those that neither
+        can judge.
+        """
+        found, suspects = list[Violation](), defaultdict[int, dict[Writable, None]](dict)
         if len(present) <= _SOME:
-            present = self._looked_up(nodes, present, tree, suspects)
+            present = self._looked_up(nodes, present, tree, found, suspects)
         alike: dict[frozenset[int], list[Writable]] = defaultdict(list)
         for node, units in present.items():
             alike[units].append(node)
@@ -385,16 +387,17 @@ class Gate:
                         if each is None or each.value != "true":
                             for number in numbers:
                                 suspects[number][this] = None
-        return suspects
+        return found, suspects
 
     def _looked_up(
         self,
         nodes: Nodes,
         present: Mapping[Writable, frozenset[int]],
         tree: ClassTree,
+        found: list[Violation],
         suspects: dict[int, dict[Writable, None]],
     ) -> dict[Writable, frozenset[int]]:
-        """The units and foci that look-ups cannot judge; those that they find fault with become suspects."""
+        """The units and foci that look-ups cannot judge; faults are found, or become suspects where values matter."""
         view = View(nodes, tree, self._verdicts)
         waiting = [(node, unit) for node, units in present.items() for unit in units]
         is_new = True
@@ -402,7 +405,11 @@ class Gate:
             judged = [(node, unit, view.holds(self._units[unit].check, node)) for node, unit in waiting]
             for node, unit, holds in judged:
                 if holds is False:
-                    suspects[unit][node] = None
+                    check = self._units[unit].check
+                    if isinstance(check, DirectCheck) and check.is_of_focus and check.source.parent is None:
+                        found.append(Violation(check.shape, check.constraint, node))
+                    else:
+                        suspects[unit][node] = None
             waiting = [(node, unit) for node, unit, holds in judged if holds is None]
             is_new = self._verdicts.ask()
         rest: dict[Writable, set[int]] = defaultdict(set)
@@ -544,7 +551,9 @@ class _Walk:
         self._same = [
             (place, places[end]) for place, end in enumerate(ends) if is_variable(end) and places[end] != place
         ]
-        self._fixed = [(place, end) for place, end in enumerate(ends) if isinstance(end, str) and not is_variable(end)]
+        fixed = [(place, end) for place, end in enumerate(ends) if isinstance(end, str) and not is_variable(end)]
+        self._nodes = [(place, NamedNode(end[1:-1])) for place, end in fixed if end.startswith("<")]
+        self._literals = [place for place, end in fixed if not end.startswith("<")]
 
     def add(self, unit: int, signs: Iterable[bool]) -> None:
         self.units.add(unit)
@@ -554,8 +563,11 @@ class _Walk:
     def row(self, quad: Quad) -> _Row | None:
         """The values of the edge's variables where the triple matches it; a literal in the edge is not compared."""
         terms = (quad.subject, quad.predicate, quad.object)
-        for place, end in self._fixed:
-            if (isinstance(terms[place], NamedNode) or end.startswith("<")) and end != str(terms[place]):
+        for place, node in self._nodes:
+            if terms[place] != node:
+                return None
+        for place in self._literals:
+            if isinstance(terms[place], NamedNode):
                 return None
         if any(terms[one] != terms[other] for one, other in self._same):
             return None

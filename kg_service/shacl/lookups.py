@@ -82,9 +82,10 @@ class Verdicts:
 
     def passes(self, constraint: ValueTest, term: Term) -> bool | None:
         """Does the term pass the constraint? None where that is not known (yet, see `ask`)."""
-        if constraint not in self._tests:
-            self._tests[constraint] = self._test(constraint)
-        return self._tests[constraint](term)
+        test = self._tests.get(constraint)
+        if test is None:
+            test = self._tests[constraint] = self._test(constraint)
+        return test(term)
 
     def _test(self, constraint: ValueTest) -> Callable[[Term], bool | None]:
         test, terms = (_VALUE, passes(constraint, _VALUE)), constraint.terms
