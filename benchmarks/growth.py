@@ -202,7 +202,12 @@ def table(found: dict[int, dict[str, Figures]]) -> Iterator[str]:
     for step, figure in SHOWN:
         values = [found[size][step][figure] for size in sizes]
         power = math.log(values[-1] / values[0]) / math.log(sizes[-1] / sizes[0]) if len(sizes) > 1 else math.nan
-        yield f"| {step}, {figure} | {' | '.join(f'{value:.3g}' for value in values)} | {power:.2f} |"
+        yield f"| {step}, {figure} | {' | '.join(map(rounded, values))} | {power:.2f} |"
+
+
+def rounded(value: float) -> str:
+    """Three digits, and all of those before the point."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def picture(found: dict[int, dict[str, Figures]]) -> str:
