@@ -13,8 +13,9 @@ from pyoxigraph import BlankNode, Literal, NamedNode, Quad, RdfFormat, Store, Tr
 
 from kg_service.rdf import parse_file
 from kg_service.shacl import Report, Shapes, load_shapes, validate
-from kg_service.shacl.gate import MOST_FOCI, Gate
+from kg_service.shacl.gate import Gate
 from kg_service.shacl.graph import TYPE, ShapesError, Term
+from kg_service.shacl.walking import MOST_FOCI
 from kg_service.store import Delta
 from kg_service.store.embedded import as_kept
 from tests.conftest import ROOT
