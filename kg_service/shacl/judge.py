@@ -37,16 +37,19 @@ class _Graph:
     def now(self) -> tuple[int, Store]:
         """The generation published now, as a store that may be written to and must be given back as it was."""
         if generations.current(self._root) != self._generation:
-            self._generation, self._store = -1, Store()  # the database must be closed before its files go
-            shutil.rmtree(self._folder / "copy", ignore_errors=True)
+            self._generation, self._store = -1, Store()
+            # Another folder each time: the engine refuses to open one that it may still have open, for good.
+            for old in self._folder.glob("copy-*"):
+                shutil.rmtree(old, ignore_errors=True)
             held = generations.hold_current(self._root)
             if held is None:
                 return 0, Store()
             generation, lease = held
             with lease:
-                generations.copy_database(generations.directory(self._root, generation), self._folder / "copy")
+                copy = self._folder / f"copy-{uuid4().hex}"
+                generations.copy_database(generations.directory(self._root, generation), copy)
             limit_memory(None)  # a store opens with threads of its own, which are not the job's
-            self._store, self._generation = Store(str(self._folder / "copy")), generation
+            self._store, self._generation = Store(str(copy)), generation
         os.utime(self._folder)  # what is old is taken for left over
         return self._generation, self._store
 
@@ -124,6 +127,7 @@ def main() -> None:
             refuse(out, TooLarge("validating this needs more memory than one request may have"))
         except Exception as error:  # the engine's other errors must reach the client as a problem
             refuse(out, StoreError(f"the data could not be validated: {error}"))
+        known = Store()  # lets go of the graph, which may be another one for the next job
 
 
 if __name__ == "__main__":

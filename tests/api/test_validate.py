@@ -222,6 +222,21 @@ def test_documents_are_judged_by_the_shapes_in_force(tmp_path: Path) -> None:
         assert found() == ["A q is missing."]
 
 
+def test_documents_are_judged_with_the_graph_as_it_is_now_whatever_was_judged_before(tmp_path: Path) -> None:
+    settings = of_its_own(tmp_path, token=SecretStr("open sesame"), judges=1)
+    headers = {"authorization": "Bearer open sesame", "content-type": "application/sparql-update"}
+    with running(settings) as url, httpx.Client(base_url=url, timeout=60) as client:
+        generations = []
+        for number in range(3):
+            change = f"INSERT DATA {{ GRAPH <urn:g> {{ <urn:a> <urn:p> {number} }} }}"
+            assert client.post("/update", content=change, headers=headers).status_code == 200
+            for text, status in (("<urn:a> <urn:p> 1 .", 200), ("<urn:a <", 400), ("<urn:a> <urn:p> 2 .", 200)):
+                judged = client.post("/api/validate", content=text, headers=TURTLE)
+                assert judged.status_code == status, judged.text
+            generations.append(int(judged.headers["kg-generation"]))
+        assert generations == [1, 2, 3]
+
+
 def test_too_much_is_refused_by_size_time_and_memory(tmp_path: Path) -> None:
     with running(of_its_own(tmp_path, max_document_bytes=1000)) as url:
         answer = httpx.post(f"{url}/api/validate", content=FAIR + "#" * 1000, headers=TURTLE)
