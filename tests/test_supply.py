@@ -64,16 +64,16 @@ def test_the_list_of_licences_is_whole() -> None:
     listed.pop("package")
     assert {canonicalize_name(name) for name in listed} == set(PINNED)
     assert "not named" not in listed.values()
-    assert not [name for name, licence in listed.items() if _is_forbidden(licence)]
+    assert not [name for name, licence in listed.items() if is_forbidden(licence)]
 
 
 def test_nothing_that_is_needed_at_run_time_is_under_the_gpl() -> None:
     needed = _whole()
     assert {"fastapi", "starlette", "pyoxigraph", "cryptography"} <= needed
-    assert not [f"{name}: {told}" for name in sorted(needed) if _is_forbidden(told := licence_of(metadata(name)))]
+    assert not [f"{name}: {told}" for name in sorted(needed) if is_forbidden(told := licence_of(metadata(name)))]
 
 
-def _is_forbidden(licence: str) -> bool:
+def is_forbidden(licence: str) -> bool:
     """Whether it is the GPL or AGPL; the Lesser GPL is not."""
     words = re.sub(r"\bL(esser )?GPL|Lesser General Public|LGPL", "", licence)
     return re.search(r"\bA?GPL|Affero|General Public", words) is not None
