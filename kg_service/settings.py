@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import stat
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -35,6 +36,24 @@ Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256
 _SPARQL = Path("sparql")
 
 
+#: Settings that may be read from a file, which the setting with _file after the name names.
+_SECRETS = ("token", "store_password")
+
+
+def _secret_in(path: Path, setting: str) -> str:
+    """The one line of a file."""
+    try:
+        text = path.read_bytes()[: 2**16].decode()
+    except OSError as error:
+        raise ValueError(f"{setting}: {path} cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        text = ""
+    secret = text.strip("\r\n")
+    if not secret.strip() or "\n" in secret:
+        raise ValueError(f"{setting}: {path} must hold the secret as its only line, in UTF-8")
+    return secret
+
+
 class Settings(BaseSettings):
     """The settings of one process; made at the edge (CLI, application) and handed down."""
 
@@ -54,6 +73,7 @@ class Settings(BaseSettings):
     )
     store_user: str = Field("", description="user at that engine")
     store_password: SecretStr | None = Field(None, description="password, or bearer token, at that engine")
+    store_password_file: Path | None = Field(None, description="file that holds KG_STORE_PASSWORD, in its place")
     store_auth: Literal["basic", "digest", "bearer"] = Field(
         "basic", description="how user and password, or the bearer token, are sent to that engine"
     )
@@ -162,6 +182,9 @@ class Settings(BaseSettings):
         description="token that may do everything over HTTP, for a small install; `kg token create` makes others, "
         "with fewer rights. Without any token or provider, writing is off",
     )
+    token_file: Path | None = Field(
+        None, description="file that holds KG_TOKEN, in its place: a credential of systemd, or a secret of a container"
+    )
     oidc_issuer: str | None = Field(
         None, description="OpenID provider whose tokens count as well: what their claim `iss` must be"
     )
@@ -225,6 +248,26 @@ class Settings(BaseSettings):
     def own_folder(self) -> Path:
         """Where this program keeps what is not the graph."""
         return self.engine_folder if self.is_remote else self.store
+
+    @property
+    def open_secrets(self) -> list[Path]:
+        """The files with secrets that everybody on this machine may read."""
+        files = [path for name in _SECRETS if (path := getattr(self, f"{name}_file"))]
+        return [path for path in files if path.stat().st_mode & stat.S_IROTH]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_secrets(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Takes secrets out of their files; no secret is in the sentence where that fails."""
+        found = dict(given)
+        for name in _SECRETS:
+            path = given.get(f"{name}_file")
+            if path is None:
+                continue
+            if given.get(name) is not None:
+                raise ValueError(f"KG_{name.upper()} and KG_{name.upper()}_FILE are both set; leave one out")
+            found[name] = _secret_in(Path(path), f"KG_{name.upper()}_FILE")
+        return found
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

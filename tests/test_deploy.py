@@ -75,13 +75,24 @@ def test_units_share_a_user_and_a_store_and_are_shut_in() -> None:
         assert timer.with_suffix(".service") in UNITS
 
 
+def test_a_token_comes_out_of_a_file_and_never_by_the_environment() -> None:
+    token = (DEPLOY / "systemd" / "token.conf").read_text("utf-8")
+    (name,) = re.findall(r"^LoadCredential=([\w-]+):/etc/sse-kg/token$", token, re.MULTILINE)
+    assert f"\nEnvironment=KG_TOKEN_FILE=%d/{name}\n" in token
+    assert "KG_TOKEN_FILE=/run/secrets/kg-token" in CONTAINER
+    assert not [path for path in FILES if re.search(r"KG_TOKEN=", path.read_text("utf-8"))]
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not here")
 def test_systemd_understands_the_units(tmp_path: Path) -> None:
     for path in UNITS:
         (tmp_path / path.name).write_text(
             path.read_text("utf-8").replace("/opt/sse-kg/bin/kg", shutil.which("true") or "")
         )
-    command = ["systemd-analyze", "verify", "--man=no", *map(str, sorted(tmp_path.iterdir()))]
+    units = sorted(tmp_path.iterdir())
+    (tmp_path / "sse-kg.service.d").mkdir()
+    shutil.copy(DEPLOY / "systemd" / "token.conf", tmp_path / "sse-kg.service.d")
+    command = ["systemd-analyze", "verify", "--man=no", *map(str, units)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     told = [line for line in done.stderr.splitlines() if str(tmp_path) in line or "sse-kg" in line]
     assert (done.returncode, told) == (0, []), done.stderr

@@ -245,6 +245,8 @@ def show_settings(store: StorePath = None, as_json: AsJson = False) -> None:
             origin = ".env"
         if name == "store" and store is not None:
             origin = "--store"
+        elif value is not None and getattr(settings, f"{name}_file", None):
+            origin = f"{variable}_FILE"
         found.append({"setting": variable, "value": value, "from": origin})
     if as_json:
         print(json.dumps(found, ensure_ascii=False, indent=2))

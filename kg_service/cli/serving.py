@@ -27,6 +27,8 @@ def serve(
 ) -> None:
     """Load data/ if that is not done yet, then serve the graph over HTTP until Ctrl-C."""
     settings = settings_of(host=host, port=port, store=store)
+    for path in settings.open_secrets:
+        say(f"everybody on this machine may read the secret in {path}; chmod 600 {path}")
     listening = _listen(settings.host, settings.port)
     if settings.is_remote:
         from kg_service.store.remote import endpoint_of
@@ -43,7 +45,8 @@ def serve(
         say(f"the pages are without their interactive parts: {absent}")
     where = f"http://{settings.host}:{listening.getsockname()[1]}"
     say(f"serving {where}/sparql, {where}/docs; Ctrl-C stops")
-    os.environ.pop("KG_TOKEN", None)  # no process that we start needs it
+    for name in ("KG_TOKEN", "KG_TOKEN_FILE"):  # no process that we start needs them
+        os.environ.pop(name, None)
     run(settings, listening)
     say("stopped")
 
