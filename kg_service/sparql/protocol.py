@@ -173,13 +173,17 @@ def _chosen(wanted: str | None, accept: str, among: Sequence[Format]) -> str | N
     return next((f.name for f in among if wanted in (f.name, *f.endings, *f.media_types)), None)
 
 
+#: Media ranges that are looked at; browsers send a dozen.
+_RANGES = 100
+
+
 def negotiate(accept: str, among: Sequence[Format]) -> Format | None:
     """The format that an Accept header likes best (RFC 9110, section 12.5.1).
 
     Where it leaves a choice the first of `among` wins; None when it allows none of them. The most specific range
-    that matches a format decides its quality; a quality of 0 forbids it.
+    that matches a format decides its quality; a quality of 0 forbids it. Ranges after the hundredth are not read.
     """
-    ranges = [parsed for part in accept.split(",") if (parsed := _range(part))]
+    ranges = [parsed for part in accept.split(",", _RANGES)[:_RANGES] if (parsed := _range(part))]
     if not ranges:
         return among[0]
     best: Format | None = None

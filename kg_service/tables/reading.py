@@ -12,9 +12,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from datetime import date, datetime, time
 from typing import Any
-from xml.etree.ElementTree import ParseError
 
-from kg_service.errors import Malformed, TooLarge, UnsupportedFormat
+from kg_service.errors import KgError, Malformed, TooLarge, UnsupportedFormat
 from kg_service.tables import geojson
 from kg_service.tables.rows import MOST_BYTES, MOST_CHARACTERS, MOST_COLUMNS, MOST_ROWS, Row, Table, normal
 
@@ -124,23 +123,31 @@ def _delimiter(first: str, known: Collection[str]) -> str:
 
 def _workbook(content: bytes, known: Collection[str]) -> Table:
     from openpyxl import load_workbook  # which loads numpy where that is installed
-    from openpyxl.utils.exceptions import InvalidFileException
 
-    _check_zip(content)
     try:
+        _check_zip(content)
         book = load_workbook(io.BytesIO(content), read_only=True, data_only=False, keep_links=False)
-    except (InvalidFileException, zipfile.BadZipFile, zlib.error, KeyError, ValueError, ParseError, OSError) as error:
-        raise Malformed(f"the workbook cannot be read ({error}); save it again as XLSX") from None
+    except (KgError, MemoryError):
+        raise
+    except Exception as error:  # the library assumes that workbooks are as they should be, and fails as it happens
+        raise _unreadable(error) from None
     try:
         sheets = [each for each in book.worksheets if each.sheet_state == "visible"] or book.worksheets
         if not sheets:
             raise Malformed("the workbook has no sheet with rows")
         sheet = max(sheets, key=lambda each: len({normal(cell) for cell in _first(each)} & set(known)))
         return _table(_cells(sheet), ("XLSX", f"sheet “{sheet.title}”"))
-    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, ParseError, EOFError) as error:
-        raise Malformed(f"the workbook cannot be read ({error}); save it again as XLSX") from None
+    except (KgError, MemoryError):
+        raise
+    except Exception as error:  # the same, because sheets are read as they are looked at
+        raise _unreadable(error) from None
     finally:
         book.close()
+
+
+def _unreadable(error: Exception) -> Malformed:
+    why = " ".join(str(error).split())[:200] or type(error).__name__
+    return Malformed(f"the workbook cannot be read ({why}); save it again as XLSX")
 
 
 def _check_zip(content: bytes) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import zipfile
+from collections import Counter
 from datetime import date, datetime
 
 import pytest
@@ -179,3 +181,29 @@ def test_what_would_be_right_is_told_in_every_language() -> None:
         with pytest.raises(Unusable) as told:
             wrong()
         assert [part in told.value.right(each) for each, part in zip(LANGUAGES, words, strict=True)] == [True] * 3
+
+
+@pytest.mark.filterwarnings("ignore:File contains an invalid specification")
+def test_a_workbook_that_is_spoilt_within_is_malformed() -> None:
+    good = workbook(["name", "kind"], ["x", "shop"])
+    with zipfile.ZipFile(io.BytesIO(good)) as packed:
+        parts = {name: packed.read(name) for name in packed.namelist()}
+    spoilt = [good.replace(b"PK\x03\x04", b"PK\x03\x05"), good[:40] + b"\xff" * 40 + good[80:]]
+    for name, text in parts.items():
+        for other in (b"", b"\x00", text[: len(text) // 2], text.replace(b'"', b"'\x01"), re.sub(rb"\d+", b"-1", text)):
+            made = io.BytesIO()
+            with zipfile.ZipFile(made, "w") as changed:
+                for each, whole in parts.items():
+                    changed.writestr(each, other if each == name else whole)
+            spoilt.append(made.getvalue())
+    outcomes = Counter(outcome(content) for content in spoilt)
+    assert outcomes[400] > len(parts)
+    assert set(outcomes) <= {200, 400}
+
+
+def outcome(content: bytes) -> int:
+    try:
+        reading.read("t.xlsx", content, KNOWN)
+    except KgError as error:
+        return error.status
+    return 200
