@@ -84,6 +84,7 @@ from kg_service.store.cache import CachedReads
 from kg_service.store.log import OpenLog, log_of
 from kg_service.store.readers import Limits, Readers
 from kg_service.store.remote import RemoteReads, RemoteStore, endpoint_of, remote_log, remote_store
+from kg_service.tracing import traces
 
 DESCRIPTION = """A knowledge graph of the social and solidarity economy: who acts, where they meet, what they call for,
 what it serves, and how they are allied. Every statement leads to the words of its source."""
@@ -97,7 +98,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # Opened when it is first needed: an engine that is away now may come later.
         engine = functools.cache(lambda: remote_store(settings)) if settings.is_remote else None
-        app.state.settings, app.state.log = settings, _log(settings)
+        app.state.settings, app.state.log, app.state.traces = settings, _log(settings), traces()
         app.state.access = Access(settings)
         app.state.sessions = Sessions(settings, app.state.access)
         app.state.sandbox, app.state.writer = _sandbox(settings, engine), _writer(settings, engine)
@@ -136,6 +137,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             await app.state.jobs.close()
             await app.state.spool.close()
             app.state.access.close()
+            await asyncio.to_thread(app.state.traces.close)
 
     app = FastAPI(
         title="SSE knowledge graph",
@@ -146,8 +148,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.state.watch = Watch()
-    app.state.bounds = Bounds(settings.connections, settings.client_connections, settings.patience_seconds)
+    app.state.watch = watch = Watch(settings)
+    most = settings.connections, settings.client_connections
+    app.state.bounds = Bounds(*most, settings.patience_seconds, watch.refused)
     problems.install(app)
     described = {"/sparql": sparql.OPENAPI, "/update": update.OPENAPI, "/store": graph_store.OPENAPI}
     described |= {"/api/validate": validate.OPENAPI, "/shapes": shapes.OPENAPI, "/api/search": search.OPENAPI}
@@ -287,7 +290,7 @@ class Server(uvicorn.Server):
         self._app, self._longest = create_app(settings), settings.max_url_bytes
         self._sparql: ASGIApp | None = None  # until the application has started
         self._settings, self._usage = settings, Usage(settings)
-        self._others = self._edge(self._app)
+        self._others, self._refused = self._edge(self._app), self._watched(self._too_long)
         self._bounds: Bounds = self._app.state.bounds
         if settings.trusted_hops:
             self._bounds.of_one = settings.connections
@@ -310,8 +313,7 @@ class Server(uvicorn.Server):
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The application, with queries answered before it, and no door for addresses that are too long."""
         if scope["type"] == "http" and len(scope["raw_path"]) + len(scope["query_string"]) > self._longest:
-            too_long = TooLong(f"the address is longer than {self._longest} bytes; send what is long by POST")
-            await problems.response(too_long)(scope, receive, send)
+            await self._refused(scope, receive, send)
             return
         if scope["type"] != "http" or scope["path"] != "/sparql" or scope["method"] not in sparql.METHODS:
             await self._others(scope, receive, send)
@@ -319,6 +321,10 @@ class Server(uvicorn.Server):
         if self._sparql is None:
             self._sparql = self._first(sparql.Sparql(self._app))
         await self._sparql(scope, receive, send)
+
+    async def _too_long(self, scope: Scope, receive: Receive, send: Send) -> None:
+        too_long = TooLong(f"the address is longer than {self._longest} bytes; send what is long by POST")
+        await problems.response(too_long)(scope, receive, send)
 
     def _first(self, app: ASGIApp) -> ASGIApp:
         """The application behind answers from memory, which are watched only where every request is to be logged."""

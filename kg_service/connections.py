@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -26,11 +27,15 @@ _TRICKLE = 1024
 
 @dataclass(slots=True)
 class Bounds:
-    """How many connections there may be, and how many there are from each address."""
+    """How many connections there may be, and how many there are from each address.
+
+    `refused` is told of each answer that is given here, with its status and who gets it, and gives it an id.
+    """
 
     connections: int
     of_one: int
     patience: float
+    refused: Callable[[int, str], str]
     counts: Counter[str] = field(default_factory=Counter)
 
 
@@ -99,8 +104,11 @@ class Http(HttpToolsProtocol):
         """Says what is wrong where no answer has begun, and closes the connection."""
         self._refusal = error
         if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
-            body = json.dumps(error.problem()).encode()
+            name = self._bounds.refused(error.status, self._counted)
+            told = error.problem() | ({"request": name} if error.status >= 500 else {})
+            body = json.dumps(told).encode()
             named = {"content-type": problems.MEDIA_TYPE, "content-length": len(body), "connection": "close"}
+            named["x-request-id"] = name
             lines = [f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}"]
             lines += [f"{name}: {value}" for name, value in (named | problems.headers(error)).items()]
             self.transport.write("\r\n".join([*lines, "", ""]).encode() + body)

@@ -16,6 +16,7 @@ HOMES = {
     "SPARQLWrapper": {"store"},
     "h11": {"store"},
     "jwt": {"access"},
+    "opentelemetry": {"tracing"},
     "networkx": {"network", "client"},
     "networkit": {"network"},
     "pyarrow": {"network"},

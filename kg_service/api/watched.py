@@ -1,4 +1,5 @@
-"""Requests as they are watched: each has an id, is counted by its route, and told of in the log where that is wished.
+"""Requests as they are watched: each has an id, is counted by its route, and told of in the log and in a trace where
+that is wished.
 
 Questions to `/sparql` that are answered from memory never come here; `asking.Repeated` counts them.
 """
@@ -10,6 +11,7 @@ import re
 import secrets
 import time
 from collections.abc import Awaitable, Iterable, Iterator
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.metrics_core import Metric
@@ -21,6 +23,7 @@ from kg_service.api import logs
 from kg_service.api.clients import client_of
 from kg_service.api.edge import through_proxies
 from kg_service.settings import Settings
+from kg_service.tracing import NOTHING, Span, Traces
 
 #: The names of requests that clients may choose; others get one of ours.
 _SANE = re.compile(rb"[A-Za-z0-9._-]{8,64}")
@@ -36,7 +39,8 @@ class Watch:
     Labels have few values, whatever is asked: the routes that the application declares, and classes of status.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self.is_logging = settings.log_requests != "none"
         self.registry = CollectorRegistry()
         self._counted = Counter(
             "kg_requests", "Requests by route and class of status", ("route", "status"), registry=self.registry
@@ -71,18 +75,31 @@ class Watch:
         declared = getattr(scope.get("route"), "path", None)
         return declared or self._routes.get(id(endpoint), _NO_ROUTE)
 
-    def count(self, route: str, status: int, seconds: float) -> None:
+    def answered(self, about: dict[str, Any], seconds: float) -> None:
+        """Counts a request by its route and status, and tells of it."""
+        route, status = about["route"], about["status"]
         self._counted.labels(route, f"{status // 100}xx").inc()
         self._took.labels(route).observe(seconds)
+        if self.is_logging:
+            level = logging.ERROR if status == 500 else logging.INFO
+            logs.REQUESTS.log(level, "answered", extra={"about": about | {"ms": round(1000 * seconds, 1)}})
+
+    def refused(self, status: int, address: str) -> str:
+        """Counts what was refused before it was a request, from that address; the id that its answer names."""
+        said = logs.request_id.set(secrets.token_hex(8))
+        try:
+            self.answered({"route": _NO_ROUTE, "status": status, "client": address}, 0.0)
+            return logs.request_id.get()
+        finally:
+            logs.request_id.reset(said)
 
 
 class Watched:
-    """An application whose requests have ids, which their answers and the log name."""
+    """An application whose requests have ids, which their answers, the log and their traces name."""
 
     def __init__(self, app: ASGIApp, started: Starlette, settings: Settings, watch: Watch) -> None:
         self._app, self._started, self._watch = app, started, watch
         self._hops, self._header = settings.trusted_hops, settings.forwarded_header
-        self._is_logging = settings.log_requests != "none"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -101,30 +118,37 @@ class Watched:
             return send(message)
 
         began = time.monotonic()
-        try:
-            await self._app(scope, receive, sent)
-        finally:
-            seconds, route = time.monotonic() - began, self._watch.route(scope)
-            self._watch.count(route, status, seconds)
-            if self._is_logging:
-                self._log(scope, route, status, seconds, change)
-            logs.request_id.reset(said)
+        traces: Traces = self._started.state.traces
+        error: BaseException | None = None
+        with traces.request(scope["headers"], {"http.request.method": scope["method"], "kg.request": name}) as span:
+            try:
+                await self._app(scope, receive, sent)
+            except BaseException as raised:  # what cuts an answer short, say
+                error = raised
+                raise
+            finally:
+                about = {"method": scope["method"], "route": self._watch.route(scope), "status": status}
+                about |= {"change": int(change)} if change else {}
+                if span is not NOTHING:
+                    _end(span, error, about)
+                if self._watch.is_logging:
+                    about["client"] = self._client(scope)
+                self._watch.answered(about, time.monotonic() - began)
+                logs.request_id.reset(said)
 
-    def _log(self, scope: Scope, route: str, status: int, seconds: float, change: str) -> None:
+    def _client(self, scope: Scope) -> str:
         if "app" not in scope:  # answered before it was looked at who asks
             if self._hops:
                 through_proxies(scope, self._hops, self._header)
             scope["app"] = self._started
-        about = {
-            "method": scope["method"],
-            "route": route,
-            "status": status,
-            "ms": round(1000 * seconds, 1),
-            "client": client_of(Request(scope)),
-            **({"change": int(change)} if change else {}),
-        }
-        level = logging.ERROR if status == 500 else logging.INFO
-        logs.REQUESTS.log(level, "answered", extra={"about": about})
+        return client_of(Request(scope))
+
+
+def _end(span: Span, error: BaseException | None, about: dict[str, Any]) -> None:
+    """Ends the span of a request with what became of it."""
+    told = {"http.response.status_code": about["status"], "http.route": about["route"]}
+    told |= {"kg.change": about["change"]} if "change" in about else {}
+    span.end(error, told, name=f"{about['method']} {about['route']}")
 
 
 def _id(scope: Scope) -> str:

@@ -23,6 +23,7 @@ from kg_service.shacl.shapes import VIOLATION
 from kg_service.store import Delta
 from kg_service.store.embedded import BULK, EmbeddedStore, in_default_graph, is_default
 from kg_service.store.log import ChangeLog, Entry, Patch, Refusal
+from kg_service.tracing import NOTHING, Span
 
 #: Judging around one changed triple costs as much as judging so many triples of a whole graph.
 _WHOLE = 40
@@ -70,6 +71,8 @@ class Proposal:
     language: str = "en"
     #: The IRIs of the graphs that its author may change; None for all.
     graphs: frozenset[str] | None = None
+    #: Within which judging it is told of in a trace.
+    within: Span = NOTHING
 
     def must_keep_to(self, delta: Delta) -> None:
         """Raises InsufficientScope when what is to be changed, as the log would tell it, is in another graph."""
@@ -164,7 +167,7 @@ def _attempt(store: EmbeddedStore, proposal: Proposal, gate: Gate, tally: Tally)
     proposal.must_keep_to(patch.delta)
     added, removed = len(patch.delta.added), len(patch.delta.removed)
     try:
-        with tally.gate.measured():
+        with proposal.within.inner("gate"), tally.gate.measured():
             report = _judged(store, change, gate, proposal.language)
     except BaseException:
         _unstage(store, change)

@@ -4,7 +4,6 @@ were first."""
 from __future__ import annotations
 
 import asyncio
-import functools
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -16,6 +15,7 @@ from typing import TypeVar
 
 from pyoxigraph import DefaultGraph, Quad
 
+from kg_service import tracing
 from kg_service.changes import rules
 from kg_service.changes.commit import (
     Committed,
@@ -29,7 +29,7 @@ from kg_service.changes.commit import (
     skolemised,
 )
 from kg_service.changes.tally import Tally
-from kg_service.changes.writer import Evaluated, Stale, evaluated
+from kg_service.changes.writer import Evaluated, Stale, evaluated, told
 from kg_service.errors import Busy, Forbidden, KgError, TooLarge, Violations
 from kg_service.shacl import Report, Shapes
 from kg_service.shacl.gate import Gate
@@ -122,7 +122,7 @@ def _attempt(moment: Moment, proposal: Proposal, gate: RemoteGate, tally: Tally)
         return Committed(moment.generation, 0, 0, Report())
     patch = change.patch
     proposal.must_keep_to(patch.delta)
-    with tally.gate.measured():
+    with proposal.within.inner("gate"), tally.gate.measured():
         report = gate.judged(moment.store, change, proposal.language)
     if report.blocks:
         raise Violations("the data break the shapes; nothing was written", report, patch=patch)
@@ -170,7 +170,7 @@ class RemoteWriter:
 
     async def write(self, proposal: Proposal) -> Committed:
         """Commits a change when its turn comes; raises Violations and whatever making it raises."""
-        return await self._in_turn(lambda: self._commit(proposal, _TRIES))
+        return await self._committed(proposal, _TRIES)
 
     async def write_evaluated(self, evaluate: Callable[[], Awaitable[Evaluated]], proposal: Proposal) -> Committed:
         """Commits the change that `evaluate` makes of the graph; of another graph, when others come first."""
@@ -178,12 +178,28 @@ class RemoteWriter:
             found = await evaluate()
             change, tries = evaluated(proposal, found), _TRIES if found.generation is None else 1
             try:
-                return await self._in_turn(functools.partial(self._commit, change, tries))
+                return await self._committed(change, tries)
             except (Stale, Conflict):
                 if not left:
                     raise
                 self.tally.retried += 1
         raise AssertionError("the last try returns or raises")
+
+    async def _committed(self, proposal: Proposal, tries: int) -> Committed:
+        request = tracing.current()
+        waits = request.inner("queue")
+
+        def work() -> Committed:
+            waits.end()
+            with request.inner("commit") as span:  # in this thread, so that the engine is told of it
+                done = self._commit(replace(proposal, within=span), tries)
+                span.end(None, told(done))
+                return done
+
+        try:
+            return await self._in_turn(work)
+        finally:
+            waits.end()
 
     async def between(self, work: Callable[[Present], T]) -> T:
         """What `work` makes of the graph between two changes of ours."""

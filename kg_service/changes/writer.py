@@ -8,12 +8,13 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
 from pyoxigraph import Quad
 
+from kg_service import tracing
 from kg_service.changes import rules
 from kg_service.changes.commit import Committed, Present, Proposal, commit_all
 from kg_service.changes.tally import Tally
@@ -22,6 +23,7 @@ from kg_service.shacl import Report
 from kg_service.shacl.gate import Gate
 from kg_service.store import Delta, generations
 from kg_service.store.embedded import EmbeddedStore
+from kg_service.tracing import NOTHING, Span
 
 T = TypeVar("T")
 
@@ -51,6 +53,9 @@ class _Waiting:
     done: asyncio.Future[Committed]
     evaluate: Callable[[], Awaitable[Evaluated]] | None = None
     found: Evaluated | None = None
+    #: What its request is told of in, and its wait within that.
+    request: Span = field(default_factory=tracing.current)
+    waits: Span = NOTHING
 
     @property
     def generation(self) -> int | None:
@@ -128,6 +133,7 @@ class Writer:
             raise Busy(f"{_WAITING} changes are waiting already; try again later")
         if self._working is None:  # the first token was made after the service had started
             self.start()
+        waiting.waits = waiting.request.inner("queue")
         self._line.append(waiting)
         self._arrived.set()
         return await waiting.done
@@ -166,20 +172,25 @@ class Writer:
         return batch
 
     async def _commit(self, batch: list[_Waiting]) -> None:
+        spans = [_begun(each) for each in batch]
+        proposals = [replace(_proposal(each), within=span) for each, span in zip(batch, spans, strict=True)]
+
         def work() -> list[Committed | Exception]:
             store, gate = self._opened(), self._gate_in_force()
             with self.tally.commits.measured():
-                return commit_all(store, [_proposal(each) for each in batch], gate, self.tally)
+                return commit_all(store, proposals, gate, self.tally)
 
         try:
             outcomes = await self._in_thread(work)
         except Exception as error:  # the store is locked, say: nobody in the batch is served
-            for each in batch:
+            for each, span in zip(batch, spans, strict=True):
+                span.end(error)
                 self.tally.count(error)
                 _fail(each, error)
             await self._in_thread(self._let_go)
             return
-        for each, outcome in zip(batch, outcomes, strict=True):
+        for each, span, outcome in zip(batch, spans, outcomes, strict=True):
+            _end(span, outcome, len(batch))
             if isinstance(outcome, Stale):
                 self.tally.retried += 1
                 self._line.appendleft(each)
@@ -244,7 +255,26 @@ def evaluated(proposal: Proposal, found: Evaluated) -> Proposal:
     return replace(proposal, make=make)
 
 
+def _begun(waiting: _Waiting) -> Span:
+    """The span of committing a change, which does not wait any longer."""
+    waiting.waits.end()
+    return waiting.request.inner("commit")
+
+
+def _end(span: Span, outcome: Committed | Exception, together: int) -> None:
+    if isinstance(outcome, Exception):
+        span.end(outcome, {"kg.changes": together})
+    else:
+        span.end(None, {"kg.changes": together} | told(outcome))
+
+
+def told(done: Committed) -> dict[str, int]:
+    """What a trace tells of a commit."""
+    return {"kg.generation": done.generation} | ({"kg.change": done.change} if done.change else {})
+
+
 def _fail(waiting: _Waiting, error: Exception) -> None:
+    waiting.waits.end(error)
     if not waiting.done.done():  # its client may have left
         waiting.done.set_exception(error)
 

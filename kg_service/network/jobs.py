@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from kg_service import tracing
 from kg_service.errors import Busy, KgError, NotFound, QueryStopped, TooLarge, TooMany, TooSlow, from_problem
 from kg_service.store.children import Child, Ended
 
@@ -133,6 +134,12 @@ class Jobs:
         self._running.pop(job.key, None)
 
     async def _run(self, job: Job, prepare: Prepare) -> None:
+        with tracing.current().inner("job", {"kg.job": job.what}) as span:
+            await self._done(job, prepare)
+            span.end(job.problem, {"kg.job.state": job.state})
+
+    async def _done(self, job: Job, prepare: Prepare) -> None:
+        """Does a job, in its turn; what becomes of it is in the job."""
         try:
             async with asyncio.timeout(self._seconds), self._turns:
                 job.state, job.began, job.doing = "running", time.time(), "asking the store"

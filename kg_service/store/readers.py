@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kg_service import tracing
 from kg_service.errors import (
     Busy,
     KgError,
@@ -83,6 +84,8 @@ class _Turn:
         self.reason: KgError | None = None
         self.alarms: list[asyncio.TimerHandle] = []
         self.has_deadline = False
+        self.within = tracing.current()
+        self.waits = self.works = tracing.NOTHING
 
     @property
     def deadline(self) -> float:
@@ -306,6 +309,7 @@ class Readers:
         if turn.query.seconds <= limits.quick_seconds:
             self._set_deadline(turn)  # else when it must wait, or is heavy: most queries never need one
         self._waiting.put(turn)
+        turn.waits = turn.within.inner("queue")
         self._dispatch()
 
     def _set_deadline(self, turn: _Turn) -> None:
@@ -328,6 +332,8 @@ class Readers:
             turn = self._waiting.get()
             turn.child, turn.cpu_before, turn.lane = child, child.accounted, "quick"
             self._quick.add(turn)
+            turn.waits.end()
+            turn.works = turn.within.inner("engine", {"kg.query": turn.query.id})
             turn.alarms.append(asyncio.get_running_loop().call_later(self.limits.quick_seconds, self._promote, turn))
             if turn.ready:
                 turn.ready.set_result(child)
@@ -421,6 +427,8 @@ class Readers:
         self._quick.discard(turn)
         self._heavy.discard(turn)
         child = turn.child
+        turn.waits.end(turn.reason)
+        turn.works.end(turn.reason, {"kg.lane": was, "kg.cpu_seconds": turn.cpu_seconds})
         if turn.reason or not is_clean:
             self._count(turn)
         if child is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
+import shutil
 import socket
 import sys
 import time
@@ -15,8 +17,12 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from kg_service.access.tokens import Tokens
 from kg_service.api.edge import through_proxies
+from kg_service.rdf import GRAPH_FORMATS
 from kg_service.settings import Settings
+from kg_service.sparql import protocol
+from tests.api.test_sparql import ENDLESS
 from tests.serving import running
 
 POST = b"POST /api/validate HTTP/1.1\r\nhost: x\r\n"
@@ -171,6 +177,92 @@ def test_requests_and_bytes_are_counted_by_client_and_proxies_tell_whose_they_ar
         assert client.get("/openapi.json").status_code == 429  # without trusted proxies that header says nothing
 
 
+def figure(url: str, route: str, status: str) -> float:
+    """How often requests of that route were answered with that class of status."""
+    found = re.search(
+        rf'^kg_requests_total{{route="{route}",status="{status}"}} (\S+)$', httpx.get(f"{url}/metrics").text, re.M
+    )
+    return float(found[1]) if found else 0
+
+
+def test_what_is_refused_before_it_is_a_request_has_an_id_and_is_counted(village: Settings) -> None:
+    few = changed(village, metrics="open", client_connections=5, max_url_bytes=1024)
+    with running(few) as url:
+        refused = {
+            400: b"nonsense\r\n\r\n",
+            414: b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n",
+            431: b"GET / HTTP/1.1\r\nx: " + b"a" * 2**18,
+        }
+        names = []
+        for number, (status, sent) in enumerate(refused.items()):
+            with opened(url) as connection:
+                with contextlib.suppress(ConnectionError):
+                    connection.sendall(sent)
+                head = heard(connection).partition(b"\r\n\r\n")[0].decode()
+            assert head.startswith(f"HTTP/1.1 {status} "), head
+            names += re.findall(r"^x-request-id: ([0-9a-f]{16})\r?$", head, re.MULTILINE)
+            assert figure(url, "none", "4xx") == number + 1
+        held = [opened(url) for _ in range(8)]
+        answers = [heard(each).decode() for each in held[5:]]
+        for each in held:
+            each.close()
+        names += re.findall(r"^x-request-id: ([0-9a-f]{16})\r?$", "\n".join(answers), re.MULTILINE)
+        assert len(set(names)) == len(names) == 6
+        assert figure(url, "none", "4xx") == 6
+        # One that got as far as the application, and no further.
+        long = httpx.get(f"{url}/sparql?query={'a' * 2000}", headers={"x-request-id": "too-long-1"})
+        assert (long.status_code, long.headers["x-request-id"]) == (414, "too-long-1")
+        assert figure(url, "/sparql", "4xx") == 1
+
+
+@pytest.fixture(scope="module")
+def two_tokens(village: Settings, tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, list[dict[str, str]]]:
+    """A copy of the village with two tokens; the headers of each, and none."""
+    store = tmp_path_factory.mktemp("tokens") / "store"
+    shutil.copytree(village.store, store)
+    secrets = [Tokens(store).create(name, ["validate"], None, None)[1] for name in ("one", "two")]
+    headers: list[dict[str, str]] = [{"authorization": f"Bearer {each}"} for each in secrets]
+    return changed(village, store=store), [*headers, {}]
+
+
+def test_tokens_have_budgets_of_their_own_wherever_they_are_used(
+    two_tokens: tuple[Settings, list[dict[str, str]]],
+) -> None:
+    settings, (one, two, none) = two_tokens
+    with running(changed(settings, client_requests=3)) as url, httpx.Client(base_url=url) as client:
+
+        def codes(headers: dict[str, str]) -> list[int]:
+            return [client.get("/openapi.json", headers=headers).status_code for _ in range(4)]
+
+        # A word that is no token makes nobody else of who sends it.
+        assert codes(one) == codes(two) == codes({"authorization": "Bearer nonsense"}) == [200, 200, 200, 429]
+        assert client.get("/openapi.json").status_code == 429
+    with running(changed(settings, client_bytes=1000)) as url, httpx.Client(base_url=url) as client:
+        for headers in (one, two, none):
+            assert [client.get("/openapi.json", headers=headers).status_code for _ in range(2)] == [200, 429]
+
+
+def test_tokens_have_seconds_and_streams_of_their_own(two_tokens: tuple[Settings, list[dict[str, str]]]) -> None:
+    settings, (one, two, none) = two_tokens
+    few = changed(settings, client_seconds=0.3, client_streams=1)
+    with running(few) as url, httpx.Client(base_url=url, timeout=WAIT) as client:
+
+        def code(headers: dict[str, str], query: str = "ASK {}", timeout: str = "5") -> int:
+            asked = {"query": query, "timeout": timeout}
+            return client.get("/sparql", params=asked, headers=headers).status_code
+
+        long = "SELECT * { ?a ?b ?c . ?d ?e ?f } LIMIT 60000"
+        with client.stream("GET", "/sparql", params={"query": long}, headers=one) as answer:
+            assert answer.status_code == 200
+            assert client.get("/openapi.json", headers=one).status_code == 429
+            assert [client.get("/openapi.json", headers=each).status_code for each in (two, none)] == [200, 200]
+        codes = [code(two, ENDLESS, "1")]
+        while codes[-1] == 504 and len(codes) < 30:  # until its seconds are used, which others at work may delay
+            codes.append(code(two, ENDLESS, "1"))
+        assert set(codes) == {504, 429}
+        assert code(none, "ASK { ?a ?b 2 }") == 200
+
+
 @pytest.mark.parametrize(
     ("hops", "header", "lines", "client", "scheme"),
     [
@@ -196,3 +288,20 @@ def test_only_so_many_entries_from_the_right_count(
     scope = {"type": "http", "client": ("9.9.9.9", 1), "scheme": "http", "headers": headers}
     through_proxies(scope, hops, header)
     assert (scope["client"][0], scope["scheme"]) == (client, scheme)
+
+
+@pytest.mark.parametrize("unit", ['"\\', '"', "a", ";a", 'a="', ",", " "])
+def test_long_headers_are_read_at_once(unit: str) -> None:
+    """With time by the square of its length, one header of 128 KiB would hold everybody up for minutes."""
+    text = (unit * 2**17)[: 2**17]
+    for header in ("x-forwarded-for", "forwarded"):
+        scope = {
+            "type": "http",
+            "client": ("9.9.9.9", 1),
+            "scheme": "http",
+            "headers": [(header.encode(), text.encode())],
+        }
+        through_proxies(scope, 1, header)
+        assert scope["client"][0] == "9.9.9.9"
+    assert protocol.negotiate(text + ",text/turtle;q=0.1", GRAPH_FORMATS) is not None or unit == " "
+    assert protocol.negotiate("a/b," * 2**15, GRAPH_FORMATS) is None

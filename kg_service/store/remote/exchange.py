@@ -28,6 +28,7 @@ from pyoxigraph import (
 )
 from SPARQLWrapper import POST, POSTDIRECTLY, URLENCODED
 
+from kg_service import tracing
 from kg_service.errors import KgError, QueryStopped, StoreError, TooLarge, TooSlow
 from kg_service.rdf import GRAPH_FORMATS, JSON, N_TRIPLES, Format
 from kg_service.store.remote.connection import Handler, NoRedirects, Wrapper, refusal
@@ -47,6 +48,8 @@ class Exchange:
         self._socket: socket.socket | None = None
         self._response: http.client.HTTPResponse | None = None
         self._reason: KgError | None = None
+        #: What the engine is told that its work belongs to.
+        self.span = tracing.current()
         #: Whether the last request, if it failed, may take effect all the same: it was sent and not refused.
         self.is_open = False
         self._timer = threading.Timer(seconds, self.stop, [self.too_long()])
@@ -139,6 +142,8 @@ class Exchange:
     def _open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
         self.check()
         self.is_open = False
+        for name, value in self.span.headers().items():
+            request.add_header(name, value)
         handlers: list[urllib.request.BaseHandler] = [Handler(self._connected), NoRedirects()]
         credentials = self.endpoint.credentials
         if credentials and (header := credentials.header()):

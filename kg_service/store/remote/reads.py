@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from pyoxigraph import QueryBoolean, QueryResultsFormat, parse_query_results, serialize
 
+from kg_service import tracing
 from kg_service.errors import Busy, KgError, QueryStopped, StoreError, TooLarge
 from kg_service.rdf import GRAPH_FORMATS, PREFIXES, Format, WellFormed
 from kg_service.store import Answer, Query, Running
@@ -159,10 +160,13 @@ class RemoteReads:
         default_clauses = query.default_graphs if query.default_graphs or query.named_graphs else text.default_clauses
         if len(default_clauses) > 1 and not self.endpoint.dialect.merges:
             raise merging_refused()
+        waits = tracing.current().inner("queue")
         try:
             await asyncio.wait_for(self._turns.acquire(), self._queue_seconds)
         except TimeoutError:
             raise Busy(f"no connection came free within {self._queue_seconds:g} s; try again later") from None
+        finally:
+            waits.end()
         frames = self._frames(query, text, how)
         try:
             generation, _ = await anext(frames)
@@ -184,6 +188,7 @@ class RemoteReads:
         if self._closed:
             self._turns.release()
             raise QueryStopped("the service is stopping; try again later")
+        exchange.span = tracing.current().inner("engine", {"kg.query": query.id})
         working = asyncio.get_running_loop().run_in_executor(
             self._threads, self._work, query, text, how, exchange, pipe
         )
@@ -205,6 +210,7 @@ class RemoteReads:
     def _done(self, exchange: Exchange) -> None:
         self._running.pop(exchange, None)
         self._turns.release()
+        exchange.span.end()
 
     def _work(self, query: Query, text: Text, how: Format, exchange: Exchange, pipe: _Pipe) -> None:
         """In a thread: asks, and writes the answer into the pipe."""
