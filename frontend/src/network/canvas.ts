@@ -1,6 +1,7 @@
 /** Draws a network on a 2D canvas: edges are left out while it moves, and only the strongest are drawn of very many. */
 import type { Camera, Look } from "./camera";
 import { tiesOf, type Graph } from "./graph";
+import { Layer, placed } from "./layer";
 import { svg } from "./svg";
 
 /** Most edges that are drawn. */
@@ -8,6 +9,8 @@ export const MOST_EDGES = 15_000;
 const MOST_NAMES = 40;
 /** Fewer edges than this are drawn even while the picture moves. */
 const QUICK_EDGES = 1_500;
+/** Fewer nodes than this are drawn in full detail each time. */
+const QUICK_NODES = 2_000;
 
 /** What draws nodes and ties in the canvas's stead, below it. */
 export interface Backdrop {
@@ -67,6 +70,8 @@ export class Painter {
   palette: Palette;
   private order = new Int32Array();
   private orderOf: Float32Array | null = null;
+  private readonly tieLayer = new Layer();
+  private readonly nodeLayer = new Layer();
 
   constructor(
     private readonly canvas: HTMLCanvasElement,
@@ -119,9 +124,21 @@ export class Painter {
     let whole = 0;
     for (const is of seen.edges) whole += is;
     if (isMoving && whole > QUICK_EDGES) return;
+    pen.globalAlpha = ((look.hover ?? look.chosen) === null ? 0.6 : 0.3) * (whole > 5_000 ? 0.5 : 1);
+    if (whole <= QUICK_EDGES) this.strokes(pen, look);
+    else this.tieLayer.put(pen, this.camera.width, this.camera.height, [seen.edges, ...this.lie(graph), this.palette], (own) => this.strokes(own, look));
+    pen.globalAlpha = 1;
+  }
+
+  /** How the network lies on the stage. */
+  private lie(graph: Graph): unknown[] {
+    const { scale, left, top } = this.camera;
+    return [graph, placed(graph.x, graph.y), scale, left, top];
+  }
+
+  private strokes(pen: CanvasRenderingContext2D, { graph, seen }: Look): void {
     const { scale, left, top } = this.camera;
     pen.strokeStyle = this.palette.edge;
-    pen.globalAlpha = ((look.hover ?? look.chosen) === null ? 0.6 : 0.3) * (whole > 5_000 ? 0.5 : 1);
     // A stroke for each width: one for every edge would take a hundred times as long.
     let drawn = 0;
     for (const [width, edges] of byWidth(graph)) {
@@ -136,7 +153,6 @@ export class Painter {
       pen.lineWidth = width;
       pen.stroke();
     }
-    pen.globalAlpha = 1;
   }
 
   /** The ties of the node that is pointed at or chosen. */
@@ -169,8 +185,15 @@ export class Painter {
 
   private nodes(pen: CanvasRenderingContext2D, look: Look, isMoving: boolean): void {
     const { graph, seen, radius, colour } = look;
+    if (isMoving || radius.length <= QUICK_NODES) return this.dots(pen, look, isMoving);
+    const of = [seen.nodes, ...this.lie(graph), radius, colour, this.palette];
+    this.nodeLayer.put(pen, this.camera.width, this.camera.height, of, (own) => this.dots(own, look, false));
+  }
+
+  private dots(pen: CanvasRenderingContext2D, look: Look, isMoving: boolean): void {
+    const { graph, seen, radius, colour } = look;
     const [width, height] = [this.camera.width, this.camera.height];
-    const isMany = radius.length > 2000;
+    const isMany = radius.length > QUICK_NODES;
     for (let c = -1; c < 8; c++) {
       pen.beginPath();
       let any = false;

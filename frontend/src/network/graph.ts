@@ -205,13 +205,17 @@ export function folded(text: string): string {
   return text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 }
 
+const foldedLabels = new WeakMap<Drawing, string[]>();
+
 /** Nodes whose names have these words: those that begin so first, then the better tied. */
 export function found(drawing: Drawing, words: string, most = 20): number[] {
   const wanted = folded(words.trim());
   if (!wanted) return [];
   const hits: [number, number][] = [];
-  drawing.nodes.label.forEach((label, node) => {
-    const at = folded(label).indexOf(wanted);
+  let labels = foldedLabels.get(drawing);
+  if (!labels) foldedLabels.set(drawing, (labels = drawing.nodes.label.map(folded)));
+  labels.forEach((label, node) => {
+    const at = label.indexOf(wanted);
     if (at >= 0) hits.push([at === 0 ? 0 : 1, node]);
   });
   const degree = drawing.nodes.degree;

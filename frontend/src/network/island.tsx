@@ -45,9 +45,11 @@ function Network({ root, graph, values }: Props) {
   const [words, setWords] = useState("");
   const [story, setStory] = useState<Told>(() => told(location.hash));
 
+  // Who is chosen decides what is seen only around it, or in a window.
+  const centre = steps || window_.from !== null || window_.to !== null ? chosen : null;
   const visible = useMemo(
-    () => seen(graph, grouping, { window: window_, hidden, node: chosen, steps }),
-    [graph, grouping, window_, hidden, chosen, steps],
+    () => seen(graph, grouping, { window: window_, hidden, node: centre, steps }),
+    [graph, grouping, window_, hidden, centre, steps],
   );
   const radius = useMemo(() => {
     const raw = nodes.id.map((iri, i) => (values ? (values.get(iri) ?? 0) : nodes.degree[i]!));
@@ -89,7 +91,8 @@ function Network({ root, graph, values }: Props) {
     keep.current();
   };
 
-  useEffect(() => paint(), [paint, visible, hover, chosen, radius, pathNodes]);
+  useEffect(() => paint(), [paint, hover, chosen, radius, pathNodes]);
+  useEffect(() => paint(true), [visible]); // at first as it is drawn while it moves: an answer at once
   useEffect(() => {
     place(graph, pinned);
     paint();
@@ -99,7 +102,7 @@ function Network({ root, graph, values }: Props) {
     const now = `${chosen} ${steps}`;
     if (steps && now !== walked.current) camera.current!.fit(latest.current);
     walked.current = now;
-    paint();
+    paint(true);
   }, [steps, chosen]);
   useEffect(() => keep.current(), [picture, story]);
   useEffect(() => {
@@ -207,7 +210,7 @@ function Network({ root, graph, values }: Props) {
     history.replaceState(null, "", `${location.pathname}?${query}${location.hash}`);
     choose(wanted);
   };
-  const hits = found(graph.drawing, words);
+  const hits = useMemo(() => found(graph.drawing, words), [graph, words]);
   const edges = sum(visible.edges);
   const most = painter.current?.most ?? Infinity;
   const groupName = (group: number) => nameOf(grouping.names, root, t, group);

@@ -5,7 +5,7 @@ import Sigma from "sigma";
 import { EdgeLineProgram, EdgeRectangleProgram, NodeCircleProgram } from "sigma/rendering";
 import type { Camera, Look } from "./camera";
 import { byWidth, type Backdrop, type Palette } from "./canvas";
-import type { Graph } from "./graph";
+import type { Graph, Seen } from "./graph";
 
 /** Fewer edges than this are drawn even while the picture moves, where software draws. */
 const QUICK_EDGES = 1_500;
@@ -100,9 +100,9 @@ export class Gl implements Backdrop {
     if (edges) edges.style.opacity = String((isQuiet ? 0.3 : 0.6) * (this.ties.size > MANY_EDGES ? 0.5 : 1));
     // Sigma leaves edges out while its own pointer moves, which here it never does.
     this.sigma.getMouseCaptor().isMoving = isMoving && this.isSoftware && this.ties.size > QUICK_EDGES;
-    const isSame = look.seen === before.seen && look.radius === before.radius && look.colour === before.colour;
-    if (isSame) this.sigma.refresh({ partialGraph: {}, skipIndexation: true });
-    else this.sigma.refresh();
+    const isAlike = look.radius === before.radius && look.colour === before.colour;
+    if (!isAlike) this.sigma.refresh();
+    else this.sigma.refresh({ partialGraph: changes(before.seen, look.seen), skipIndexation: true });
   }
 
   /** Tells of nodes that were put elsewhere. */
@@ -123,6 +123,17 @@ export class Gl implements Backdrop {
   end(): void {
     this.sigma.kill();
   }
+}
+
+/** What came into sight or went out of it: all else stays as it is. */
+function changes(before: Seen, now: Seen): { nodes?: string[]; edges?: string[] } {
+  return before === now ? {} : { nodes: changed(before.nodes, now.nodes), edges: changed(before.edges, now.edges) };
+}
+
+function changed(before: Uint8Array, now: Uint8Array): string[] {
+  const found: string[] = [];
+  for (let i = 0; i < now.length; i++) if (now[i] !== before[i]) found.push(String(i));
+  return found;
 }
 
 function ends(values: Float32Array): [number, number] {

@@ -118,7 +118,8 @@ export function editor(
         EditorView.lineWrapping,
         EditorView.contentAttributes.of({ "aria-label": about.label, spellcheck: "false" }),
         EditorView.updateListener.of((update) => update.docChanged && about.changed()),
-        autocompletion({ override: [complete], activateOnTyping: true }),
+        EditorView.domEventHandlers({ focus: () => void about.offered() }), // so that the first letters need not wait
+        autocompletion({ override: [complete], activateOnTyping: true, activateOnTypingDelay: 40 }),
         // No key of ours is Tab: it leaves the editor (WCAG 2.1.2).
         keymap.of([
           { key: "Mod-Enter", run: () => (about.run(), true) },
