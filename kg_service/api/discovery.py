@@ -13,10 +13,12 @@ from starlette.responses import Response
 from kg_service import queries, resources
 from kg_service.api.addresses import public_url
 from kg_service.api.changes import from_log
+from kg_service.api.finished import state_of
 from kg_service.api.parameters import chosen_format, refuse_others
 from kg_service.api.writing import tags
 from kg_service.errors import Busy
-from kg_service.linked_data import Asking, catalog, dumps, examples, feed, of_one_generation
+from kg_service.linked_data import Asking, catalog, dumps, examples, feed, kept, of_one_generation
+from kg_service.linked_data.asking import Remembered
 from kg_service.linked_data.catalog import Facts
 from kg_service.linked_data.figures import Figures
 from kg_service.rdf import GRAPH_FORMATS, Quad, to_text
@@ -41,10 +43,14 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 
 
 class Counting(Generic[T]):
-    """What is counted of the published generation: once, when it is first asked for, beside all else."""
+    """What is counted of the published generation: once, when it is first asked for, beside all else.
 
-    def __init__(self, settings: Settings, count: Callable[[Asking], Awaitable[T]]) -> None:
+    Kept under a name beside the store, whose publications are told apart; another engine's are not.
+    """
+
+    def __init__(self, settings: Settings, name: str, count: Callable[[Asking], Awaitable[T]]) -> None:
         self._seconds, self._count = settings.query_seconds_with_token, count
+        self._path = settings.own_folder / "figures" / f"{name}.json"
         #: What was counted last, with its generation.
         self.latest: tuple[int, T] | None = None
         self._since = 0.0
@@ -57,13 +63,29 @@ class Counting(Generic[T]):
             if self.latest and self.latest[0] == reads.generation and is_fresh:
                 return self.latest
             if self._work is None or self._work.done():
-                self._work = asyncio.create_task(of_one_generation(reads, self._count, seconds=self._seconds))
+                self._work = asyncio.create_task(self._counted(reads))
             done, _ = await asyncio.wait({self._work}, timeout=patience)
             if not done:
                 raise Busy("the figures of this generation are being counted; come again", retry_after=10)
             self.latest, self._since = self._work.result(), time.monotonic()
             if self.latest[0] >= reads.generation:
                 return self.latest
+
+    async def _counted(self, reads: Reads) -> tuple[int, T]:
+        published = state_of(reads)
+        before = await asyncio.to_thread(kept.read, self._path, published) if published else None
+        if before and (known := await kept.counted(before, self._count)):
+            return known
+        rows: dict[str, str] = {}
+
+        async def count(asking: Asking) -> T:
+            rows.clear()  # of a generation that is gone
+            return await self._count(Remembered(rows, asking))
+
+        generation, found = await of_one_generation(reads, count, seconds=self._seconds)
+        if published and state_of(reads) == published:
+            await asyncio.to_thread(kept.write, self._path, kept.Answers(published, generation, rows))
+        return generation, found
 
     async def close(self) -> None:
         if self._work:

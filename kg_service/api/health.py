@@ -29,6 +29,7 @@ async def live() -> dict[str, str]:
 async def ready(request: Request) -> dict[str, Any]:
     """Answers 200 with the generation once data are loaded and a reader answers; 503 before.
 
+    A service that has just started is ready when what its first visitors see is counted, or after two seconds.
     `triples` is null while they are being counted, which waits behind the heavy queries of others. `validation` is the
     outcome when the whole graph was judged last, null when it never was; asking for it judges nothing.
     """
@@ -38,7 +39,8 @@ async def ready(request: Request) -> dict[str, Any]:
     counting = asyncio.ensure_future(_triples(readers))
     answer = await readers.answer(Query("ASK {}", seconds=5))
     try:
-        await asyncio.wait({counting}, timeout=_PATIENCE)
+        preparing: asyncio.Task[None] | None = getattr(request.app.state, "preparing", None)
+        await asyncio.wait({counting, preparing or counting}, timeout=_PATIENCE)
         triples = counting.result() if counting.done() else None
     finally:
         counting.cancel()

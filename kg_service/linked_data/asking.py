@@ -32,8 +32,11 @@ class Asking:
 
     async def rows(self, text: str) -> list[Row]:
         """The solutions of a SELECT query, with terms as values."""
-        found = json.loads(await self._answer(Query(text, seconds=self._seconds, client=self._client)))
+        found = json.loads(await self._select(text))
         return [{name: term(value) for name, value in row.items()} for row in found["results"]["bindings"]]
+
+    async def _select(self, text: str) -> bytes:
+        return await self._answer(Query(text, seconds=self._seconds, client=self._client))
 
     async def ask(self, text: str) -> bool:
         """The answer to an ASK query."""
@@ -51,6 +54,30 @@ class Asking:
             raise _Moved
         self.generation, self._has_begun = answer.generation, True
         return await answer.content()
+
+
+class Unknown(Exception):
+    """A question that was not asked when the answers were kept."""
+
+
+class Remembered(Asking):
+    """The rows that were answered before, by query; others are asked of `others`, and are among them then.
+
+    Without others a query that is not there raises Unknown.
+    """
+
+    def __init__(self, answers: dict[str, str], others: Asking | None = None) -> None:
+        self._answers, self._others = answers, others
+
+    async def _select(self, text: str) -> bytes:
+        known = self._answers.get(text)
+        if known is not None:
+            return known.encode()
+        if self._others is None:
+            raise Unknown
+        answer = await self._others._select(text)
+        self._answers[text] = answer.decode()
+        return answer
 
 
 async def of_one_generation(

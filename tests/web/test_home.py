@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import time
 from pathlib import Path
 
@@ -150,3 +151,23 @@ def test_a_graph_with_nothing_in_it_has_a_page(tmp_path: Path) -> None:
         assert not page.problems
         assert "0 Events JSON CSV" in words(page, "li")
         assert not any(re.search("/describe", each.attributes["href"]) for each in page.all("a"))
+
+
+def test_what_was_counted_is_known_again_after_a_restart(village: Settings, tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    shutil.copytree(village.store, root)
+    shutil.rmtree(root / "figures", ignore_errors=True)
+    settings = village.model_copy(update={"store": root})
+    counting = Catalogue("en").words("home.counting")
+    with running(settings) as url, httpx.Client(base_url=url, timeout=60) as client:
+        before = counted(client).text.replace(url, "")
+    kept = {path.name for path in (root / "figures").iterdir()}
+    assert kept == {"figures.json", "gaps.json"}
+    with running(settings) as url:
+        page = httpx.get(f"{url}/?lang=en", headers=PEOPLE, timeout=60).text
+        assert counting not in page
+        assert page.replace(url, "") == before
+    for name in kept:  # of another publication, and no JSON
+        (root / "figures" / name).write_text('{"published": "x", "generation": 9, "rows": {}}' if "g" in name else "{")
+    with running(settings) as url, httpx.Client(base_url=url, timeout=60) as client:
+        assert counted(client).text.replace(url, "") == before
