@@ -3,6 +3,7 @@
     python -m benchmarks.pages            # all of it, in some two minutes; needs Chromium
     python -m benchmarks.pages --pages    # first contentful paint and bytes of the main pages
     python -m benchmarks.pages --network  # 10,000 nodes and 50,000 ties in both renderers
+    python -m benchmarks.pages --editor   # what one types into the editor of queries, and what it offers
 
 Milliseconds of the clock in Debian's Chromium on this host, WebGL by software; each page in a new context, with nothing
 cached. Frames are those that the browser asks for while the pointer drags the picture. What one does is timed until the
@@ -63,6 +64,15 @@ _ACT = """([selector, n, text]) => new Promise(done => {
   else element.click();
   const after = left => requestAnimationFrame(() => left ? after(left - 1) : done(performance.now() - began));
   after(2);
+})"""
+#: Types a letter, and tells when, after the frame that shows it, something is there.
+_TYPED = """([letter, selector]) => new Promise(done => {
+  const began = performance.now();
+  document.execCommand("insertText", false, letter);
+  const root = [...document.querySelectorAll("#query *")].map(each => each.shadowRoot).find(Boolean);
+  const look = () => requestAnimationFrame(
+    () => root.querySelector(selector) ? done(performance.now() - began) : look());
+  look();
 })"""
 
 
@@ -132,6 +142,31 @@ def _settled(url: str, path: str) -> None:
         time.sleep(0.2)
 
 
+def editor(browser: Browser) -> None:
+    """A letter typed into the editor of queries, and the terms that it offers; medians of some."""
+    with TemporaryDirectory() as folder, serving(Path(folder) / "store") as url:
+        page = browser.new_page()
+        page.goto(f"{url}/query?lang=en")
+        ready(page)
+        page.locator(".cm-content").focus()
+        page.keyboard.press("Control+a")
+        page.keyboard.insert_text("SELECT * { ?x a ")
+        typed = [float(page.evaluate(_TYPED, [letter, ".cm-content"])) for letter in "?alliance "]
+        row("editor: a letter, ms", f"{statistics.median(typed):.0f} (at most {max(typed):.0f})", f"{MOST_ACT}")
+        offered = []
+        for _ in range(VISITS):
+            page.keyboard.insert_text(" sse:")
+            page.wait_for_timeout(300)
+            page.keyboard.press("Escape")
+            offered.append(float(page.evaluate(_TYPED, ["A", ".cm-tooltip-autocomplete"])))
+            page.keyboard.press("Escape")
+            page.wait_for_timeout(200)
+        row(
+            "editor: terms offered, ms", f"{statistics.median(offered):.0f} (at most {max(offered):.0f})", f"{MOST_ACT}"
+        )
+        page.close()
+
+
 def network(browser: Browser) -> None:
     """A large network in both renderers: what it weighs, frames while it is dragged, and what one does to it."""
     with TemporaryDirectory() as folder:
@@ -193,7 +228,7 @@ def _dragged(page: Page) -> list[float]:
 
 
 def main() -> None:
-    wanted = sys.argv[1:] or ["--pages", "--network"]
+    wanted = sys.argv[1:] or ["--pages", "--editor", "--network"]
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n\n| | measured | asked |\n|---|---|---|")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -202,6 +237,8 @@ def main() -> None:
         browser.new_page().goto("about:blank")  # what the browser itself needs for its first page
         if "--pages" in wanted:
             pages(browser)
+        if "--editor" in wanted:
+            editor(browser)
         if "--network" in wanted:
             network(browser)
         browser.close()

@@ -16,6 +16,7 @@ export default defineConfig({
         network: "src/network/island.tsx",
         query: "src/query/island.tsx",
         map: "src/map/island.ts",
+        job: "src/job/island.ts",
         timeline: "src/timeline/island.tsx",
       },
     },

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from kg_service import __version__, queries, resources
 from kg_service.access import Access
 from kg_service.api import (
+    appearance,
     changes,
     collections,
     contributing,
@@ -34,6 +35,7 @@ from kg_service.api import (
     guidelines,
     health,
     home,
+    job_events,
     judging,
     logs,
     map_page,
@@ -47,6 +49,7 @@ from kg_service.api import (
     problems,
     query_page,
     reconcile,
+    reports,
     running,
     sdgs,
     search,
@@ -105,10 +108,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.readers, app.state.judges = _reads(settings), validate.judges(settings)
         app.state.questions, app.state.finished = Questions(), Finished(settings.cache_bytes // 2)
         app.state.dumps, app.state.feed = dumps.Making(settings), feed.Reading(settings)
+        app.state.reports = reports.Reports(settings)
+        app.state.pages.takes_reports = app.state.reports.is_open
         app.state.tables = Tables(settings.list_values)
-        app.state.counting = discovery.Counting(settings, figures.counted)
+        app.state.counting = discovery.Counting(settings, "figures", figures.counted)
         app.state.judging = judging.Judging(settings)
-        app.state.gaps = discovery.Counting(settings, gaps.counted)
+        app.state.gaps = discovery.Counting(settings, "gaps", gaps.counted)
         app.state.federation = Federation(
             settings.services, max_bytes=settings.service_bytes, queue_seconds=settings.queue_seconds
         )
@@ -168,6 +173,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(changes.router)
     app.include_router(duplicates.router)
     app.include_router(networks.router)
+    app.include_router(job_events.router)
     app.include_router(sdgs.router)
     app.include_router(guidelines.router)
     app.include_router(patches.router)
@@ -190,7 +196,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     found = pages.for_people(search_page.shown)
     app.add_route("/search", found, methods=search_page.METHODS, include_in_schema=False)
     contributing.install(app)
+    reports.install(app)
     explore.install(app, listed)
+    choosing = pages.for_people(appearance.chosen)
+    app.add_route("/appearance", choosing, methods=appearance.METHODS, include_in_schema=False)
     editor = pages.for_people(query_page.QueryEditor(texts).shown)
     app.add_route("/query", editor, methods=query_page.METHODS, include_in_schema=False)
     mapped = pages.for_people(map_page.shown)
@@ -350,6 +359,7 @@ class Server(uvicorn.Server):
                 if isinstance(connection, Http):
                     connection.look(now)
         if stopping and self._draining is None:
+            self._app.state.jobs.is_ending = True
             self._draining = asyncio.create_task(self._app.state.readers.drain(DRAIN_SECONDS))
         return stopping
 
@@ -360,7 +370,8 @@ class _Prepared(Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            self._preparing = asyncio.create_task(home.prepared(self._app))  # ended with the counting that it waits for
+            # Ended with the counting that it waits for; who asks whether the service is ready waits for it a while.
+            self._app.state.preparing = asyncio.create_task(home.prepared(self._app))
 
 
 def _interrupt(*_: object) -> None:

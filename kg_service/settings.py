@@ -214,6 +214,11 @@ class Settings(BaseSettings):
     max_document_bytes: int = Field(
         16 * 2**20, gt=0, description="largest document that anyone may have validated, in bytes"
     )
+    reports: int = Field(
+        1_000,
+        ge=0,
+        description="reports of errors by readers that may wait for an operator; 0: none are taken",
+    )
     judges: int = Field(2, ge=1, le=64, description="documents that are validated at the same time, one process each")
     network_rows: int = Field(20_000_000, gt=0, description="most rows of ties that the store may give for one network")
     network_workers: int = Field(1, ge=1, le=16, description="networks that are measured at the same time")

@@ -22,6 +22,7 @@ BUDGETS = {
     "query": (160_000, 420_000),
     "map": (30_000, 260_000),
     "timeline": (15_000, 15_000),
+    "job": (3_000, 3_000),
 }
 #: Most bytes of all islands, as a wheel packs them.
 WHEEL = 1_000_000

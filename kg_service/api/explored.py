@@ -84,7 +84,7 @@ async def explored(
     """
     finished: Finished = request.app.state.finished
     state = state_of(request.app.state.readers)
-    key = (template, state, request.url.path, request.url.query, public_url(request), pages.language_of(request), also)
+    key = (template, state, request.url.path, request.url.query, public_url(request), pages.variant_of(request), also)
     made = finished.get(key) if state else None
     if made is None:
 

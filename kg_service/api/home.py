@@ -24,6 +24,7 @@ from kg_service.lists.declared import Collection
 from kg_service.queries import Question
 from kg_service.rdf import GRAPH_FORMATS
 from kg_service.store import Reads
+from kg_service.store.log import OpenLog
 from kg_service.web.home import HomePage
 
 METHODS = ["GET", "HEAD"]
@@ -60,12 +61,25 @@ class Home:
                     addresses=Addresses(public_url(request)),
                     ontology=state.ontology,
                     catalogue=state.pages.catalogues[pages.language_of(request)],
+                    changed=_changed(request, figures[0]) if figures else None,
                 )
             }
 
         if not (figures and gaps and figures[0] and gaps[0]):  # what no generation names is not kept
             return pages.page(request, "home.html", **values())
         return await pages.long_page(request, "home.html", generation=figures[0], state=gaps[0], values=values)
+
+
+def _changed(request: Request, generation: int) -> str | None:
+    """When the last change was made that a generation holds; None where nobody keeps a log."""
+    if not request.app.state.settings.is_writable:
+        return None
+    opened: OpenLog = request.app.state.log
+    try:
+        with opened(generation or None) as log:
+            return next((entry.time for entry in log.entries(limit=1)), None)
+    except StoreError:  # the rest of the page stands without it
+        return None
 
 
 async def prepared(app: FastAPI) -> None:

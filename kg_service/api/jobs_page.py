@@ -21,8 +21,8 @@ from kg_service.api.sessions import check_origin
 from kg_service.network.jobs import Job, Jobs
 
 METHODS = ["GET", "HEAD"]
-#: Seconds after which a page that waits asks again.
-_AGAIN = 2
+#: Seconds after which a page that waits asks again; and where a script is told how far it is, in case that fails.
+_AGAIN, _AT_LEAST = 2, 30
 #: Seconds that a reader waits for a network before a page says how far it is: a first one takes a few.
 PATIENCE = 8.0
 _BACK = Parameter(name="back", description="The page that shows the result.")
@@ -40,15 +40,16 @@ async def shown(request: Request) -> Response:
     return pages.page(
         request,
         "job.html",
-        headers=_FRESH | ({"Refresh": str(_AGAIN)} if is_watched else {}),
+        headers=_FRESH | ({"Refresh": _again(request)} if is_watched else {}),
         is_watched=is_watched,
+        again=_AGAIN,
         unwatched=_address(request, job, given["back"], watch="0"),
         watched=_address(request, job, given["back"]),
         cancel=_address(request, job, given["back"], "/cancel"),
         back=_path(given["back"]),
         moments=[(name, _moment(at)) for name, at in _times(job) if at],
         seconds=math.ceil((job.ended or datetime.now(UTC).timestamp()) - job.began) if job.began else 0,
-        **_told(job),
+        **_told(request, job),
     )
 
 
@@ -64,12 +65,12 @@ async def cancelled(request: Request) -> Response:
 def waiting(request: Request, job: Job) -> Response:
     """The page of a network that is still measured (202): it asks again by itself, and leads to the job."""
     here = f"{request.url.path}{'?' + request.url.query if request.url.query else ''}"
-    about = {"job_page": _address(request, job, here)} | _told(job)
+    about: dict[str, Any] = {"job_page": _address(request, job, here), "again": _AGAIN} | _told(request, job)
     return pages.page(
         request,
         "network_waiting.html",
         status=202,
-        headers=_FRESH | {"Refresh": str(_AGAIN)},
+        headers=_FRESH | {"Refresh": _again(request)},
         is_embedded=request.query_params.get("embed") == "1",
         **about,
     )
@@ -80,8 +81,14 @@ def _job(request: Request) -> Job:
     return jobs.job(request.path_params["job_id"])
 
 
-def _told(job: Job) -> dict[str, Any]:
-    return {"job": job, "part": math.floor(100 * job.part)}
+def _again(request: Request) -> str:
+    """When the browser asks again by itself: soon, unless a script does better; without one the page says soon."""
+    return str(_AT_LEAST if "job" in request.app.state.pages.islands else _AGAIN)
+
+
+def _told(request: Request, job: Job) -> dict[str, Any]:
+    words = request.app.state.pages.catalogues[pages.language_of(request)].beginning("job.state.")
+    return {"job": job, "part": math.floor(100 * job.part), "words": words}
 
 
 def _times(job: Job) -> list[tuple[str, float | None]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from starlette.requests import Request
@@ -30,8 +30,10 @@ class Facets:
     labels: dict[str, list[Literal]] = field(default_factory=dict)
 
 
-async def searched(request: Request, question: Question, chosen: Chosen, facets: Sequence[str]) -> tuple[Found, Facets]:
-    """The page of what was found that has what was chosen, and the facets."""
+async def searched(
+    request: Request, question: Question, chosen: Chosen, facets: Sequence[str], *, whole: Collection[str] = ()
+) -> tuple[Found, Facets]:
+    """The page of what was found that has what was chosen, and the facets; those that are `whole` with every value."""
     search, client = request.app.state.search, client_of(request)
     asked = [*facets, *(facet for facet, values in chosen.items() if values and facet not in facets)]
     if not asked:
@@ -41,7 +43,8 @@ async def searched(request: Request, question: Question, chosen: Chosen, facets:
 
     async def read(asking: Asking) -> tuple[Narrowed, Facets]:
         narrowed = Narrowed(things, await asking.rows(query(things, asked)) if things else [], chosen)
-        tallies = {facet: _shown(narrowed.tallies(facet), chosen.get(facet, ())) for facet in facets}
+        counted = {facet: narrowed.tallies(facet) for facet in facets}
+        tallies = {f: each if f in whole else _shown(each, chosen.get(f, ())) for f, each in counted.items()}
         called = {tally.thing for each in tallies.values() for tally in each if tally.thing}
         labels = await labels_of(asking, called)
         return narrowed, Facets(tallies, {iri: [label for _, label in some] for iri, some in labels.items()})

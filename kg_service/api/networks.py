@@ -166,7 +166,7 @@ async def _answered(
     found = await finished_or_job(request, chosen, given, measure, parameters, url=_address(request), wait=wait)
     if isinstance(found, Job):
         where = f"{public_url(request)}/api/jobs/{found.id}"
-        return JSONResponse(_status(request, found), 202, headers={"Location": where, "Retry-After": "1"})
+        return JSONResponse(status(request, found), 202, headers={"Location": where, "Retry-After": "1"})
     return await _response(request, found, f"{chosen.name}.{_ENDINGS.get(given['format'], given['format'])}")
 
 
@@ -234,7 +234,7 @@ async def every_job(request: Request) -> dict[str, Any]:
     """Lists what runs and what ended last; ids are for those who asked, so only the operator sees them."""
     read(request, ())
     data = [
-        _status(request, job) | {"id": None, "url": None, "page": None, "result": None}
+        status(request, job) | {"id": None, "url": None, "page": None, "result": None}
         for job in request.app.state.jobs.every()
     ]
     return {"data": data, "meta": {"count": len(data)}}
@@ -245,7 +245,7 @@ async def every_job(request: Request) -> dict[str, Any]:
 async def job(request: Request, job_id: str) -> dict[str, Any]:
     """State (waiting, running, done, failed, cancelled), how far it is, and where the result is."""
     read(request, ())
-    return _status(request, request.app.state.jobs.job(job_id))
+    return status(request, request.app.state.jobs.job(job_id))
 
 
 @router.head("/jobs/{job_id}/result", include_in_schema=False)
@@ -255,7 +255,7 @@ async def job_result(request: Request, job_id: str) -> Response:
     read(request, ())
     found: Job = request.app.state.jobs.job(job_id)
     if not found.is_over:
-        return JSONResponse(_status(request, found), 202, headers={"Retry-After": "1"})
+        return JSONResponse(status(request, found), 202, headers={"Retry-After": "1"})
     if found.problem:
         raise found.problem
     assert found.finished
@@ -270,7 +270,9 @@ async def cancelled(request: Request, job_id: str) -> Response:
     return Response(status_code=204)
 
 
-def _status(request: Request, found: Job) -> dict[str, Any]:
+def status(request: Request, found: Job) -> dict[str, Any]:
+    """A job as JSON."""
+
     def day(moment: float | None) -> str | None:
         return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds") if moment else None
 

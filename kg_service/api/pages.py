@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Hashable
 from functools import wraps
 from pathlib import Path
@@ -29,9 +30,15 @@ Door = Callable[[Request], Awaitable[Response]]
 LANGUAGE = Parameter(name="lang", description="The language of the page.", allowed=LANGUAGES)
 #: For pages that others may show within theirs.
 EMBED = Parameter(name="embed", description="1: without header and footer, for a frame.", allowed=("0", "1"))
+#: The cookie with what a reader chose instead of what the browser says, and what that can be.
+SCHEME, SCHEMES = "kg-scheme", ("light", "dark")
 _HTML = Format("html", ("text/html", "application/xhtml+xml"), ("html",))
 _PROBLEM = Format("problem", (problems.MEDIA_TYPE, "application/json"), ("json",))
 _TAGS = tuple(Format(language, (f"{language}/-",), ()) for language in LANGUAGES)
+#: How a style sheet says what is for the dark; where a reader has chosen it is said otherwise.
+_IF_DARK = re.compile(rb"@media\s*\(prefers-color-scheme:\s*dark\)")
+_EITHER = re.compile(rb"color-scheme:\s*light dark")
+_DARK = {"dark": b"@media all", "light": b"@media not all"}
 #: Static files that are much smaller packed.
 _TEXTS = (".js", ".css", ".svg", ".json")
 #: What every page is sent with: nothing is loaded from elsewhere, and no script runs that is not ours.
@@ -57,7 +64,7 @@ class _Static(StaticFiles):
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory=directory)
-        self._texts: dict[str, Document] = {}
+        self._texts: dict[tuple[str, str], Document] = {}
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
@@ -69,13 +76,37 @@ class _Static(StaticFiles):
         return response
 
     def _text(self, path: str, file: FileResponse, request: Request) -> Response:
-        """The file, packed for those who can unpack it; packed once."""
+        """The file, packed for those who can unpack it; packed once. A style sheet may be asked for as light or dark
+        alone."""
+        scheme = request.query_params.get("scheme", "") if path.endswith(".css") else ""
+        scheme = scheme if scheme in SCHEMES else ""
         headers = {name: value for name, value in file.headers.items() if name not in ("content-length", "etag")}
         headers["ETag"] = file.headers["etag"]
-        kept = self._texts.get(path)
+        if scheme:
+            headers["ETag"] = f'{headers["ETag"][:-1]}-{scheme}"'
+        kept = self._texts.get((path, scheme))
         if kept is None or kept.headers != headers:
-            kept = self._texts[path] = Document(Path(file.path).read_bytes(), headers, str(file.media_type))
+            body = _in_scheme(Path(file.path).read_bytes(), scheme)
+            kept = self._texts[path, scheme] = Document(body, headers, str(file.media_type))
         return sent(request, kept)
+
+
+def _in_scheme(sheet: bytes, scheme: str) -> bytes:
+    """A style sheet for who has chosen light or dark; as it is for others."""
+    if not scheme:
+        return sheet
+    return _EITHER.sub(f"color-scheme: {scheme}".encode(), _IF_DARK.sub(_DARK[scheme], sheet))
+
+
+def scheme_of(request: Request) -> str:
+    """What the reader has chosen, light or dark; nothing for who sees pages as the browser says."""
+    wanted = request.cookies.get(SCHEME, "")
+    return wanted if wanted in SCHEMES else ""
+
+
+def variant_of(request: Request) -> tuple[str, str]:
+    """What a page depends on beside its address: the reader's language, and light or dark."""
+    return language_of(request), scheme_of(request)
 
 
 def language_of(request: Request) -> str:
@@ -126,13 +157,17 @@ def document(
     An embedded one has no header and no footer, and anyone may frame it.
     """
     pages: Pages = request.app.state.pages
-    language, root = language_of(request), public_url(request)
+    (language, scheme), root = variant_of(request), public_url(request)
     here = f"{root}{request.url.path}{'?' + request.url.query if request.url.query else ''}"
-    text = pages.render(template, language=language, root=root, here=here, is_embedded=is_embedded, **values).encode()
+    text = pages.render(
+        template, language=language, root=root, here=here, is_embedded=is_embedded, appearance=scheme, **values
+    ).encode()
     about = HEADERS | (_EMBEDDED if is_embedded else {})
     about |= {"Content-Language": language, "Cache-Control": "no-cache", "ETag": etag(generation, text)}
     about |= {"Vary": "Accept, Accept-Language"} | ({"KG-Generation": str(generation)} if generation else {})
-    return Document(text, about | (headers or {}), "text/html")
+    about |= headers or {}
+    about |= {"Vary": f"{about['Vary']}, Cookie"} if scheme else {}
+    return Document(text, about, "text/html")
 
 
 async def long_page(
@@ -146,7 +181,7 @@ async def long_page(
 ) -> Response:
     """A page that takes long to make: made beside the event loop, and kept while generation and state are the same."""
     finished: Finished = request.app.state.finished
-    key = (template, generation, state, language_of(request), public_url(request), request.url.query)
+    key = (template, generation, state, variant_of(request), public_url(request), request.url.query)
     made = finished.get(key)
     if made is None:
         made = await asyncio.to_thread(

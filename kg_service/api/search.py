@@ -16,11 +16,14 @@ from kg_service.api.languages import accepted_languages
 from kg_service.api.narrowed import Facets, searched
 from kg_service.api.parameters import Parameter, is_iri, read
 from kg_service.errors import wrong_parameter
+from kg_service.lists.written import as_csv
 from kg_service.rdf import ONTOLOGY, PREFIXES
 from kg_service.search import DEEPEST, LARGEST_PAGE, LONGEST_QUESTION, Question
 from kg_service.search.door import Found
 from kg_service.search.narrowing import FACETS, Tally, wanted
 
+#: What a line of a table tells of a thing.
+COLUMNS = ("iri", "label", "language", "types", "score", "field", "match", "text", "source")
 NARROWING = tuple(
     Parameter(name=facet, description=f"Only things {what}.", is_many=True, example=example)
     for facet, what, example in (
@@ -29,6 +32,8 @@ NARROWING = tuple(
         ("country", "active, located or taking place in one of these countries: codes", "MX"),
         ("year", "that began or were issued in one of these years", "2019"),
         ("document", "of which one of these documents speaks: IRIs or the ends of them", None),
+        ("language", "of which a document in one of these languages speaks: tags", "es"),
+        ("certainty", "of which something is said with one of these certainties: IRIs or the ends of them", "stated"),
     )
 )
 PARAMETERS = (
@@ -59,6 +64,7 @@ PARAMETERS = (
         allowed=FACETS,
         is_many=True,
     ),
+    Parameter(name="format", description="How the page is written.", allowed=("json", "csv"), default="json"),
     Parameter(name="limit", description="Things on a page.", kind="integer", least=1, most=LARGEST_PAGE, default=20),
     Parameter(
         name="offset",
@@ -84,6 +90,8 @@ async def search(request: Request) -> Response:
         limit=asked["limit"],
     )
     answer, facets = await searched(request, question, chosen_of(asked), asked["facets"])
+    if asked["format"] == "csv":
+        return _sent(request, answer, as_csv(map(_row, answer.found["data"]), COLUMNS), "csv", "text/csv")
     return _answer(request, question, answer, facets)
 
 
@@ -147,8 +155,18 @@ def _answer(request: Request, question: Question, answer: Found, facets: Facets)
         },
         "links": _links(request, question, found["total"]),
     }
-    body = to_json(content)
-    etag = f'"{answer.generation}-s{blake2b(body, digest_size=12).hexdigest()}"'
+    return _sent(request, answer, to_json(content), "s", "application/json")
+
+
+def _row(hit: dict[str, Any]) -> dict[str, Any]:
+    """A thing that was found as a line of a table: with its classes, and the text that matched."""
+    reason = {name: hit["reason"][name] for name in ("field", "match", "source")}
+    text = "".join(piece["text"] for piece in hit["snippet"])
+    return hit | reason | {"types": [each["label"] or each["iri"] for each in hit["types"]], "text": text}
+
+
+def _sent(request: Request, answer: Found, body: bytes, kind: str, media_type: str) -> Response:
+    etag = f'"{answer.generation}-{kind}{blake2b(body, digest_size=12).hexdigest()}"'
     headers = {
         "KG-Generation": str(answer.generation),
         "ETag": etag,
@@ -157,7 +175,7 @@ def _answer(request: Request, question: Question, answer: Found, facets: Facets)
     }
     if etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    return Response(body, media_type="application/json", headers=headers)
+    return Response(body, media_type=media_type, headers=headers)
 
 
 def _label(facets: Facets, tally: Tally, languages: tuple[str, ...]) -> str | None:

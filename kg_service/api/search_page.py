@@ -24,8 +24,8 @@ from kg_service.linked_data.profiles import HTML
 from kg_service.rdf import ONTOLOGY, PREF_LABEL, PREFIXES, Literal, NamedNode
 from kg_service.rulebook import compact
 from kg_service.search import DEEPEST, LONGEST_QUESTION
-from kg_service.search.narrowing import FACETS
-from kg_service.web.found import SIZE, Results, Source
+from kg_service.search.narrowing import FACETS, Tally
+from kg_service.web.found import SIZE, VIEWS, Results, Source, things_query
 from kg_service.web.names import Names, Shown
 
 METHODS = ["GET", "HEAD"]
@@ -34,6 +34,7 @@ PARAMETERS = (
     Parameter(name="q", description="What to look for."),
     Parameter(name="type", description="Only things of this class: a name of the ontology, or an IRI."),
     Parameter(name="page", description="The page.", kind="integer", least=1, most=_LAST_PAGE, default=1),
+    Parameter(name="view", description="How what was found is shown.", allowed=VIEWS, default=VIEWS[0]),
     *NARROWING,
     pages.LANGUAGE,
 )
@@ -57,10 +58,12 @@ async def shown(request: Request) -> Response:
     about: dict[str, Any] = {
         "q": asked["q"] or "",
         "type": asked["type"],
-        "kept": [(facet, value) for facet in FACETS for value in asked[facet]],
+        "kept": [(facet, value) for facet in FACETS for value in asked[facet]]
+        + [("view", asked["view"])] * (asked["view"] != VIEWS[0]),
         "examples": EXAMPLES,
         "longest": LONGEST_QUESTION,
         "data": data,
+        "view": asked["view"],
     }
     if asked["q"] is None:
         return pages.page(request, "search.html", state="empty", results=None, **about)
@@ -73,7 +76,8 @@ async def shown(request: Request) -> Response:
         limit=SIZE,
     )
     try:
-        answer, facets = await searched(request, question, chosen_of(asked), FACETS)
+        whole = ("country",) if asked["view"] == "map" else ()
+        answer, facets = await searched(request, question, chosen_of(asked), FACETS, whole=whole)
     except Busy as error:
         if not pages.prefers_html(request):
             raise
@@ -88,13 +92,21 @@ async def shown(request: Request) -> Response:
         class_iri=next(iter(question.types), None),
         chosen=chosen_of(asked),
         facets=_facets(request, facets),
+        view=asked["view"],
         page=asked["page"],
         last_page=_LAST_PAGE,
         addresses=Addresses(public_url(request)),
         ontology=request.app.state.ontology,
         catalogue=request.app.state.pages.catalogues[language],
     )
-    about |= {"generation_of": answer.generation, "is_behind": answer.is_behind}
+    asking = things_query([each["iri"] for each in answer.found["data"]])
+    about |= {
+        "generation_of": answer.generation,
+        "is_behind": answer.is_behind,
+        "sparql": asking,
+        "run": Addresses(public_url(request)).sparql(asking),
+        "words": request.app.state.pages.catalogues[language].beginning("map.js."),
+    }
     return pages.page(request, "search.html", generation=answer.generation, state="found", results=results, **about)
 
 
@@ -106,8 +118,15 @@ def _facets(request: Request, facets: Facets) -> list[tuple[str, list[tuple[Show
         ontology=request.app.state.ontology,
         catalogue=request.app.state.pages.catalogues[pages.language_of(request)],
     )
+    words = names.catalogue.entries
+
+    def shown(facet: str, each: Tally) -> Shown:
+        if facet == "language":
+            return Shown(words.get(f"home.language.{each.value}", each.value))
+        return names.shown(each.thing or Literal(each.value))
+
     return [
-        (facet, [(names.shown(each.thing or Literal(each.value)), each.value, each.count) for each in tallies])
+        (facet, [(shown(facet, each), each.value, each.count) for each in tallies])
         for facet, tallies in facets.tallies.items()
         if tallies
     ]

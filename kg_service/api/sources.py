@@ -20,11 +20,11 @@ from kg_service.api.parameters import Parameter, read
 from kg_service.errors import NotFound, wrong_parameter
 from kg_service.evidence import read_source
 from kg_service.linked_data import of_one_generation
-from kg_service.linked_data.figures import GRAPHS
+from kg_service.linked_data.figures import DATASETS, GRAPHS
 from kg_service.linked_data.judging import Outcome
 from kg_service.rdf import PREFIXES, Literal, NamedNode, Term, entity, sse
 from kg_service.settings import Settings
-from kg_service.web import sources
+from kg_service.web import held, sources
 from kg_service.web.sources import Text
 
 _DCTERMS = PREFIXES["dcterms"]
@@ -46,12 +46,15 @@ async def listed(request: Request) -> Response:
         named = [row[name] for row in rows for name in ("document", "license") if isinstance(row.get(name), NamedNode)]
         graphs = await reader.asking.rows(GRAPHS)
         reader.show("The named graphs with how many statements each holds", GRAPHS)
+        said = await reader.asking.rows(DATASETS)
+        reader.show("What the data sets of others say of themselves", DATASETS)
+        named += [row["value"] for row in said if row["property"].value == f"{_DCTERMS}license"]
         names = await reader.names([*named, *(row["graph"] for row in graphs)])
         sizes = {row["graph"].value: int(row["triples"].value) for row in graphs}
         times = await from_log(request, lambda log: log_times(log, list(sizes)))
         return {
             "documents": sources.listed(rows, names),
-            "graphs": sources.graphs(sizes, times, judged.graphs if judged else None, names),
+            "graphs": held.graphs(sizes, times, judged.graphs if judged else None, said, names),
             "judged": judged,
             "published": reader.asking.generation,
         }

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from kg_service.api import pages
+from kg_service.api import origin, pages
 from kg_service.api.addresses import public_url
 from kg_service.api.clients import client_of
 from kg_service.api.finished import Document, Finished, sent, state_of
@@ -193,8 +193,8 @@ async def _answer(request: Request, thing: NamedNode, chosen: Representation, wa
     if wanted["property"] is not None and chosen.profile is not FULL:
         raise wrong_parameter("property", wanted["property"], f"values are paged in the profile {FULL.token} only")
     finished: Finished = request.app.state.finished
-    state, language = state_of(request.app.state.readers), pages.language_of(request) if chosen.format is HTML else ""
-    named = (request.url.path, request.url.query, public_url(request), language)
+    state, variant = state_of(request.app.state.readers), pages.variant_of(request) if chosen.format is HTML else ()
+    named = (request.url.path, request.url.query, public_url(request), variant)
     key = (state, thing, chosen.profile.token, chosen.format.name, *named)
     made = finished.get(key) if state else None
     if made is None:
@@ -208,13 +208,13 @@ async def _made(request: Request, thing: NamedNode, chosen: Representation, want
     settings: Settings = request.app.state.settings
     addresses = Addresses(public_url(request))
 
-    around = _Around()
+    around, came = _Around(), None
 
     async def make(asking: Asking) -> tuple[Description, set[Quad]]:
-        nonlocal around
+        nonlocal around, came
         description = await _description(asking, thing, chosen, wanted, addresses)
         if chosen.format is HTML and wanted["property"] is None:
-            around = await _around(asking, description)
+            around, came = await _around(asking, description), await origin.found(request, asking, description)
         if chosen.profile is SCHEMA:
             return description, await documents.in_schema_org(asking, thing, addresses)
         if chosen.profile is MINIMAL:
@@ -233,7 +233,7 @@ async def _made(request: Request, thing: NamedNode, chosen: Representation, want
         (paged,) = description.properties
         headers["Link"] += documents.page_links(addresses, thing, paged)
     if chosen.format is HTML:
-        return _page(request, description, generation, headers, around)
+        return _page(request, description, generation, headers, around, came)
     if wanted["property"] is None:
         token = {} if chosen.profile is FULL else {"_profile": chosen.profile.token}
         headers["Content-Location"] = addresses.data(thing.value, chosen.format.endings[0], **token)
@@ -301,7 +301,12 @@ async def _around(asking: Asking, description: Description) -> _Around:
 
 
 def _page(
-    request: Request, description: Description, generation: int, headers: dict[str, str], around: _Around
+    request: Request,
+    description: Description,
+    generation: int,
+    headers: dict[str, str],
+    around: _Around,
+    came: origin.Found | None,
 ) -> Document:
     addresses = Addresses(public_url(request))
     words: dict[str, Any] = {
@@ -317,6 +322,7 @@ def _page(
         headers=headers,
         is_embedded=is_embedded,
         thing=Page(description, **words),
+        origin=came.told(words) if came else None,
         ego=ego.picture(around.ties, around.dates, Names(around.labels, **words)),
         is_actor=any(each.value == f"{ONTOLOGY}Actor" for each in description.types),
         is_part="property" in request.query_params,

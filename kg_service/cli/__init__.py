@@ -25,6 +25,8 @@ from kg_service.cli import duplicates  # isort: split
 
 from kg_service.cli import operating  # isort: split
 
+from kg_service.cli import reports  # isort: split
+
 from kg_service.cli.common import app
 from kg_service.errors import KgError
 
@@ -58,4 +60,4 @@ def _options(
 ) -> None: ...
 
 
-__all__ = ["app", "asking", "duplicates", "judging", "loading", "main", "operating", "serving"]
+__all__ = ["app", "asking", "duplicates", "judging", "loading", "main", "operating", "reports", "serving"]

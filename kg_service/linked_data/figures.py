@@ -13,7 +13,8 @@ from kg_service.rdf import ENTITY, GRAPH, NamedNode, Term, entity
 _TRIPLES = "SELECT (COUNT(*) AS ?triples) (COUNT(DISTINCT ?s) AS ?subjects) { ?s ?p ?o }"
 _OBJECTS = "SELECT (COUNT(DISTINCT ?o) AS ?objects) { ?s ?p ?o }"
 _PROPERTIES = "SELECT ?property (COUNT(*) AS ?triples) { ?s ?property ?o } GROUP BY ?property ORDER BY ?property"
-_CLASSES = (
+#: How many things there are of each class.
+CLASSES = (
     "SELECT ?class (COUNT(DISTINCT ?s) AS ?entities) (MIN(STR(?s)) AS ?example) "
     "{ ?s a ?class FILTER(isIRI(?class) && isIRI(?s)) } GROUP BY ?class ORDER BY ?class"
 )
@@ -33,7 +34,8 @@ _ABOUT = (
     "<http://purl.org/dc/terms/language> <https://w3id.org/sse-kg/ontology#sourceFile> "
     "<https://w3id.org/sse-kg/ontology#sha256> <https://w3id.org/sse-kg/ontology#author>"
 )
-_DATASETS = (
+#: What graphs say of themselves, as those do that hold other people's data.
+DATASETS = (
     "SELECT ?graph ?property ?value "
     "{ GRAPH ?graph { ?graph a <http://www.w3.org/ns/dcat#Dataset> ; ?property ?value } } "
     "ORDER BY ?graph ?property ?value"
@@ -89,7 +91,7 @@ async def counted(asking: Asking) -> Figures:
     """The figures of one generation."""
     (whole,), (objects,), (entities,) = [await asking.rows(text) for text in (_TRIPLES, _OBJECTS, _ENTITIES)]
     properties = await asking.rows(_PROPERTIES)
-    classes = [row for row in await asking.rows(_CLASSES) if "class" in row]
+    classes = [row for row in await asking.rows(CLASSES) if "class" in row]
     graphs = [row for row in await asking.rows(GRAPHS) if isinstance(row.get("graph"), NamedNode)]
     links = [row for row in await asking.rows(_LINKS) if "space" in row]
     documents: dict[str, list[tuple[NamedNode, Term]]] = {}
@@ -97,7 +99,7 @@ async def counted(asking: Asking) -> Figures:
         name = row["document"].value.removeprefix(f"{ENTITY}document/")
         documents.setdefault(GRAPH + name, []).append((row["property"], row["value"]))
     datasets: dict[str, list[tuple[NamedNode, Term]]] = {}
-    for row in await asking.rows(_DATASETS):
+    for row in await asking.rows(DATASETS):
         datasets.setdefault(row["graph"].value, []).append((row["property"], row["value"]))
     return Figures(
         triples=_number(whole["triples"]),

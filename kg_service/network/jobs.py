@@ -76,6 +76,8 @@ class Jobs:
         self._running: dict[str, Job] = {}
         self._kept: OrderedDict[str, Finished] = OrderedDict()
         self._bytes = 0
+        #: Whether the service was told to stop: who watches a job need not be waited for.
+        self.is_ending = False
 
     def kept(self, key: str) -> Finished | None:
         """The answer to a job that was finished before, if it is here."""

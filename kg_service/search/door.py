@@ -1,8 +1,9 @@
 """The door of the search: takes questions, and sees to it that they are answered of the published generation.
 
 An answer is of the generation that it names. Before a question is answered the index is brought up to what is
-published, once for all who wait. Who has waited for some seconds gets an answer of the generation that the index still
-holds, named as such; Busy (503, with the time to come again) while there is none at all, as after the first start.
+published, once for all who wait. When that has taken some seconds, who asks gets an answer of the generation that the
+index still holds, named as such; Busy (503, with the time to come again) while there is none at all, as after the first
+start.
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ class Search:
         self._waiting: FairQueue[_Turn] = FairQueue()
         self._early: asyncio.Future[None] | None = None
         self._work: asyncio.Task[int] | None = None
+        self._began = 0.0
         self._builder: Child | None = None
         self._closed = False
 
@@ -91,12 +93,14 @@ class Search:
 
         Clients take turns when there are more questions than processes.
         """
-        until = asyncio.get_running_loop().time() + PATIENCE
+        now = asyncio.get_running_loop().time()
         published = await self._published()
         answer = await self._asked(question, published, client)
         while "found" not in answer:
             work = self._bring_up(answer.get("unusable"))
-            left = until - asyncio.get_running_loop().time()
+            # Who comes while much is taken in does not wait for that again, if there is an older index.
+            began = now if answer["generation"] is None else min(now, self._began)
+            left = began + PATIENCE - asyncio.get_running_loop().time()
             done, _ = await asyncio.wait([work], timeout=max(0.0, left))
             if not done:
                 return await self._older(question, answer, client)
@@ -123,6 +127,7 @@ class Search:
         if self._closed:
             raise QueryStopped("the service is stopping; try again later")
         if self._work is None or self._work.done():
+            self._began = asyncio.get_running_loop().time()
             self._work = asyncio.ensure_future(self._brought_up(unusable))
             self._work.add_done_callback(lambda work: work.cancelled() or work.exception())
         return self._work

@@ -1,4 +1,5 @@
-"""What things that were found have in common, and which have some of it: themes, goals, countries, years, documents.
+"""What things that were found have in common, and which have some of it: themes, goals, countries, years, documents,
+their languages, certainties.
 
 The index knows words and classes. The rest is asked of the graph, of so many things as can be paged through at most.
 """
@@ -14,7 +15,7 @@ from typing import Any, TypeAlias
 from kg_service.rdf import ENTITY, PREFIXES, Literal, NamedNode, sse
 
 #: The facets, in the order in which they are shown.
-FACETS = ("theme", "sdg", "country", "year", "document")
+FACETS = ("theme", "sdg", "country", "year", "document", "language", "certainty")
 #: What was chosen: values by facet; a thing is kept that has one of each facet's.
 Chosen: TypeAlias = Mapping[str, Sequence[str]]
 
@@ -27,6 +28,8 @@ _PATTERNS = {
     f"?of {sse('countryCode')} ?value",
     "year": f"?thing <{_SCHEMA}startDate>|<{_DCTERMS}issued> ?value",
     "document": f"?claim <{_RDF}subject> ?thing ; <{_DCTERMS}source> ?value",
+    "language": f"?claim <{_RDF}subject> ?thing ; <{_DCTERMS}source>/<{_DCTERMS}language> ?value",
+    "certainty": f"?claim <{_RDF}subject> ?thing ; {sse('certainty')} ?value",
 }
 
 
@@ -52,7 +55,7 @@ def wanted(facet: str, text: str) -> str:
         return f"{PREFIXES['sdg']}{int(text)}"
     if facet == "country":
         return text.upper()
-    return text if facet == "year" or ":" in text else f"{ENTITY}{facet}/{text}"
+    return text if facet in ("year", "language") or ":" in text else f"{ENTITY}{facet}/{text}"
 
 
 class Narrowed:
@@ -97,6 +100,6 @@ def _value(facet: str, term: Any) -> str | None:
     if facet == "year":
         year = re.match(r"\d{4}", term.value)
         return year[0] if year else None
-    if facet == "country":
+    if facet in ("country", "language"):
         return term.value if isinstance(term, Literal) else None
     return term.value if isinstance(term, NamedNode) else None

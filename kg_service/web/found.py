@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,13 +10,14 @@ from urllib.parse import urlencode
 
 from kg_service.linked_data.addresses import Addresses
 from kg_service.ontology import Ontology
-from kg_service.rdf import ONTOLOGY, PREF_LABEL
+from kg_service.rdf import ONTOLOGY, PREF_LABEL, NamedNode
 from kg_service.rulebook import compact
 from kg_service.web.names import Shown
 from kg_service.web.rendering import LANGUAGES, Catalogue
 
-#: Things on a page.
+#: Things on a page, and how they may be shown.
 SIZE = 20
+VIEWS = ("list", "table", "map")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,9 @@ class Facet:
     n: int
     address: str
     is_chosen: bool
+    #: What is sent for it, and the list of what has it.
+    code: str = ""
+    listed: str = ""
 
 
 class Results:
@@ -69,13 +74,14 @@ class Results:
         class_iri: str | None,
         chosen: Mapping[str, Sequence[str]],
         facets: Iterable[tuple[str, Iterable[tuple[Shown, str, int]]]],
+        view: str,
         page: int,
         last_page: int,
         addresses: Addresses,
         ontology: Ontology,
         catalogue: Catalogue,
     ) -> None:
-        self._q, self._type, self._chosen, self._sources = q, type, chosen, sources
+        self._q, self._type, self._chosen, self._sources, self._view = q, type, chosen, sources, view
         self._addresses, self._ontology, self._catalogue = addresses, ontology, catalogue
         self.total, self.is_exact = found["total"], found["is_exact"]
         self.first = (page - 1) * SIZE + 1
@@ -93,11 +99,20 @@ class Results:
         #: By the name of each facet its values, the most frequent first.
         self.narrowings = {
             name: [
-                Facet(shown, count, self._at({name: _toggled(chosen[name], value)}), value in chosen[name])
+                Facet(
+                    shown,
+                    count,
+                    self._at({name: _toggled(chosen[name], value)}),
+                    value in chosen[name],
+                    value,
+                    self._at({name: [value], "view": VIEWS[0]}),
+                )
                 for shown, value, count in values
             ]
             for name, values in facets
         }
+        #: The same in each view, and which of them this is.
+        self.views = [(each, self._at({"view": each}, page=page), each == view) for each in VIEWS]
         self.is_narrowed = any(chosen.values())
         self.every_one = self._at(dict.fromkeys(chosen))
         self.ignored = found["ignored"]
@@ -114,10 +129,22 @@ class Results:
     def _at(self, other: Mapping[str, str | Sequence[str] | None] | None = None, *, page: int = 1) -> str:
         """The address of another page of this search."""
         asked = (
-            {"q": self._q, "type": self._type, **self._chosen} | dict(other or {}) | {"lang": self._catalogue.language}
+            {"q": self._q, "type": self._type, "view": self._view, **self._chosen}
+            | dict(other or {})
+            | {"lang": self._catalogue.language}
         )
-        sent = {name: text for name, text in asked.items() if text} | ({"page": str(page)} if page > 1 else {})
+        sent = {n: text for n, text in asked.items() if text and (n, text) != ("view", VIEWS[0])} | (
+            {"page": str(page)} if page > 1 else {}
+        )
         return f"{self._addresses.root}/search?{urlencode(sent, doseq=True)}"
+
+    def countries(self) -> str:
+        """How many of the best are in which country, and where those are listed, as the map takes them."""
+        told = {
+            each.code: {"n": each.n, "text": f"{each.name.text}: {each.n}", "href": each.listed}
+            for each in self.narrowings.get("country", ())
+        }
+        return json.dumps(told, ensure_ascii=False)
 
     def _hit(self, hit: Mapping[str, Any]) -> Hit:
         reason = hit["reason"]
@@ -152,6 +179,12 @@ class Results:
         """A language by its own name where the pages have it, else by its tag."""
         bare = code.partition("-")[0].lower()
         return Shown(self._catalogue.words(f"language.{bare}"), bare) if bare in LANGUAGES else Shown(code)
+
+
+def things_query(iris: Iterable[str]) -> str:
+    """The query for the names and classes of things: something to go on from where a search has led."""
+    label, values = NamedNode(PREF_LABEL.value), " ".join(str(NamedNode(iri)) for iri in iris)
+    return f"SELECT ?thing ?name ?class {{\n  VALUES ?thing {{ {values} }}\n  ?thing a ?class ; {label} ?name\n}}"
 
 
 def _toggled(values: Sequence[str], value: str) -> list[str]:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from kg_service.linked_data import gaps
 from kg_service.linked_data.addresses import Addresses
-from kg_service.linked_data.figures import Figures
+from kg_service.linked_data.figures import CLASSES, Figures
 from kg_service.linked_data.gaps import Gaps
 from kg_service.lists.declared import Collection
 from kg_service.ontology import Ontology
@@ -76,7 +76,10 @@ class HomePage:
         addresses: Addresses,
         ontology: Ontology,
         catalogue: Catalogue,
+        changed: str | None = None,
     ) -> None:
+        #: When the graph was changed last.
+        self.changed = changed
         self._addresses, self._ontology, self._catalogue = addresses, ontology, catalogue
         self.generation = figures[0] if figures else None
         self._figures = figures[1] if figures else None
@@ -96,6 +99,8 @@ class HomePage:
         self.contradictions, self.claims = self._question(gaps.CONTRADICTIONS), self._question(gaps.CERTAINTIES)
         self.recommendations = self._numbers.get(f"{ONTOLOGY}Recommendation", 0)
         self.certainties = self._shares(self.gaps.certainties) if self.gaps else []
+        #: What is counted as a query: text and address.
+        self.sparql = CLASSES, addresses.sparql(CLASSES)
 
     def _counted(self, iri: str, listed: Collection) -> Counted:
         name = self._catalogue.entries.get(f"home.class.{compact(iri)}")

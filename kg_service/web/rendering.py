@@ -76,6 +76,8 @@ class Pages:
             if path.is_file()
         }
         self.islands = islands.built(STATIC)
+        #: Whether readers may report what is wrong; the application says so when it starts.
+        self.takes_reports = False
         self._environment = Environment(
             loader=FileSystemLoader(FOLDER / "templates"),
             autoescape=True,
@@ -90,11 +92,19 @@ class Pages:
             self._environment.get_template(name)
 
     def render(
-        self, template: str, *, language: str, root: str, here: str, is_embedded: bool = False, **values: Any
+        self,
+        template: str,
+        *,
+        language: str,
+        root: str,
+        here: str,
+        is_embedded: bool = False,
+        appearance: str = "",
+        **values: Any,
     ) -> str:
         """A page in a language. `root` is the service's address, `here` that of the page, with its parameters.
 
-        One that is embedded has no header and no footer.
+        One that is embedded has no header and no footer. `appearance` is light or dark for who has chosen.
         """
         about: Mapping[str, Any] = {
             "catalogue": self.catalogues[language],
@@ -102,8 +112,12 @@ class Pages:
             "root": root,
             "here": here,
             "is_embedded": is_embedded,
+            "appearance": appearance,
             "islands": self.islands,
-            "static": lambda name: f"{root}/static/{name}?v={self.digests[name]}",
+            "takes_reports": self.takes_reports,
+            "static": lambda name: (
+                f"{root}/static/{name}?v={self.digests[name]}{f'&scheme={appearance}' if appearance else ''}"
+            ),
         }
         return self._environment.get_template(template).render(**about, **values)
 

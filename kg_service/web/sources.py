@@ -10,13 +10,12 @@ import heapq
 import re
 import textwrap
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from kg_service.rdf import ENTITY, GRAPH, ONTOLOGY, PREFIXES, Literal, NamedNode, Term
+from kg_service.rdf import ONTOLOGY, PREFIXES, Literal, NamedNode, Term
 from kg_service.web.names import Names, Shown
 from kg_service.web.paging import paging
 
@@ -215,36 +214,6 @@ class Document:
     characters: int
     quotations: int
     claims: int
-
-
-@dataclass(frozen=True, slots=True)
-class HeldGraph:
-    """A named graph: the document that it was made of, its statements, when it was first and last changed, and how
-    many problems (None where that is not known) and hints the shapes find with what it describes.
-    """
-
-    name: Shown
-    document: str
-    statements: int
-    times: tuple[str, str] | None
-    problems: int | None
-    hints: int
-
-
-def graphs(
-    sizes: Mapping[str, int],
-    times: Mapping[str, tuple[str, str]],
-    problems: Mapping[str, Mapping[str, int]] | None,
-    names: Names,
-) -> list[HeldGraph]:
-    """The named graphs, as the page tells of them."""
-    made = []
-    for iri, size in sizes.items():
-        found = Counter(problems.get(iri, {})) if problems is not None else None
-        wrong = None if found is None else found["Violation"] + found["Warning"]
-        document = f"{ENTITY}document/{iri.removeprefix(GRAPH)}"
-        made.append(HeldGraph(names.of(iri), document, size, times.get(iri), wrong, found["Info"] if found else 0))
-    return made
 
 
 def listed(rows: Iterable[Mapping[str, Any]], names: Names) -> tuple[list[Document], list[Document]]:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import contextlib
+import csv
+import io
 import json
 import shutil
 import threading
@@ -439,6 +441,19 @@ def test_an_engine_that_is_away_is_said(tmp_path: Path) -> None:
 def test_the_search_is_described(client: httpx.Client) -> None:
     described = client.get("/openapi.json").json()["paths"]["/api/search"]["get"]
     assert [each["name"] for each in described["parameters"]] == [
-        *("q", "type", "lang", "theme", "sdg", "country", "year", "document", "facets", "limit", "offset"),
+        *("q", "type", "lang", "theme", "sdg", "country", "year", "document", "language", "certainty"),
+        *("facets", "format", "limit", "offset"),
     ]
     assert json.dumps(described["responses"]["200"])
+
+
+def test_what_is_found_is_written_as_a_table(client: httpx.Client) -> None:
+    told = client.get("/api/search", params={"q": "fair"}).json()
+    answer = client.get("/api/search", params={"q": "fair", "format": "csv"})
+    assert answer.headers["content-type"].startswith("text/csv")
+    rows = list(csv.DictReader(io.StringIO(answer.text, newline="")))
+    assert [row["iri"] for row in rows] == [each["iri"] for each in told["data"]]
+    assert rows[0]["text"] == "".join(piece["text"] for piece in told["data"][0]["snippet"])
+    again = client.get("/api/search?q=fair&format=csv", headers={"if-none-match": answer.headers["etag"]})
+    assert again.status_code == 304
+    assert client.get("/api/search?q=fair&format=xls").status_code == 422

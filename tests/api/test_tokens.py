@@ -41,6 +41,7 @@ DOORS: dict[tuple[str, str], str | None] = {
     ("POST", "/shapes"): OPERATE,
     ("DELETE", "/shapes"): OPERATE,
     ("DELETE", "/api/running/x"): OPERATE,
+    ("DELETE", "/api/reports/1"): OPERATE,
     ("POST", "/contribute/new"): SESSION,
     ("POST", "/contribute/edit"): SESSION,
     ("POST", "/tables"): SESSION,
@@ -57,11 +58,14 @@ DOORS: dict[tuple[str, str], str | None] = {
     ("POST", "/reconcile/1.0-draft/extend"): NOBODY,
     ("DELETE", "/api/jobs/x"): NOBODY,  # its id is the secret of who began it
     ("POST", "/jobs/x/cancel"): NOBODY,
+    ("POST", "/appearance"): NOBODY,  # it is the browser that remembers it
+    ("POST", "/report"): NOBODY,  # bounded in length and number
 }
 #: What only some may read.
 READ_BY_FEW = {
     "/metrics": OPERATE,
     "/api/running": OPERATE,
+    "/api/reports": OPERATE,
     "/api/changes/refused": CONTRIBUTE,
     "/api/quarantine": CONTRIBUTE,
     "/api/quarantine/1": CONTRIBUTE,

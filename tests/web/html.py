@@ -61,8 +61,9 @@ def read(text: str) -> Document:
     document.problems += [f"id {each} comes twice" for each in sorted(set(ids)) if ids.count(each) > 1]
     for each in document.elements:
         for name in ("aria-labelledby", "aria-describedby"):
-            if each.attributes.get(name, ids[0] if ids else "") not in ids:
-                document.problems.append(f"{name} names {each.attributes[name]}, which is not there")
+            for named in each.attributes.get(name, "").split():
+                if named not in ids:
+                    document.problems.append(f"{name} names {named}, which is not there")
         anchor = each.attributes.get("href", "")
         if anchor.startswith("#") and anchor[1:] not in ids:
             document.problems.append(f"{anchor} leads nowhere")
