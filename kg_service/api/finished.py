@@ -24,16 +24,17 @@ _WORTH_PACKING = 1400
 
 @dataclass(frozen=True)
 class Document:
-    """A body with its headers, ETag among them, and its media type."""
+    """A body with its headers, ETag among them, and its media type; packed the harder, the more often it is sent."""
 
     body: bytes
     headers: dict[str, str]
     media_type: str
+    level: int = 5
 
     @cached_property
     def packed(self) -> bytes:
         """The body as gzip, the same bytes each time."""
-        return gzip.compress(self.body, compresslevel=5, mtime=0)
+        return gzip.compress(self.body, compresslevel=self.level, mtime=0)
 
 
 class Finished:

@@ -87,7 +87,7 @@ class _Static(StaticFiles):
         kept = self._texts.get((path, scheme))
         if kept is None or kept.headers != headers:
             body = _in_scheme(Path(file.path).read_bytes(), scheme)
-            kept = self._texts[path, scheme] = Document(body, headers, str(file.media_type))
+            kept = self._texts[path, scheme] = Document(body, headers, str(file.media_type), level=9)
         return sent(request, kept)
 
 

@@ -137,7 +137,9 @@ class Search:
             try:
                 if self._builder is None or not self._builder.is_alive:
                     self._builder = await self._child()
-                self._builder.ask({"source": self._about, "nice": _NICE, "unusable": unusable})
+                self._builder.ask(
+                    {"source": self._about, "nice": _NICE if await self._has_any() else 0, "unusable": unusable}
+                )
                 generation = int(_told(await self._builder.hear())["generation"])
             except (Ended, OSError):  # somebody ended it
                 await self._end_builder()
@@ -146,6 +148,10 @@ class Search:
                 await self._end_builder()
             return generation
         raise StoreError("the search index could not be made: its process was ended again and again")
+
+    async def _has_any(self) -> bool:
+        """Whether there is an index to answer from meanwhile; where there is none, readers wait for this one."""
+        return await asyncio.to_thread(building.path_of, self._folder) is not None
 
     async def _end_builder(self) -> None:
         builder, self._builder = self._builder, None

@@ -24,8 +24,9 @@ _RDF, _SCHEMA, _DCTERMS = PREFIXES["rdf"], PREFIXES["schema"], PREFIXES["dcterms
 _PATTERNS = {
     "theme": f"?thing {sse('theme')} ?value",
     "sdg": f"?thing {sse('contributesTo')} ?value",
-    "country": f"?thing ({sse('activeIn')}|{sse('locatedIn')}|{sse('takesPlaceIn')})/{sse('within')}* ?of . "
-    f"?of {sse('countryCode')} ?value",
+    # The places of countries by themselves: they are few, and are not looked for anew from each thing.
+    "country": f"?thing {sse('activeIn')}|{sse('locatedIn')}|{sse('takesPlaceIn')} ?place . "
+    f"{{ SELECT ?place ?of ?value {{ ?of {sse('countryCode')} ?value . ?place {sse('within')}* ?of }} }}",
     "year": f"?thing <{_SCHEMA}startDate>|<{_DCTERMS}issued> ?value",
     "document": f"?claim <{_RDF}subject> ?thing ; <{_DCTERMS}source> ?value",
     "language": f"?claim <{_RDF}subject> ?thing ; <{_DCTERMS}source>/<{_DCTERMS}language> ?value",

@@ -30,7 +30,7 @@ _THOUSANDS = {"en": ",", "es": "\u202f", "fr": "\u202f"}
 
 
 class Catalogue:
-    """The words of one language, by key. A key with numbers has an entry `.one` and one `.other`."""
+    """The words of one language, by key. A key with numbers has an entry `.one` and one `.other`, or one for all."""
 
     def __init__(self, language: str) -> None:
         self.language = language
@@ -41,7 +41,7 @@ class Catalogue:
         """The words for a key, with values put in by name; `n` chooses between singular and plural."""
         if n is not None:
             is_one = n == 1 or (n == 0 and self.language == "fr")
-            key = f"{key}.{'one' if is_one else 'other'}"
+            key = key if key in self.entries else f"{key}.{'one' if is_one else 'other'}"
             values["n"] = self.number(n)
         return self.entries[key].format(**values)
 

@@ -42,7 +42,7 @@ def counting_query(kind: str, language: str) -> str:
     own = Literal(language)
     return (
         "SELECT ?country ?code (COUNT(DISTINCT ?thing) AS ?n) (SAMPLE(?own) AS ?name) (SAMPLE(?english) AS ?other) {\n"
-        f"  ?country {_CODE} ?code .\n  ?thing a {_class(kind)} ; {_IN} ?country .\n"
+        f"  {_places('?place ?country ?code')}\n  ?thing {_PLACED} ?place ; a {_class(kind)} .\n"
         f"  OPTIONAL {{ ?country {PREF_LABEL} ?own . FILTER(LANG(?own) = {own}) }}\n"
         f'  OPTIONAL {{ ?country {PREF_LABEL} ?english . FILTER(LANG(?english) = "en") }}\n'
         "}\nGROUP BY ?country ?code\nORDER BY DESC(?n) ?code"
@@ -56,8 +56,8 @@ def sizes_query(kind: str) -> str:
     """
     return (
         f"SELECT ?all ?placed {{\n  {{ SELECT (COUNT(DISTINCT ?thing) AS ?all) {{ ?thing a {_class(kind)} }} }}\n"
-        f"  {{ SELECT (COUNT(DISTINCT ?thing) AS ?placed) {{ ?country {_CODE} ?code . ?thing a {_class(kind)} ; {_IN} "
-        "?country } }\n}"
+        f"  {{ SELECT (COUNT(DISTINCT ?thing) AS ?placed) {{ {_places('?place')} ?thing {_PLACED} ?place ; "
+        f"a {_class(kind)} }} }}\n}}"
     )
 
 
@@ -67,6 +67,11 @@ def listing_query(kind: str, country: str) -> str:
         f"SELECT ?thing ?name {{\n  ?thing a {_class(kind)} ; {_IN} {NamedNode(country)} .\n"
         f'  OPTIONAL {{ ?thing {PREF_LABEL} ?name . FILTER(LANG(?name) = "en") }}\n}}\nORDER BY ?name ?thing'
     )
+
+
+def _places(names: str) -> str:
+    """The places that are, or are in, a country: found first, because there are fewer of them than of things."""
+    return f"{{ SELECT DISTINCT {names} {{ ?country {_CODE} ?code . ?place <{ONTOLOGY}within>* ?country }} }}"
 
 
 def _class(kind: str) -> NamedNode:

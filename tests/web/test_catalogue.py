@@ -99,3 +99,25 @@ def test_only_addresses_of_the_web_are_linked(iri: str, is_linked: bool) -> None
 )
 def test_a_page_has_an_address_in_each_language(address: str, other: str) -> None:
     assert in_language(address, "fr") == other
+
+
+def test_words_that_are_counted_are_there_however_many() -> None:
+    english = CATALOGUES["en"].entries
+    wrong, counted = set(), 0
+    for path in TEMPLATES:
+        text = path.read_text("utf-8")
+        for key, values in re.findall(r"""\bt\(\s*["']([^"']+)["']\s*,((?:[^()]|\([^()]*\))*)\)""", text):
+            if re.search(r"(?:^|,)\s*n=", values):
+                counted += 1
+                if key not in english and not {f"{key}.one", f"{key}.other"} <= set(english):
+                    wrong.add((path.name, key))
+            elif key not in english:
+                wrong.add((path.name, key))
+    assert counted > 50
+    assert not wrong
+
+
+def test_a_cut_is_told_in_words() -> None:
+    for catalogue in CATALOGUES.values():
+        assert catalogue.number(1200) in catalogue.words("explore.cut", n=1200)
+        assert "200" in catalogue.words("network.filter.cut", most=200)
