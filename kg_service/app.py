@@ -67,6 +67,7 @@ from kg_service.api.edge import Edge, Usage
 from kg_service.api.finished import Finished
 from kg_service.api.parameters import only_declared
 from kg_service.api.sessions import Sessions
+from kg_service.api.together import READ_BY_POST, HandingOn, Together, is_between, received
 from kg_service.api.watched import Watch, Watched
 from kg_service.changes.remote import RemoteWriter
 from kg_service.changes.writer import Writer
@@ -93,9 +94,10 @@ DESCRIPTION = """A knowledge graph of the social and solidarity economy: who act
 what it serves, and how they are allied. Every statement leads to the words of its source."""
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """The application over the store that the settings name."""
+def create_app(settings: Settings | None = None, together: Together | None = None) -> FastAPI:
+    """The application over the store that the settings name; one of several processes, where there are others."""
     settings = settings or Settings()
+    writes = together is None or together.is_writer
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -122,12 +124,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.spool = Spool(settings.own_folder, app.state.readers, settings.network_rows, Earlier(settings))
         await app.state.readers.start()
         await app.state.search.start()
-        if app.state.access.is_on and settings.is_writable:
+        if app.state.access.is_on and settings.is_writable and writes:
             await app.state.sandbox.start()
             app.state.writer.start()
+        if together:
+            if isinstance(app.state.readers, CachedReads):
+                together.share("seconds", app.state.readers.readers.budgets)
+            together.start()
         try:
             yield
         finally:
+            if together:
+                await together.close()
             await app.state.search.close()
             await app.state.writer.close()
             await app.state.sandbox.close()
@@ -154,6 +162,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.watch = watch = Watch(settings)
+    app.state.together = together
     most = settings.connections, settings.client_connections
     app.state.bounds = Bounds(*most, settings.patience_seconds, watch.refused)
     problems.install(app)
@@ -295,17 +304,20 @@ def _always(settings: Settings) -> list[tuple[str, str]]:
 class Server(uvicorn.Server):
     """A server that ends running queries soon after it is told to stop, so that stopping never waits for them."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._app, self._longest = create_app(settings), settings.max_url_bytes
+    def __init__(self, settings: Settings, together: Together | None = None) -> None:
+        self._app, self._longest = create_app(settings, together), settings.max_url_bytes
         self._sparql: ASGIApp | None = None  # until the application has started
-        self._settings, self._usage = settings, Usage(settings)
+        self._settings, self._usage, self._together = settings, Usage(settings), together
+        if together:
+            for name, budgets in self._usage.budgets().items():
+                together.share(name, budgets)
         self._others, self._refused = self._edge(self._app), self._watched(self._too_long)
         self._bounds: Bounds = self._app.state.bounds
         if settings.trusted_hops:
             self._bounds.of_one = settings.connections
         self._draining: asyncio.Task[None] | None = None
         config = uvicorn.Config(
-            cors.Cors(self._answer, read_by_post=["/sparql", "/api/validate", *reconcile.READ_BY_POST]),
+            cors.Cors(self._answer, read_by_post=READ_BY_POST),
             interface="asgi3",
             http=cast(type[asyncio.Protocol], functools.partial(Http, bounds=self._bounds)),
             proxy_headers=False,  # see Edge
@@ -321,6 +333,8 @@ class Server(uvicorn.Server):
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The application, with queries answered before it, and no door for addresses that are too long."""
+        if self._together and scope["type"] == "http" and is_between(scope):
+            received(scope)
         if scope["type"] == "http" and len(scope["raw_path"]) + len(scope["query_string"]) > self._longest:
             await self._refused(scope, receive, send)
             return
@@ -346,7 +360,8 @@ class Server(uvicorn.Server):
         return Repeated(self._watched(edge), self._app.state.questions, reads)
 
     def _edge(self, app: ASGIApp) -> ASGIApp:
-        return self._watched(Edge(app, self._app, self._settings, self._usage))
+        edge: ASGIApp = Edge(app, self._app, self._settings, self._usage)
+        return self._watched(HandingOn(edge, self._together) if self._together else edge)
 
     def _watched(self, app: ASGIApp) -> Watched:
         return Watched(app, self._app, self._settings, self._app.state.watch)
@@ -378,9 +393,9 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def run(settings: Settings, listening: socket.socket) -> None:
-    """Serves on a bound socket until a signal says stop; then no process of ours is left."""
+def run(settings: Settings, *listening: socket.socket, together: Together | None = None) -> None:
+    """Serves on bound sockets until a signal says stop; then no process of ours is left."""
     logs.begin(settings)
     signal.signal(signal.SIGTERM, _interrupt)  # a server that was told to stop tells it again when it has stopped
     with contextlib.suppress(KeyboardInterrupt):
-        _Prepared(settings).run(sockets=[listening])
+        _Prepared(settings, together).run(sockets=list(listening))

@@ -44,7 +44,8 @@ class Http(HttpToolsProtocol):
 
     def __init__(self, *, bounds: Bounds, **more: Any) -> None:
         super().__init__(**more)
-        self._bounds, self._counted = bounds, ""
+        self._bounds = bounds
+        self._counted: str | None = None
         self._beside, self._came = 0, 0  # bytes beside bodies since the last body or request; of bodies
         self._refusal: KgError | None = None
         # What the last look saw: the request and its state, since when, and how much had gone through by then.
@@ -53,6 +54,8 @@ class Http(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        if self.server is not None and self.server[1] is None:
+            return  # another process of ours
         bounds, host = self._bounds, self.client[0] if self.client else ""
         bounds.counts[host] += 1
         self._counted = host
@@ -63,9 +66,10 @@ class Http(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         counts = self._bounds.counts
-        counts[self._counted] -= 1
-        if not counts[self._counted]:
-            del counts[self._counted]
+        if self._counted is not None:
+            counts[self._counted] -= 1
+            if not counts[self._counted]:
+                del counts[self._counted]
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

@@ -92,6 +92,12 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8000, ge=1, le=65535, description="port to listen on")
+    processes: int = Field(
+        1,
+        ge=1,
+        le=16,
+        description="processes that answer requests, one of which writes; the limits below are for all together",
+    )
     base: str = Field("https://w3id.org/sse-kg/", description="base that relative IRIs in queries resolve against")
     public_url: str | None = Field(
         None,
@@ -273,6 +279,17 @@ class Settings(BaseSettings):
                 raise ValueError(f"KG_{name.upper()} and KG_{name.upper()}_FILE are both set; leave one out")
             found[name] = _secret_in(Path(path), f"KG_{name.upper()}_FILE")
         return found
+
+    def shared_out(self) -> Self:
+        """The settings of one process of several: together they keep to these.
+
+        What counts by the minute stays: the processes tell each other what clients have used.
+        """
+        ones = ("readers", "client_streams", "connections", "client_connections", "judges", "cache_bytes")
+        least = dict.fromkeys(ones, 1) | {"queue": 2, "paused": 2, "cache_bytes": 0}
+        shares = {name: max(few, getattr(self, name) // self.processes) for name, few in least.items()}
+        seconds = self.client_seconds or 60.0 * self.readers
+        return self.model_copy(update=shares | {"client_seconds": seconds})
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

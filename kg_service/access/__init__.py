@@ -40,6 +40,7 @@ class Access:
         self.tokens = Tokens(settings.own_folder)
         self._provider = _provider(settings)
         self._wrong: OrderedDict[str, list[float]] = OrderedDict()
+        self._tries = max(1, _TRIES // settings.processes)  # a guesser may try each of them
 
     @property
     def is_on(self) -> bool:
@@ -66,7 +67,7 @@ class Access:
             raise _unknown()
         now = time.monotonic()
         wrong = [at for at in self._wrong.get(client, ()) if at > now - _WINDOW]
-        if len(wrong) >= _TRIES:
+        if len(wrong) >= self._tries:
             raise TooMany("too many wrong tokens; wait a minute", retry_after=int(_WINDOW))
         if hmac.compare_digest(hash_of(token.encode("utf-8", "surrogatepass")), self._own):
             return self._operator()

@@ -65,6 +65,10 @@ class Usage:
         self._requests = Budgets(settings.client_requests) if settings.client_requests else None
         self._bytes = Budgets(settings.client_bytes) if settings.client_bytes else None
 
+    def budgets(self) -> dict[str, Budgets | None]:
+        """What is counted by the minute."""
+        return {"requests": self._requests, "bytes": self._bytes}
+
     def begin(self, client: str) -> None:
         """Counts a request; TooMany says when the client may come again."""
         now = time.monotonic()

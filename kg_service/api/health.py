@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
+from kg_service.api.together import Together, is_asked_alone
 from kg_service.errors import QueryStopped, StoreError
 from kg_service.linked_data import judging
 from kg_service.settings import Settings
@@ -31,8 +32,12 @@ async def ready(request: Request) -> dict[str, Any]:
 
     A service that has just started is ready when what its first visitors see is counted, or after two seconds.
     `triples` is null while they are being counted, which waits behind the heavy queries of others. `validation` is the
-    outcome when the whole graph was judged last, null when it never was; asking for it judges nothing.
+    outcome when the whole graph was judged last, null when it never was; asking for it judges nothing. `writing` is
+    off, ready, failing (the last change could not be written: the disk, another writer; the log says why), or away
+    (the process that writes does not answer); reading goes on.
     """
+    if is_asked_alone(request):
+        return {"writing": await _writing(request)}
     readers: Reads = request.app.state.readers
     if not readers.generation and not request.app.state.settings.query_url:
         raise StoreError("no data are loaded yet; run `kg load` or start with `kg serve`")
@@ -45,7 +50,20 @@ async def ready(request: Request) -> dict[str, Any]:
     finally:
         counting.cancel()
     validation = await asyncio.to_thread(_validation, request.app.state.settings, answer.generation)
-    return {"status": "ready", "generation": answer.generation, "triples": triples, "validation": validation}
+    told = {"status": "ready", "generation": answer.generation, "triples": triples, "validation": validation}
+    return told | {"writing": await _writing(request)}
+
+
+async def _writing(request: Request) -> str:
+    """How it stands with writing, as the process that writes says it."""
+    state = request.app.state
+    together: Together | None = state.together
+    if not state.settings.is_writable or not state.access.is_on:
+        return "off"
+    if together is None or together.is_writer:
+        return "failing" if state.writer.is_failing else "ready"
+    answers = await together.asked(request, of=0, address="/health/ready")
+    return str(answers[0].json().get("writing", "away")) if 0 in answers else "away"
 
 
 def _validation(settings: Settings, generation: int) -> dict[str, Any] | None:

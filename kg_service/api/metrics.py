@@ -13,6 +13,7 @@ from prometheus_client import ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.metrics_core import Metric
+from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 from starlette.datastructures import State
 
@@ -20,6 +21,7 @@ from kg_service import __version__
 from kg_service.access import OPERATE
 from kg_service.api import problems
 from kg_service.api.clients import require
+from kg_service.api.together import Together, is_asked_alone
 from kg_service.changes.tally import Spent
 from kg_service.linked_data import judging
 from kg_service.linked_data.judging import Outcome
@@ -57,9 +59,23 @@ async def metrics(request: Request) -> Response:
     outcome = await asyncio.to_thread(judging.kept, state.settings)
     process = ProcessCollector(registry=None)
     found = _Found([*_figures(state), *_validation(outcome), *process.collect(), *state.watch.figures()])
-    return Response(
-        generate_latest(found), headers={"Cache-Control": "no-store", "Content-Type": CONTENT_TYPE_PLAIN_0_0_4}
-    )
+    text = generate_latest(found)
+    together: Together | None = state.together
+    if together is not None and not is_asked_alone(request):
+        others = {number: each.text for number, each in (await together.asked(request)).items() if each.is_success}
+        text = generate_latest(_Found(_by_process({together.number: text.decode()} | others)))
+    return Response(text, headers={"Cache-Control": "no-store", "Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+
+
+def _by_process(texts: dict[int, str]) -> Iterable[Metric]:
+    """The figures of several processes, each sample with the number of its process."""
+    families: dict[str, Metric] = {}
+    for number, text in sorted(texts.items()):
+        for family in text_string_to_metric_families(text):
+            samples = [each._replace(labels={**each.labels, "process": str(number)}) for each in family.samples]
+            known = families.setdefault(family.name, family)
+            known.samples = samples if known is family else [*known.samples, *samples]
+    return families.values()
 
 
 class _Found(Collector):

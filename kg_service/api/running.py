@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from kg_service.access import OPERATE
 from kg_service.api.clients import require
+from kg_service.api.together import Together, is_asked_alone
 from kg_service.errors import NotFound, QueryStopped
 from kg_service.store import Reads, Running
 from kg_service.store.cache import CachedReads
@@ -69,7 +70,14 @@ async def listed(request: Request) -> RunningQueries:
         cache_hits=counters.hits if counters else 0,
         cache_misses=counters.misses if counters else 0,
     )
-    return RunningQueries(data=data, meta=meta)
+    found = RunningQueries(data=data, meta=meta)
+    together: Together | None = request.app.state.together
+    if together is None or is_asked_alone(request):
+        return found
+    for answer in (await together.asked(request)).values():
+        if answer.is_success:
+            found = _both(found, RunningQueries.model_validate_json(answer.content))
+    return found
 
 
 @router.delete(
@@ -82,9 +90,25 @@ async def end(request: Request, query_id: str) -> Response:
     """Ends a query; whoever asked it gets a 503 that says so. Needs the token."""
     require(request, OPERATE, "operating")
     reads: Reads = request.app.state.readers
-    if not reads.end(query_id, QueryStopped("an operator ended the query", query=query_id)):
+    together: Together | None = request.app.state.together
+    is_ended = reads.end(query_id, QueryStopped("an operator ended the query", query=query_id))
+    if not is_ended and together is not None and not is_asked_alone(request):
+        is_ended = any(answer.is_success for answer in (await together.asked(request)).values())
+    if not is_ended:
         raise NotFound(f'no query "{query_id}" is running; GET /api/running lists those that are')
     return Response(status_code=204)
+
+
+def _both(one: RunningQueries, other: RunningQueries) -> RunningQueries:
+    """What two processes have to tell, as one."""
+    data = sorted([*one.data, *other.data], key=lambda query: query.started)
+    meta = Meta(
+        count=len(data),
+        generation=max(one.meta.generation, other.meta.generation),
+        cache_hits=one.meta.cache_hits + other.meta.cache_hits,
+        cache_misses=one.meta.cache_misses + other.meta.cache_misses,
+    )
+    return RunningQueries(data=data, meta=meta)
 
 
 def _described(running: Running) -> RunningQuery:

@@ -70,6 +70,8 @@ class Watch:
     def route(self, scope: Scope) -> str:
         """The route's template that a request was answered by."""
         endpoint = scope.get("endpoint")
+        if endpoint is None and "kg.route" in scope:
+            return str(scope["kg.route"])
         if endpoint is None:
             return "/sparql" if scope["path"] == "/sparql" else _NO_ROUTE
         declared = getattr(scope.get("route"), "path", None)
@@ -105,7 +107,7 @@ class Watched:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        name = _id(scope)
+        name = scope["kg.request"] = _id(scope)
         said = logs.request_id.set(name)
         status, change = 500, ""  # until an answer begins
 

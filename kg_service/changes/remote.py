@@ -30,7 +30,7 @@ from kg_service.changes.commit import (
 )
 from kg_service.changes.tally import Tally
 from kg_service.changes.writer import Evaluated, Stale, evaluated, told
-from kg_service.errors import Busy, Forbidden, KgError, TooLarge, Violations
+from kg_service.errors import Busy, Forbidden, KgError, StoreError, TooLarge, Violations
 from kg_service.shacl import Report, Shapes
 from kg_service.shacl.gate import Gate
 from kg_service.shacl.neighbourhood import Neighbourhoods, TooWide
@@ -152,6 +152,8 @@ class RemoteWriter:
         self._store: RemoteStore | None = None
         self._gate: RemoteGate | None = None
         self.tally, self._waiting = Tally(), 0
+        #: Whether the last change could not be written, because of the engine.
+        self.is_failing = False
         self._is_closing = False
 
     def start(self) -> None:
@@ -235,8 +237,10 @@ class RemoteWriter:
         except (Stale, Conflict):  # made anew, or told by who asked
             raise
         except Exception as error:
+            self.is_failing = isinstance(error, StoreError)
             self.tally.count(error)
             raise
+        self.is_failing = False
         self.tally.count(done)
         return done
 

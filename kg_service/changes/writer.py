@@ -18,7 +18,7 @@ from kg_service import tracing
 from kg_service.changes import rules
 from kg_service.changes.commit import Committed, Present, Proposal, commit_all
 from kg_service.changes.tally import Tally
-from kg_service.errors import Busy, KgError, StoreLocked
+from kg_service.errors import Busy, KgError, StoreError, StoreLocked
 from kg_service.shacl import Report
 from kg_service.shacl.gate import Gate
 from kg_service.store import Delta, generations
@@ -69,6 +69,8 @@ class Writer:
     def __init__(self, root: Path, *, union: bool) -> None:
         self._root, self._union = root, union
         self.tally = Tally()
+        #: Whether the last changes could not be written, whoever asked for them.
+        self.is_failing = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._store: EmbeddedStore | None = None
         self._gate: Gate | None = None
@@ -183,12 +185,14 @@ class Writer:
         try:
             outcomes = await self._in_thread(work)
         except Exception as error:  # the store is locked, say: nobody in the batch is served
+            self._failed(error)
             for each, span in zip(batch, spans, strict=True):
                 span.end(error)
                 self.tally.count(error)
                 _fail(each, error)
             await self._in_thread(self._let_go)
             return
+        self._failed(next((each for each in outcomes if isinstance(each, StoreError)), None))
         for each, span, outcome in zip(batch, spans, outcomes, strict=True):
             _end(span, outcome, len(batch))
             if isinstance(outcome, Stale):
@@ -201,6 +205,12 @@ class Writer:
             elif not each.done.done():
                 each.done.set_result(outcome)
         await self._in_thread(self._tidy)
+
+    def _failed(self, error: Exception | None) -> None:
+        """Keeps in mind whether writing fails, and says why when that begins."""
+        if error is not None and not self.is_failing:
+            logging.getLogger("kg_service").warning("changes cannot be written: %s", error)
+        self.is_failing = error is not None
 
     # in the writer's thread
 

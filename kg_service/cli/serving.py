@@ -24,9 +24,12 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on [default: 127.0.0.1].")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on [default: 8000].")] = None,
     store: StorePath = None,
+    processes: Annotated[
+        int | None, typer.Option(help="Processes that answer requests, one of which writes [default: 1].")
+    ] = None,
 ) -> None:
     """Load data/ if that is not done yet, then serve the graph over HTTP until Ctrl-C."""
-    settings = settings_of(host=host, port=port, store=store)
+    settings = settings_of(host=host, port=port, store=store, processes=processes)
     for path in settings.open_secrets:
         say(f"everybody on this machine may read the secret in {path}; chmod 600 {path}")
     listening = _listen(settings.host, settings.port)
@@ -37,7 +40,6 @@ def serve(
     else:
         seeded(settings)
         _must_open(settings.store)
-    from kg_service.app import run
     from kg_service.web import islands
     from kg_service.web.rendering import STATIC
 
@@ -47,7 +49,14 @@ def serve(
     say(f"serving {where}/sparql, {where}/docs; Ctrl-C stops")
     for name in ("KG_TOKEN", "KG_TOKEN_FILE"):  # no process that we start needs them
         os.environ.pop(name, None)
-    run(settings, listening)
+    if settings.processes > 1:
+        from kg_service import processes as several
+
+        several.serve(settings, listening)
+    else:
+        from kg_service.app import run
+
+        run(settings, listening)
     say("stopped")
 
 

@@ -64,11 +64,13 @@ class Budgets:
     """Seconds that each client may use: `per_minute`, which grow back evenly, and can be saved up for one minute.
 
     A client may overdraw, because what a query costs is known afterwards; it has to wait until that has grown back.
+    Of several processes each tells the others what was paid; `unshared` is what they do not know yet.
     """
 
     def __init__(self, per_minute: float) -> None:
         self.per_minute = per_minute
         self._accounts: dict[str, _Account] = {}
+        self.unshared: dict[str, float] | None = None
 
     def wait(self, client: str, running: float, now: float) -> float:
         """Seconds until the client may ask again, 0 when it may now; `running` is what it uses and has not paid yet."""
@@ -76,6 +78,12 @@ class Budgets:
         return 0.0 if left > 0 else -left * 60 / self.per_minute + 0.001
 
     def pay(self, client: str, seconds: float, now: float) -> None:
+        if self.unshared is not None:
+            self.unshared[client] = self.unshared.get(client, 0.0) + seconds
+        self.charge(client, seconds, now)
+
+    def charge(self, client: str, seconds: float, now: float) -> None:
+        """The same for what was paid elsewhere, and is known there."""
         self._accounts[client] = _Account(self._left(client, now) - seconds, now)
         if len(self._accounts) > 10_000:
             full = [each for each in self._accounts if self._left(each, now) >= self.per_minute]

@@ -134,6 +134,11 @@ class Readers:
         """The state and the generation, as of the same moment."""
         return self._published.now()
 
+    @property
+    def budgets(self) -> Budgets:
+        """The processor seconds that each client may use."""
+        return self._budgets
+
     async def start(self) -> None:
         """Starts the processes; the first queries need not wait for all of them."""
         self._coming += 1

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from pyoxigraph import Quad
 
+from kg_service.access.tokens import Tokens
 from kg_service.changes import Committed, Proposal, commit_all
 from kg_service.errors import StoreDamaged, StoreLocked
 from kg_service.rdf import TRIG, TURTLE, parse_bytes
@@ -71,6 +72,28 @@ def test_after_a_kill_every_accepted_change_is_there_and_no_refused_one(tmp_path
             assert not validate(store.working, shapes).results
         assert all(int(value) <= 99 for value in values(root).values())
     assert refused or KILLS < 5, "nothing was refused, so nothing was shown"
+
+
+def test_a_token_that_was_told_outlives_a_kill_and_its_file_is_never_half_written(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from kg_service.access.tokens import Tokens\n"
+        "tokens = Tokens(Path(sys.argv[1]))\n"
+        "for n in range(10**6): print(tokens.create(f'{sys.argv[2]} {n}', ['contribute'], None, None)[1], flush=True)"
+    )
+    told, chance = list[str](), random.Random(3)
+    for number in range(6):
+        command = [sys.executable, "-c", program, str(tmp_path), str(number)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout
+            told.append(process.stdout.readline().strip())
+            killing = threading.Timer(chance.uniform(0.0, 0.2), process.kill)
+            killing.start()
+            told += [line.strip() for line in process.stdout if line.endswith("\n")]
+            killing.join()
+        tokens = Tokens(tmp_path)
+        assert all(tokens.holder(text) for text in told)
+        assert len(told) <= len(tokens.every()) <= len(told) + number + 1, "at most one of each process was not told"
+    assert len(told) > 20
 
 
 def test_two_processes_never_write_at_once(tmp_path: Path) -> None:
