@@ -119,6 +119,7 @@ def _attempt(moment: Moment, proposal: Proposal, gate: RemoteGate, tally: Tally)
         return again(known, proposal)
     change = moment.effective(skolemised(proposal.make(moment)))
     if not change and moment.generation:
+        _must_be_present(moment)
         return Committed(moment.generation, 0, 0, Report())
     patch = change.patch
     proposal.must_keep_to(patch.delta)
@@ -128,9 +129,16 @@ def _attempt(moment: Moment, proposal: Proposal, gate: RemoteGate, tally: Tally)
         raise Violations("the data break the shapes; nothing was written", report, patch=patch)
     size = len(patch.delta.added), len(patch.delta.removed)
     if proposal.dry_run:
+        _must_be_present(moment)
         return Committed(moment.generation, *size, report)
     entry = entry_of(proposal, patch, report, number=moment.last + 1, generation=moment.generation + 1)
     return Committed(moment.apply(change, entry), *size, report, entry.number)
+
+
+def _must_be_present(moment: Moment) -> None:
+    """Conflict where the graph has become another while it was looked at: no update is there that would notice it."""
+    if moment.store.generation != moment.generation:
+        raise Conflict(f"the graph has left revision {moment.generation}, which the change was made for")
 
 
 def _told(moment: Moment, proposal: Proposal, error: KgError) -> KgError:

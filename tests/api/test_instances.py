@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from pyoxigraph import Literal, Quad
+from pyoxigraph import Literal, NamedNode, Quad
 
 from kg_service import resources
 from kg_service.ingest import bulk
@@ -50,7 +50,7 @@ def both(engine: Endpoint, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 def said(engine: Endpoint, predicate: str) -> Counter[str]:
     quads: Iterator[Quad] = RemoteStore(engine).quads()
-    found = (quad.object for quad in quads if quad.predicate.value == predicate)
+    found = (quad.object for quad in quads if (quad.subject, quad.predicate.value) == (NamedNode(FAIR), predicate))
     return Counter(each.value for each in found if isinstance(each, Literal))
 
 

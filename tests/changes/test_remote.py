@@ -153,6 +153,22 @@ def test_a_change_that_is_always_forestalled_is_a_conflict_in_the_end(endpoint: 
     assert value("mine", 1) not in set(store.quads())
 
 
+def test_that_a_change_changes_nothing_counts_of_one_revision_alone(endpoint: Endpoint, tmp_path: Path) -> None:
+    """Another made the same change while this one was made: what this one's condition was checked on has passed."""
+    store, gate = RemoteStore(endpoint), RemoteGate(ANYTHING, most=1_000)
+    store.apply(Delta(added=frozenset({value("a", 1)})))
+    seen: list[int] = []
+
+    def make(moment: Present) -> Delta:
+        seen.append(moment.generation)
+        if len(seen) == 1:
+            store.apply(Delta(frozenset({value("a", 2)}), frozenset({value("a", 1)})))
+        return Delta(added=frozenset({value("a", 2)}))
+
+    done = commit(store, Proposal(make), gate, tmp_path)
+    assert (seen, done.generation) == ([1, 2], 2)
+
+
 def test_two_services_lose_no_change_and_the_graph_conforms(endpoint: Endpoint, tmp_path: Path) -> None:
     """Both count the same numbers up: each success is one more, whoever makes it."""
     engine = RemoteStore(endpoint)
