@@ -108,7 +108,7 @@ class Http(HttpToolsProtocol):
         """Says what is wrong where no answer has begun, and closes the connection."""
         self._refusal = error
         if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
-            name = self._bounds.refused(error.status, self._counted)
+            name = self._bounds.refused(error.status, self._counted or "")
             told = error.problem() | ({"request": name} if error.status >= 500 else {})
             body = json.dumps(told).encode()
             named = {"content-type": problems.MEDIA_TYPE, "content-length": len(body), "connection": "close"}
