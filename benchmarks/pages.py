@@ -51,6 +51,9 @@ _PAINTED = """() => new Promise(done => {
   if (found()) done(found().startTime);
   else new PerformanceObserver(() => found() && done(found().startTime)).observe({type: "paint", buffered: true});
 })"""
+#: Bytes of the page and of all that it loaded, as they came.
+_BROUGHT = """() => [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
+  .reduce((sum, each) => sum + each.encodedBodySize, 0)"""
 _FRAMES = """() => {
   window.frames_ = []; let last = performance.now();
   const frame = now => { window.frames_.push(now - last); last = now; window.going = requestAnimationFrame(frame); };
@@ -105,14 +108,12 @@ def row(what: str, figure: str, asked: str) -> None:
 def visited(browser: Browser, address: str) -> tuple[float, float]:
     """Milliseconds until something is seen of a page, and the kilobytes that it brought, packed, without headers."""
     context = browser.new_context(locale="en")
-    page, brought = context.new_page(), [0.0]
-    session = context.new_cdp_session(page)
-    session.send("Network.enable")
-    session.on("Network.dataReceived", lambda each: brought.append(each["encodedDataLength"]))
+    page = context.new_page()
     page.goto(address, wait_until="networkidle")
     painted: float = page.evaluate(_PAINTED)
+    brought: float = page.evaluate(_BROUGHT)
     context.close()
-    return painted, sum(brought) / 1000
+    return painted, brought / 1000
 
 
 def pages(browser: Browser) -> None:
