@@ -23,6 +23,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from uuid import uuid4
 
@@ -57,7 +58,11 @@ class _Run:
 
     def __init__(self, text: str, declared: tuple[tuple[int, int], ...], start: int) -> None:
         self.text, self.declared, self.start, self.end = text, declared, start, start
-        self.prologue = "".join(text[first:last] + "\n" for first, last in declared)
+
+    @cached_property
+    def prologue(self) -> str:
+        """The declarations as one text; made when it is needed, because a bad text has thousands of runs."""
+        return "".join(self.text[first:last] + "\n" for first, last in self.declared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,7 +383,10 @@ def _create(state: State, operation: _Operation, context: _Context) -> None:
 
 def _transferred(state: State, operation: _Operation, context: _Context) -> tuple[set[Quad], set[Quad]]:
     """COPY, MOVE and ADD (sections 3.2.3 to 3.2.5). What is added stays, so a graph onto itself changes nothing."""
-    to = [clause.word for clause in operation.clauses].index("TO")
+    words = [clause.word for clause in operation.clauses]
+    if "TO" not in words:  # the engine finds it in DEFAULTTO as well
+        raise context.unreadable(operation.start)
+    to = words.index("TO")
     source = _graph(operation, operation.clauses[:to], context)
     target = _graph(operation, operation.clauses[to:], context)
     verb = operation.clauses[0].word

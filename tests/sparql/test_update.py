@@ -479,6 +479,8 @@ def test_load_is_refused_before_anything_is_evaluated() -> None:
         "INSERT { <x> ?e\u0301 1 } WHERE { ?s ?e\u0301 ?o }",
         "INSERT { ?s <p> 1 } WHERE { ?s <p> ?o FILTER(?o<?p&&(2>?o)) }",
         "PREFIX a\u00b7b: <http://e/> CLEAR GRAPH a\u00b7b:g\u00b7h",
+        "ADD DEFAULTTO <https://w3id.org/e/h>",
+        "MOVE SILENT DEFAULTTO DEFAULT ; COPY GRAPH <a>TO<b>",
     ],
 )
 def test_what_lexer_and_engine_could_read_differently_is_right_or_an_error(text: str) -> None:
