@@ -77,7 +77,7 @@ from kg_service.linked_data import figures, gaps
 from kg_service.lists import declared
 from kg_service.lists.columns import Tables
 from kg_service.network.earlier import Earlier
-from kg_service.network.spool import Spool
+from kg_service.network.rowfiles import RowFiles
 from kg_service.search.door import Search
 from kg_service.search.engine import description, state_of_revision
 from kg_service.settings import Settings
@@ -121,7 +121,7 @@ def create_app(settings: Settings | None = None, together: Together | None = Non
         )
         app.state.search = _search(settings, app.state.readers)
         app.state.jobs = networks.jobs(settings)
-        app.state.spool = Spool(settings.own_folder, app.state.readers, settings.network_rows, Earlier(settings))
+        app.state.rowfiles = RowFiles(settings.own_folder, app.state.readers, settings.network_rows, Earlier(settings))
         await app.state.readers.start()
         await app.state.search.start()
         if app.state.access.is_on and settings.is_writable and writes:
@@ -148,7 +148,7 @@ def create_app(settings: Settings | None = None, together: Together | None = Non
             await app.state.gaps.close()
             await app.state.judging.close()
             await app.state.jobs.close()
-            await app.state.spool.close()
+            await app.state.rowfiles.close()
             app.state.access.close()
             await asyncio.to_thread(app.state.traces.close)
 

@@ -63,7 +63,7 @@ async def shown(request: Request) -> Response:
     state = request.app.state
     generation = max(part.generation for part in found.values())
     choosable = await _choosable(request, asked["lang"])
-    asker = Asker(state.spool, state.settings.own_folder, state.settings.network_seconds)
+    asker = Asker(state.rowfiles, state.settings.own_folder, state.settings.network_seconds)
     selected = await asker.selected(chosen, asked)
 
     def made() -> dict[str, Any]:

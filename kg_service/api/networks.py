@@ -185,7 +185,7 @@ async def finished_or_job(
     `url` is where others find the same answer.
     """
     state, known = request.app.state, projections(request)
-    asker = Asker(state.spool, state.settings.own_folder, state.settings.network_seconds, client_of(request))
+    asker = Asker(state.rowfiles, state.settings.own_folder, state.settings.network_seconds, client_of(request))
     asked = Asked(
         chosen,
         await asker.selected(chosen, given),
@@ -199,7 +199,7 @@ async def finished_or_job(
         given["undated"],
         await asker.generation(given),
     )
-    key = asked.key(state.spool.state())
+    key = asked.key(state.rowfiles.state())
     finished: Finished | None = state.jobs.kept(key)
     if finished is None:
         job: Job = state.jobs.start(key, asked.what(), asked.url, lambda: asker.prepared(asked, known), asker.client)

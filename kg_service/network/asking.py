@@ -18,7 +18,7 @@ from kg_service.network.jobs import Jobs
 from kg_service.network.measures import Measure
 from kg_service.network.projection import Projection
 from kg_service.network.selection import FILTERS, Selection
-from kg_service.network.spool import Spool
+from kg_service.network.rowfiles import RowFiles
 from kg_service.rdf import NamedNode
 from kg_service.settings import Settings
 from kg_service.store import Query, Reads
@@ -68,16 +68,16 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who asks the store: through which spool, how long a query may take, and on whose account."""
+    """Who asks the store: through which files of rows, how long a query may take, and on whose account."""
 
-    spool: Spool
+    files: RowFiles
     folder: Path
     seconds: float
     client: str = ""
 
     async def generation(self, given: Mapping[str, Any]) -> int | None:
         """The earlier generation that parameters ask for, None for the present one; WrongParameter for no such one."""
-        return await self.spool.earlier.known("generation", given.get("generation"))
+        return await self.files.earlier.known("generation", given.get("generation"))
 
     async def selected(self, chosen: Projection, given: Mapping[str, Any]) -> Selection:
         """The ties that parameters select; WrongParameter where a value is nothing that the graph knows."""
@@ -103,13 +103,13 @@ class Asker:
 
     async def _column(self, text: str, generation: int | None) -> list[str]:
         asked = Query(text, table="csv", seconds=self.seconds, client=self.client)
-        reads = await self.spool.reads(generation)
+        reads = await self.files.reads(generation)
         answer = await (await reads.answer(asked)).content()
         return [row[0] for row in list(csv.reader(io.StringIO(answer.decode(), newline="")))[1:] if row]
 
     async def _file(self, text: str, generation: int | None) -> tuple[str, int]:
         query = Query(text, table="csv", seconds=self.seconds, client=self.client)
-        path, number = await self.spool.file(query, generation)
+        path, number = await self.files.file(query, generation)
         return str(path), number
 
     async def _ties(
@@ -134,7 +134,7 @@ class Asker:
             names = ("against_from", "against_to")
             window = selection.window(dates[0], dates[1], None, asked.undated, names)
             other = Selection(asked.selection.filters, window)
-            against = await self.spool.earlier.known("against_generation", asked.parameters.get("against_generation"))
+            against = await self.files.earlier.known("against_generation", asked.parameters.get("against_generation"))
             ties, number = await self._ties(asked, asked.projection, other, against)
             others.append(ties)
             generations.append(against)
@@ -226,9 +226,9 @@ async def answered(
     settings: Settings, reads: Reads, words: Words, progress: Callable[[str, float, float], None]
 ) -> bytes:
     """The answer to words, from a process that ends with it."""
-    spool = Spool(settings.own_folder, reads, settings.network_rows, Earlier(settings))
+    files = RowFiles(settings.own_folder, reads, settings.network_rows, Earlier(settings))
     running = Jobs(size=1, memory=settings.network_memory, seconds=86_400, keep=0)
-    asker = Asker(spool, settings.own_folder, 86_400)
+    asker = Asker(files, settings.own_folder, 86_400)
     try:
         asked = Asked(
             words.projection,
@@ -253,4 +253,4 @@ async def answered(
         return job.finished.data
     finally:
         await running.close()
-        await spool.close()
+        await files.close()

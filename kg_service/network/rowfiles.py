@@ -9,16 +9,18 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
 
-from kg_service.errors import TooLarge
+from kg_service.errors import Busy, TooLarge
 from kg_service.network.earlier import Earlier
 from kg_service.store import Query, Reads
 
 #: Bytes of all files that are kept.
 _MOST_BYTES = 2 * 2**30
 _EARLIER = "earlier "
+#: How often it is tried to read a state before another one takes its place.
+_ATTEMPTS = 5
 
 
-class Spool:
+class RowFiles:
     """Answers to queries as CSV files; each query of a state of the store is asked once.
 
     A file that is no longer kept is deleted; a process that reads it goes on reading.
@@ -39,15 +41,23 @@ class Spool:
         return self._reads if generation is None else await self.earlier.reads(generation)
 
     async def file(self, query: Query, generation: int | None = None) -> tuple[Path, int]:
-        """The file with the answer to a query, and the generation that it was read from."""
-        key = (self.state() if generation is None else f"{_EARLIER}{generation}", query.text)
-        task = self._files.get(key)
-        if task is None or (task.done() and (task.cancelled() or task.exception())):
-            task = self._files[key] = asyncio.create_task(self._written(query, generation))
-        self._files.move_to_end(key)
-        path, number, _ = await asyncio.shield(task)
-        self._forget(self.state())
-        return path, number
+        """The file with the answer to a query, and the generation that it was read from.
+
+        Where something else is published meanwhile, or is only then heard of, it is asked again; Busy when that is so
+        every time.
+        """
+        for _ in range(_ATTEMPTS):
+            state = self.state() if generation is None else f"{_EARLIER}{generation}"
+            key = (state, query.text)
+            task = self._files.get(key)
+            if task is None or (task.done() and (task.cancelled() or task.exception())):
+                task = self._files[key] = asyncio.create_task(self._written(query, generation))
+            self._files.move_to_end(key)
+            path, number, _ = await asyncio.shield(task)
+            self._forget(self.state())
+            if path.exists():
+                return path, number
+        raise Busy("the graph changes faster than a network of it can be read; try again later", retry_after=5)
 
     async def _written(self, query: Query, generation: int | None) -> tuple[Path, int, int]:
         if self._own is None:
