@@ -6,15 +6,15 @@ generation and the folder of the new store; its argument is the bytes of memory 
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
-from kg_service.errors import KgError, NotFound, StoreDamaged, StoreError, TooLarge
+from kg_service.errors import NotFound, StoreDamaged
 from kg_service.store import generations
 from kg_service.store.embedded import EmbeddedStore
-from kg_service.store.frames import begin, limit_memory, receive, refuse, send
+from kg_service.store.frames import begin, limit_memory, serve
 from kg_service.store.log import ChangeLog, Patch, log_of, undoing
 
 #: Statements that are put back, or taken away, together.
@@ -71,19 +71,13 @@ def main() -> None:
     memory = int(sys.argv[1])
     if not begin():
         return
-    out = sys.stdout.buffer
-    while frame := receive(sys.stdin.buffer):
-        job = json.loads(frame[1])
-        try:
-            limit_memory(memory)
-            make(Path(job["root"]), job["generation"], Path(job["target"]), union=job["union"])
-            send(out, b"E", b"")
-        except KgError as error:
-            refuse(out, error)
-        except MemoryError:
-            refuse(out, TooLarge("so much has changed since that this generation cannot be made any more"))
-        except Exception as error:  # what the engine raises must reach the client as a problem
-            refuse(out, StoreError(f"the earlier generation could not be made: {error}"))
+
+    def answer(job: dict[str, Any], _: bytes) -> None:
+        limit_memory(memory)
+        make(Path(job["root"]), job["generation"], Path(job["target"]), union=job["union"])
+
+    lacking = "so much has changed since that this generation cannot be made any more"
+    serve(answer, lacking=lacking, failing="the earlier generation could not be made")
 
 
 if __name__ == "__main__":

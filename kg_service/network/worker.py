@@ -17,14 +17,13 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
-from kg_service.errors import KgError, StoreError, TooLarge
 from kg_service.network import export, result
 from kg_service.network.graph import Network, read
 from kg_service.network.measures import MEASURES
 from kg_service.network.names import Names, attributes_in, names_in
 from kg_service.network.outcome import Context, Kept, Outcome
 from kg_service.network.projection import Projection
-from kg_service.store.frames import begin, limit_memory, receive, refuse, send, send_data
+from kg_service.store.frames import begin, limit_memory, send, send_data, serve
 
 #: Networks that are kept.
 _KEPT = 6
@@ -91,28 +90,23 @@ def main() -> None:
     out = sys.stdout.buffer
     reading = _Reading()
     send(out, b"H", b"{}")  # ready
-    while frame := receive(sys.stdin.buffer):
-        told = 0.0
+    told = 0.0
 
-        def progress(part: float, what: str) -> None:
-            nonlocal told
-            if time.monotonic() - told > 0.2:
-                told = time.monotonic()
-                send(out, b"P", json.dumps({"part": round(part, 3), "what": what}).encode())
+    def progress(part: float, what: str) -> None:
+        nonlocal told
+        if time.monotonic() - told > 0.2:
+            told = time.monotonic()
+            send(out, b"P", json.dumps({"part": round(part, 3), "what": what}).encode())
 
-        try:
-            limit_memory(memory)
-            media_type, data = _done(json.loads(frame[1]), reading, progress)
-            send(out, b"H", json.dumps({"media_type": media_type}).encode())
-            send_data(out, b"D", data)
-            send(out, b"E", b"")
-        except KgError as error:
-            refuse(out, error)
-        except MemoryError:
-            refuse(out, TooLarge("this needs more memory than one network may take; filter the network"))
-        except Exception as error:  # what a library raises must reach the client as a problem
-            refuse(out, StoreError(f"the network could not be measured: {type(error).__name__}: {error}"))
-        gc.collect()
+    def answer(job: dict[str, Any], _: bytes) -> None:
+        gc.collect()  # what was measured before
+        limit_memory(memory)
+        media_type, data = _done(job, reading, progress)
+        send(out, b"H", json.dumps({"media_type": media_type}).encode())
+        send_data(out, b"D", data)
+
+    lacking = "this needs more memory than one network may take; filter the network"
+    serve(answer, lacking=lacking, failing="the network could not be measured")
 
 
 if __name__ == "__main__":

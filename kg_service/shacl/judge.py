@@ -18,12 +18,11 @@ from uuid import uuid4
 
 from pyoxigraph import BlankNode, DefaultGraph, NamedNode, Quad, Store, serialize
 
-from kg_service.errors import KgError, StoreError, TooLarge
 from kg_service.rdf import GENID, GRAPH_FORMATS, PREFIXES, format_named, parse_bytes
 from kg_service.shacl import Report, Result, Shapes, load_shapes, validate
 from kg_service.shacl.gate import Gate
 from kg_service.store import Delta, generations
-from kg_service.store.frames import begin, limit_memory, receive, refuse, send, send_data
+from kg_service.store.frames import begin, limit_memory, send, send_data, serve
 
 
 class _Graph:
@@ -106,28 +105,22 @@ def main() -> None:
     shapes = load_shapes(json.loads(sys.argv[3]))
     graph, gate = _Graph(root, folder), Gate(shapes)
     send(out, b"H", b"{}")  # ready
-    while (question := receive(sys.stdin.buffer)) and (body := receive(sys.stdin.buffer)):
-        job = json.loads(question[1])
-        try:
-            generation, known = graph.now() if job["with_graph"] else (0, Store())
-            limit_memory(memory)
-            quads = parse_bytes(body[1], format_named(job["format"], GRAPH_FORMATS), base=job["base"])
-            data = frozenset(Quad(quad.subject, quad.predicate, quad.object, DefaultGraph()) for quad in quads)
-            if job["with_graph"]:
-                report = _with_graph(known, gate, data, job["language"]).first(job["limit"])
-            else:
-                report = _alone(data, shapes, job["limit"], job["language"])
-            report = report.as_written(data)
-            send(out, b"H", json.dumps({"generation": generation}).encode())
-            send_data(out, b"D", _document(report, job["answer"]))
-            send(out, b"E", b"")
-        except KgError as error:
-            refuse(out, error)
-        except MemoryError:
-            refuse(out, TooLarge("validating this needs more memory than one request may have"))
-        except Exception as error:  # the engine's other errors must reach the client as a problem
-            refuse(out, StoreError(f"the data could not be validated: {error}"))
-        known = Store()  # lets go of the graph, which may be another one for the next job
+
+    def answer(job: dict[str, Any], sent: bytes) -> None:
+        generation, known = graph.now() if job["with_graph"] else (0, Store())
+        limit_memory(memory)
+        quads = parse_bytes(sent, format_named(job["format"], GRAPH_FORMATS), base=job["base"])
+        data = frozenset(Quad(quad.subject, quad.predicate, quad.object, DefaultGraph()) for quad in quads)
+        if job["with_graph"]:
+            report = _with_graph(known, gate, data, job["language"]).first(job["limit"])
+        else:
+            report = _alone(data, shapes, job["limit"], job["language"])
+        report = report.as_written(data)
+        send(out, b"H", json.dumps({"generation": generation}).encode())
+        send_data(out, b"D", _document(report, job["answer"]))
+
+    lacking = "validating this needs more memory than one request may have"
+    serve(answer, lacking=lacking, failing="the data could not be validated", with_body=True)
 
 
 if __name__ == "__main__":

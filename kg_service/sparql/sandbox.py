@@ -25,7 +25,7 @@ from kg_service.sparql.distant import Engine
 from kg_service.sparql.graph_store import Target
 from kg_service.store import Delta, generations
 from kg_service.store.children import Child, Ended
-from kg_service.store.frames import begin, limit_memory, receive, refuse, send, send_data
+from kg_service.store.frames import begin, limit_memory, receive, send, send_data, serve
 from kg_service.store.reader import OpenGeneration
 
 #: Processes at most, the others' jobs wait; and the jobs after which one is replaced.
@@ -245,24 +245,21 @@ def main() -> None:
     out = sys.stdout.buffer
     opened = OpenGeneration(root, memory)
     limit_memory(memory)
-    while (question := receive(sys.stdin.buffer)) and (body := receive(sys.stdin.buffer)):
-        try:
-            job, generation = json.loads(question[1]), None
-            if job["do"] == "parse":
-                delta = _parse(job, body[1])
-            elif job["do"] == "patch":
-                delta = patch.parsed(body[1]).delta
-            else:
-                delta, generation = _update(opened, root, job, body[1])
-            send_data(out, b"A", _lines(delta.added))
-            send_data(out, b"R", _lines(delta.removed))
-            send(out, b"E", json.dumps({"generation": generation}).encode())
-        except KgError as error:
-            refuse(out, error)
-        except MemoryError:
-            refuse(out, TooLarge("the request needs more memory than one request may have"))
-        except Exception as error:  # the engine's other errors must reach the client as a problem
-            refuse(out, StoreError(f"the request could not be evaluated: {error}"))
+
+    def answer(job: dict[str, Any], sent: bytes) -> bytes:
+        generation = None
+        if job["do"] == "parse":
+            delta = _parse(job, sent)
+        elif job["do"] == "patch":
+            delta = patch.parsed(sent).delta
+        else:
+            delta, generation = _update(opened, root, job, sent)
+        send_data(out, b"A", _lines(delta.added))
+        send_data(out, b"R", _lines(delta.removed))
+        return json.dumps({"generation": generation}).encode()
+
+    lacking = "the request needs more memory than one request may have"
+    serve(answer, lacking=lacking, failing="the request could not be evaluated", with_body=True)
 
 
 if __name__ == "__main__":

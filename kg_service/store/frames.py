@@ -14,10 +14,11 @@ import resource
 import signal
 import struct
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from kg_service.errors import KgError
+from kg_service.errors import KgError, StoreError, TooLarge
 from kg_service.store.confinement import forbid_sockets
 
 HEADER = struct.Struct(">cI")
@@ -48,6 +49,28 @@ def receive(stream: BinaryIO) -> tuple[bytes, bytes] | None:
         return None
     kind, length = HEADER.unpack(header)
     return kind, stream.read(length)
+
+
+def serve(answer: Callable[[Any, bytes], bytes | None], *, lacking: str, failing: str, with_body: bool = False) -> None:
+    """Answers the jobs that this process is told, one after the other, until none follows.
+
+    `answer` is given a job and the bytes that it is about (`with_body`), sends what it has to, and returns what the
+    last frame of the answer holds. A problem is sent in its place; `lacking` are the words where memory does not
+    suffice, `failing` those before what else goes wrong.
+    """
+    asked, out = sys.stdin.buffer, sys.stdout.buffer
+    while question := receive(asked):
+        body = receive(asked) if with_body else (b"B", b"")
+        if body is None:
+            return
+        try:
+            send(out, b"E", answer(json.loads(question[1]), body[1]) or b"")
+        except KgError as error:
+            refuse(out, error)
+        except MemoryError:
+            refuse(out, TooLarge(lacking))
+        except Exception as error:  # of the engine and of other libraries, must reach who asked as a problem
+            refuse(out, StoreError(f"{failing}: {type(error).__name__}: {error}"))
 
 
 def begin() -> bool:
