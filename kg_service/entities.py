@@ -51,5 +51,6 @@ def check_about(thing: NamedNode, quads: Iterable[Quad]) -> None:
 
 def slug(label: str) -> str:
     """A name as the end of an IRI: small letters without accents, digits, single hyphens."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", label) if not unicodedata.combining(c))
-    return re.sub(r"[^a-z0-9]+", "-", plain.casefold()).strip("-")
+    if not label.isascii():
+        label = "".join(c for c in unicodedata.normalize("NFKD", label) if not unicodedata.combining(c))
+    return re.sub(r"[^a-z0-9]+", "-", label.casefold()).strip("-")

@@ -211,8 +211,6 @@ def parse_file(path: Path) -> Iterator[Quad]:
             data = file.read()
     except FileNotFoundError:
         raise NotFound(f"{path}: there is no such file") from None
-    except OSError as error:
-        raise Malformed(f"{path}: cannot be read ({error.strerror})", source=str(path)) from None
     yield from parse_bytes(data, how, base=graph(stem(path)).value, source=str(path))
 
 

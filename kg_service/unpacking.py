@@ -28,11 +28,18 @@ def is_packed(path: Path) -> bool:
 def opened(path: Path, say: Callable[[int], None] = lambda size: None) -> Iterator[BinaryIO]:
     """What is in the file, unpacked, to be read; `say` is told of the bytes on the disk, whenever some were read.
 
-    Malformed when it is not whole; what the file system says comes as it is.
+    Malformed when it is not whole or cannot be read, FileNotFoundError when it is not there. Errors of who reads come
+    as they are.
     """
     try:
-        with path.open("rb") as raw:
-            counted = cast(BinaryIO, _Counted(raw, say))
+        raw = path.open("rb")
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    try:
+        with raw:
+            counted = cast(BinaryIO, _Counted(raw, path, say))
             match path.suffix.lower():
                 case ".gz":
                     yield cast(BinaryIO, gzip.GzipFile(fileobj=counted))
@@ -44,6 +51,10 @@ def opened(path: Path, say: Callable[[int], None] = lambda size: None) -> Iterat
         raise Malformed(f"{path}: not a whole gzip file ({error})", source=str(path)) from None
     except (zstandard.ZstdError, _CutShort) as error:
         raise Malformed(f"{path}: not a whole Zstandard file ({error})", source=str(path)) from None
+
+
+def _unreadable(path: Path, error: OSError) -> Malformed:
+    return Malformed(f"{path}: cannot be read ({error.strerror})", source=str(path))
 
 
 class _CutShort(Exception):
@@ -65,11 +76,14 @@ def _of_zstandard(file: BinaryIO) -> Iterator[bytes]:
 class _Counted:
     """A file that tells how much of it is read."""
 
-    def __init__(self, file: BinaryIO, say: Callable[[int], None]) -> None:
-        self._file, self._say = file, say
+    def __init__(self, file: BinaryIO, path: Path, say: Callable[[int], None]) -> None:
+        self._file, self._path, self._say = file, path, say
 
     def read(self, size: int = -1) -> bytes:
-        data = self._file.read(size)
+        try:
+            data = self._file.read(size)
+        except OSError as error:
+            raise _unreadable(self._path, error) from None
         self._say(len(data))
         return data
 

@@ -1,22 +1,27 @@
-"""A change too large for memory: additions that lie in a spool, judged whole by other processes while they are written.
+"""A change too large for memory: it lies in a spool, and is judged while it is written.
 
 What comes of it is what `commit` makes of the same statements: one generation, one entry in the log, or nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from kg_service.changes.commit import Committed, logged, now
+from pyoxigraph import RdfFormat, parse
+
+from kg_service.changes.commit import Committed, is_most_of_it, logged, now
 from kg_service.errors import Violations
 from kg_service.shacl import Progress, Report, Result, Shapes
+from kg_service.shacl.gate import Gate
 from kg_service.shacl.report import in_order
 from kg_service.shacl.whole import validate_generation
-from kg_service.store.embedded import EmbeddedStore
+from kg_service.store import Delta
+from kg_service.store.embedded import EmbeddedStore, snapshot
 from kg_service.store.log import Entry, Refusal
 from kg_service.store.spool import Spool
+from kg_service.unpacking import reading
 
 
 def commit_spool(
@@ -35,26 +40,26 @@ def commit_spool(
 
     `wrong` are results that were found when it was read. The store must have nothing staged.
     """
-    if not spool.lines:
+    if not spool.lines and not spool.removed:
         return Committed(store.generation, 0, 0, Report())
-    generation, total = store.generation, spool.lines * (2 if store.union else 1)
+    generation, total, removed = store.generation, spool.lines * (2 if store.union else 1), spool.removed
+    judged = _judged_whole if is_most_of_it(store, spool.lines + removed) else _judged_around
     try:
-        with ThreadPoolExecutor(1) as beside:
-            judging = beside.submit(judged, store, spool, shapes, language, wrong=wrong)
-            added = store.stage_spool(spool, lambda done: progress("writing", done, total))
-            progress("checking", 0, 1)
-            report = judging.result()
+        added, report = judged(store, spool, shapes, language, lambda done: progress("writing", done, total))
+        if wrong:
+            report = replace(report, results=in_order([*report.results, *wrong]))
     except BaseException:
         store.discard()
         raise
-    if report.blocks or dry_run or not added:
+    has_changed = bool(added or removed)
+    if report.blocks or dry_run or not has_changed:
         store.discard()
     if report.blocks:
         if not dry_run:
-            store.log.refuse(Refusal(0, now(), author, note, added, 0, logged(report)))
+            store.log.refuse(Refusal(0, now(), author, note, added, removed, logged(report)))
         raise Violations("the data break the shapes; nothing was written", report)
-    if dry_run or not added:
-        return Committed(generation, added, 0, report)
+    if dry_run or not has_changed:
+        return Committed(generation, added, removed, report)
     progress("publishing", 0, 1)
     number = store.next_number()
     entry = Entry(
@@ -64,18 +69,45 @@ def commit_spool(
         author=author,
         note=note,
         added=added,
-        removed=0,
+        removed=removed,
         outcome=logged(report),
     )
     store.note(entry, spool)
     store.publish()
     store.retire()
-    return Committed(generation + 1, added, 0, report, number)
+    return Committed(generation + 1, added, removed, report, number)
 
 
-def judged(store: EmbeddedStore, spool: Spool, shapes: Shapes, language: str, *, wrong: Sequence[Result]) -> Report:
-    """The results that the spool brings."""
-    report = Report()
-    if shapes.plans:
-        report = validate_generation(store.root, shapes, language=language, spool=spool)
-    return replace(report, results=in_order([*report.results, *wrong])) if wrong else report
+def _judged_whole(
+    store: EmbeddedStore, spool: Spool, shapes: Shapes, language: str, say: Callable[[int], None]
+) -> tuple[int, Report]:
+    """Stages the spool, while other processes judge the whole graph; what it adds, and the results that it brings."""
+    with ThreadPoolExecutor(1) as beside:
+        judging = beside.submit(_of_all, store, spool, shapes, language)
+        added = store.stage_spool(spool, say)
+        store.stage_gone(spool)
+        return added, judging.result()
+
+
+def _of_all(store: EmbeddedStore, spool: Spool, shapes: Shapes, language: str) -> Report:
+    if not shapes.plans:
+        return Report()
+    return validate_generation(store.root, shapes, language=language, spool=spool)
+
+
+def _judged_around(
+    store: EmbeddedStore, spool: Spool, shapes: Shapes, language: str, say: Callable[[int], None]
+) -> tuple[int, Report]:
+    """The same of a change that is little beside the graph: what its triples can reach is judged, where they lie."""
+    gate = Gate(shapes)
+    with snapshot(store.root) as was:
+        coming = parse(reading(spool.triples()), RdfFormat.N_TRIPLES, lenient=True)
+        change = Delta(frozenset(quad for quad in coming if quad not in was), frozenset(spool.unheld()))
+        added = store.stage_spool(spool, say)
+        affected = gate.affected(store.working, change, store.classes)
+        store.stage_gone(spool)
+        after = gate.judge(store.working, affected, language)
+        if not after.results:
+            return added, after
+        suspects = replace(gate.narrowed(affected, after), sign=None, nodes=None)
+        return added, after.without(gate.judge(was, suspects, language))

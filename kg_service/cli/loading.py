@@ -34,7 +34,7 @@ from kg_service.cli.common import (
     settings_of,
     shapes_of,
 )
-from kg_service.errors import KgError, Malformed, NotFound, Violations, wrong_parameter
+from kg_service.errors import KgError, Malformed, NotFound, TooLarge, Violations, wrong_parameter
 from kg_service.settings import Settings
 
 
@@ -277,13 +277,12 @@ def table(
 ) -> None:
     """Add the rows of a table to the graph: each row is judged; rejected ones are listed, the others go in."""
     from kg_service import ontology
-    from kg_service.changes import commit
-    from kg_service.shacl.gate import Gate
-    from kg_service.store import Delta
+    from kg_service.ingest import bulk
     from kg_service.store.embedded import EmbeddedStore, snapshot
     from kg_service.tables import blank as blanks
     from kg_service.tables import importing
     from kg_service.tables import mapping as mappings
+    from kg_service.tables.rows import MOST_BYTES
 
     if bool(template) == (mapping is not None):
         raise wrong_parameter("--template", template, "name a template, or a mapping of your own with --mapping")
@@ -294,6 +293,8 @@ def table(
         return
     if not file.is_file():
         raise NotFound(f"{file}: there is no such file")
+    if (size := file.stat().st_size) > MOST_BYTES:
+        raise TooLarge(f"{file}: {size // 2**20} MB; at most {MOST_BYTES // 2**20} MB are read")
     settings = settings_of(store=store)
     if settings.is_remote:
         raise Malformed("tables go into another engine's graph by the page /tables of a running service")
@@ -303,10 +304,11 @@ def table(
     found = importing.read(file.name, file.read_bytes(), chosen, known)
     about = note if note is not None else f"table {file.name}, template {chosen.name}"
     with patiently(lambda: EmbeddedStore(settings.store), 10) as opened:
-        gate = Gate(shapes_of(settings.store))
+        shapes = shapes_of(settings.store)
 
-        def make(delta: Delta) -> Any:
-            return commit(opened, delta, gate, author=author, note=about, dry_run=dry_run, language=language)
+        def make(rows: importing.Import) -> Any:
+            how: dict[str, Any] = {"author": author, "note": about, "dry_run": dry_run, "language": language}
+            return bulk.load_statements(opened, rows.quads(), shapes, replace=False, name="table", **how)
 
         done = importing.rejecting(found, make, is_strict=strict)
     _told_of_table(found, done, dry_run=dry_run, as_json=as_json)

@@ -11,16 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kg_service.changes import Committed, commit
+from kg_service.changes import Committed
 from kg_service.datasets import files
 from kg_service.datasets.described import Dataset
 from kg_service.datasets.files import Material, Vocabulary
 from kg_service.errors import NotFound, Violations
+from kg_service.ingest import bulk
 from kg_service.rdf import ENTITY, PREF_LABEL, PREFIXES, RDF_TYPE, Literal, NamedNode, Quad, Term, entity, sse
 from kg_service.shacl import Progress, Shapes, no_progress
-from kg_service.shacl.gate import Gate
-from kg_service.store import Delta
-from kg_service.store.embedded import EmbeddedStore, delta_between, snapshot
+from kg_service.store.embedded import EmbeddedStore, snapshot
 from kg_service.tables.importing import ROUNDS, Import, endless
 from kg_service.tables.mapping import Problem
 from kg_service.tables.words import right
@@ -118,36 +117,36 @@ def load(
                 yield loaded
                 continue
             settle(material, partial(exists, graph))
-            old = frozenset(graph.quads_for_pattern(None, None, None, dataset.graph))
         progress(f"checking and writing {dataset.name}", number, len(wanted))
-
-        def make(change: Delta, dataset: Dataset = dataset) -> Committed:
-            note = f"data set {dataset.name}: {dataset.title['en']}"
-            gate = Gate(shapes)
-            return commit(store, change, gate, author=author, note=note, dry_run=dry_run, language=language)
-
-        loaded.done = written(material, old, make)
+        note = f"data set {dataset.name}: {dataset.title['en']}"
+        make = partial(written, store, shapes, dry_run=dry_run, author=author, note=note, language=language)
+        loaded.done = accepted(material, make)
         loaded.files = [_account(each) for each in material.tables]
         loaded.things = _counts(statements(material))
         yield loaded
     progress("done", len(wanted), len(wanted))
 
 
-def written(material: Material, old: frozenset[Quad], make: Callable[[Delta], Committed]) -> Committed:
-    """What `make` gives of the change that makes the graph `old` what the material says; it raises Violations.
-
-    Rows that break the shapes are left out, and the others tried again.
-    """
+def accepted(material: Material, make: Callable[[Material], Committed]) -> Committed:
+    """What `make` gives of the material; rows that break the shapes are left out, and the others tried again."""
     for _ in range(ROUNDS):
-        change = delta_between(old, statements(material))
         try:
-            return make(change)
+            return make(material)
         except Violations as refused:
             report = refused.report.to_dict()
             rejected = [each.reject(report) for each in material.tables]
             if not any(rejected):
                 raise
     raise endless()
+
+
+def written(store: EmbeddedStore, shapes: Shapes, material: Material, **how: Any) -> Committed:
+    """Makes the graph of a data set what its material says, in one change; Violations, and nothing, if it may not be.
+
+    What the material says is never in memory as a whole.
+    """
+    dataset = material.dataset
+    return bulk.load_statements(store, statements(material), shapes, replace=True, name=dataset.name, **how)
 
 
 def settle(material: Material, exists: Callable[[str], bool]) -> None:
@@ -159,9 +158,11 @@ def settle(material: Material, exists: Callable[[str], bool]) -> None:
     names: dict[tuple[Term, str | None], Term] = {}
     for each in material.tables:
         for number, quads in each.rows.items():
-            each.rows[number] = frozenset(_named(quads, names))
-    made = {q.subject for each in material.tables for quads in each.rows.values() for q in quads}
-    made |= {q.subject for each in material.vocabularies for q in each.quads}
+            named = frozenset(_named(quads, names))
+            if named != quads:
+                each.rows[number] = named
+    made = {subject for each in material.tables for number in each.rows for subject in each.rows.subjects(number)}
+    made |= {getattr(q.subject, "value", "") for each in material.vocabularies for q in each.quads}
     seen: dict[str, bool] = {}
     for each in material.tables:
         for problem in list(_loose_ends(each, made, exists, seen)):
@@ -181,12 +182,12 @@ def _named(quads: Iterable[Quad], names: dict[tuple[Term, str | None], Term]) ->
 
 
 def _loose_ends(
-    found: Import, made: set[Any], exists: Callable[[str], bool], seen: dict[str, bool]
+    found: Import, made: set[str], exists: Callable[[str], bool], seen: dict[str, bool]
 ) -> Iterator[Problem]:
     for number, quads in found.rows.items():
         for quad in quads:
             thing = quad.object
-            if not isinstance(thing, NamedNode) or not thing.value.startswith(ENTITY) or thing in made:
+            if not isinstance(thing, NamedNode) or not thing.value.startswith(ENTITY) or thing.value in made:
                 continue
             if quad.predicate in (RDF_TYPE, _FREE):
                 continue
@@ -211,17 +212,16 @@ def exists(graph: Any, iri: str) -> bool:
     return next(graph.quads_for_pattern(NamedNode(iri), RDF_TYPE, None, None), None) is not None
 
 
-def statements(material: Material) -> set[Quad]:
-    """All that the graph of a data set is to hold."""
+def statements(material: Material) -> Iterator[Quad]:
+    """All that the graph of a data set is to hold; a statement may come several times."""
     dataset = material.dataset
-    quads = set(dataset.said())
+    yield from dataset.said()
     for table in material.tables:
-        quads |= table.delta().added
-        quads.add(Quad(dataset.graph, _FREE, table.source, dataset.graph))
+        yield from table.quads()
+        yield Quad(dataset.graph, _FREE, table.source, dataset.graph)
     for vocabulary in material.vocabularies:
-        quads |= vocabulary.quads
-        quads |= set(_source(dataset, vocabulary))
-    return quads
+        yield from vocabulary.quads
+        yield from _source(dataset, vocabulary)
 
 
 def _source(dataset: Dataset, vocabulary: Vocabulary) -> Iterator[Quad]:

@@ -65,7 +65,7 @@ def refreshed(
             raise Malformed(f"{dataset.name}: there is no {', '.join(material.absent) or 'file'}; nothing is changed")
         settle(material, partial(exists, graph))
         old = frozenset(graph.quads_for_pattern(None, None, None, dataset.graph))
-    change = difference(old, statements(material), dataset.graph)
+    change = difference(old, set(statements(material)), dataset.graph)
     _check_size(dataset, old, change, may_shrink=may_shrink)
     checksums = (*(each.checksum for each in material.tables), *(each.checksum for each in material.vocabularies))
     note = f"refreshed {dataset.name}: {dataset.title['en']}, sha256 {', '.join(each[:16] for each in checksums)}"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
+from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
-from pyoxigraph import DefaultGraph, NamedNode, Quad
+from pyoxigraph import DefaultGraph, NamedNode, Quad, RdfFormat, serialize
 
 from kg_service.changes import Committed, Present, Proposal, commit, judge
-from kg_service.changes.commit import is_most_of_it
 from kg_service.changes.large import commit_spool
 from kg_service.errors import Malformed, NotFound, Violations
 from kg_service.ingest.normalising import Normaliser
@@ -19,13 +21,16 @@ from kg_service.shacl import Progress, Report, Shapes, no_progress
 from kg_service.shacl.gate import Gate
 from kg_service.store import Delta
 from kg_service.store.embedded import EmbeddedStore, delta_between, in_default_graph, snapshot, trial
-from kg_service.store.spool import Spool
 from kg_service.unpacking import ENDINGS, is_packed
 
 #: Characters of a note that names files.
 _NOTE = 500
 #: Bytes of text from which on files are large; about 100,000 statements.
 _LARGE = 2**24
+#: Statements of a store from which on its graphs may be large.
+_MANY = 200_000
+#: Statements that are written together.
+_TOGETHER = 10_000
 #: How many times its size a packed file holds, about.
 _PACKED = 10
 
@@ -73,34 +78,39 @@ def load(
 ) -> Committed:
     """Loads files in one change: all of them or, when one does not parse or the whole does not conform, none.
 
-    With `replace`, each graph that the files hold is made equal to what they say of it. Large files go by way of a
-    spool, and not more than some pages of them are ever in memory, where they replace nothing and bring most of what
-    there is then.
+    With `replace`, each graph that the files hold is made equal to what they say of it. Of large files, and where a
+    large graph may be replaced, no more than some pages are ever in memory.
     """
     files = files_in(paths)
     why = note if note is not None else _note_of(files)
+    if sum(map(_bytes, files)) >= _LARGE or (replace and _is_large(store)):
+        with spooled(files, store, replace=replace, language=language, progress=progress) as read:
+            return commit_spool(
+                store,
+                read.spool,
+                shapes,
+                wrong=read.wrong,
+                author=author,
+                note=why,
+                dry_run=dry_run,
+                language=language,
+                progress=progress,
+            )
+    delta = proposed(files, replace=replace, progress=progress).make(store)
+    return commit(store, delta, Gate(shapes), author=author, note=why, dry_run=dry_run, language=language)
 
-    def committed(delta: Delta) -> Committed:
-        return commit(store, delta, Gate(shapes), author=author, note=why, dry_run=dry_run, language=language)
 
-    if sum(map(_bytes, files)) >= _LARGE:
-        with spooled(files, store, language=language, progress=progress) as read:
-            spool = read.spool
-            if not replace or not _has_any(store, spool):
-                if spool.lines and not is_most_of_it(store, spool.lines):
-                    return committed(Delta(added=frozenset(spool.quads())))
-                return commit_spool(
-                    store,
-                    spool,
-                    shapes,
-                    wrong=read.wrong,
-                    author=author,
-                    note=why,
-                    dry_run=dry_run,
-                    language=language,
-                    progress=progress,
-                )
-    return committed(proposed(files, replace=replace, progress=progress).make(store))
+def load_statements(
+    store: EmbeddedStore, quads: Iterable[Quad], shapes: Shapes, *, replace: bool, name: str, **how: Any
+) -> Committed:
+    """The same for statements that come one after the other, each in a named graph; by way of a file of that name."""
+    waiting = iter(quads)
+    with TemporaryDirectory(dir=store.root, prefix="scratch-load-") as folder:
+        path = Path(folder) / f"{name}.nq"
+        with path.open("wb") as file:
+            while some := list(islice(waiting, _TOGETHER)):
+                file.write(serialize(some, None, RdfFormat.N_QUADS) or b"")
+        return load(store, [path], shapes, replace=replace, **how)
 
 
 def proposed(
@@ -133,9 +143,9 @@ def _bytes(path: Path) -> int:
     return path.stat().st_size * (_PACKED if is_packed(path) else 1)
 
 
-def _has_any(store: EmbeddedStore, spool: Spool) -> bool:
-    """Whether the store has any of the graphs of the spool."""
-    return not spool.graphs.isdisjoint(graph.value for graph in store.named_graphs())
+def _is_large(store: EmbeddedStore) -> bool:
+    """Whether the store has graphs that are not put into memory to be compared."""
+    return next(islice(store.triples(), _MANY, None), None) is not None
 
 
 def _all_of(paths: Iterable[Path], afterwards: str, progress: Progress) -> tuple[list[Path], set[Quad]]:

@@ -7,7 +7,6 @@ it is told to, and can be killed: a part counts when its last file is there.
 from __future__ import annotations
 
 import codecs
-import json
 import os
 import pickle
 import shutil
@@ -23,13 +22,13 @@ from typing import BinaryIO, TypeAlias
 from pyoxigraph import DefaultGraph, NamedNode, Quad, RdfFormat, Store, Triple, parse
 
 from kg_service.changes.commit import misplaced
-from kg_service.errors import KgError, Malformed, NotFound, Refused, StoreError, StoreUnwritable
+from kg_service.errors import Malformed, NotFound, Refused, StoreUnwritable
 from kg_service.ingest.normalising import Normaliser, quads_of
 from kg_service.rdf import N_QUADS, N_TRIPLES, check_document, format_of_path, graph, malformed, sse, stem
 from kg_service.shacl import Result
 from kg_service.store import Delta, generations
-from kg_service.store.frames import begin, receive, refuse, send
-from kg_service.store.spool import Part, packed, triples
+from kg_service.store.frames import begin, send, serve
+from kg_service.store.spool import Part, packed, touched_by, triples
 from kg_service.unpacking import is_packed, opened
 
 #: Told how many bytes of the file were read since the last time.
@@ -55,6 +54,8 @@ class Job:
     generation: int
     union: bool
     language: str
+    #: Whether graphs are replaced, so that what is there already must be told too.
+    replaces: bool = False
 
     @property
     def file(self) -> Path:
@@ -72,26 +73,30 @@ def done(part: Path) -> Path:
 
 
 def make(job: Job, say: Say) -> None:
-    """Makes the part; raises Malformed with source, line and column, Refused, StoreUnwritable."""
+    """Makes the part; raises Malformed with source, line and column, Refused, NotFound, StoreUnwritable."""
     part = Part(Path(job.part), 0)
     try:
         with ExitStack() as files:
-            added, kept, touched = (files.enter_context(p.open("wb")) for p in (part.added, part.kept, part.touched))
+            added, kept, there, touched = (
+                files.enter_context(each.open("wb")) for each in (part.added, part.kept, part.there, part.touched)
+            )
             known = _Known(job)
             lines, wrong, seen = 0, list[Result](), set[bytes]()
             for text in _normalised(job, say):
-                new, already = known.split(text)
-                if not new:
+                found = known.split(text)
+                if found.there and job.replaces:
+                    there.write(packed(found.there))
+                if found.kept:
+                    kept.write(packed(found.kept))
+                if not found.new:
                     continue
-                lines += new.count(b"\n")
-                added.write(packed(new))
-                if already:
-                    kept.write(packed(already))
-                iris = _touched(new.splitlines())
+                lines += found.new.count(b"\n")
+                added.write(packed(found.new))
+                iris = touched_by(found.new.splitlines())
                 touched.write(b"".join(sorted(iri + b"\n" for iri in iris - seen)))
                 seen = iris
-                if len(wrong) < _MOST_WRONG and _CERTAINTY in new:
-                    wrong += _wrong(new, job.language)
+                if len(wrong) < _MOST_WRONG and _CERTAINTY in found.new:
+                    wrong += _wrong(found.new, job.language)
         made = done(part.path).with_suffix(".made")
         made.write_bytes(pickle.dumps((lines, tuple(wrong[:_MOST_WRONG]))))
         made.rename(done(part.path))
@@ -221,6 +226,15 @@ def _of_document(job: Job, say: Say) -> Iterator[list[Quad]]:
 _CERTAINTY = f" {sse('certainty')} ".encode()
 
 
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """Of lines of N-Quads those that are new, those of them that the default graph has for its own sake, the others."""
+
+    new: bytes
+    kept: bytes = b""
+    there: bytes = b""
+
+
 class _Known:
     """What the store has already, in the generation that the load is for."""
 
@@ -230,27 +244,28 @@ class _Known:
         self._union = job.union
         self._subjects: dict[bytes, bool] = {}
 
-    def split(self, text: bytes) -> tuple[bytes, bytes]:
-        """Of lines of N-Quads, those that are new; and those of them that the default graph has for its own sake."""
+    def split(self, text: bytes) -> _Split:
+        """Lines of N-Quads, told apart."""
         if self._store is None:
-            return text, b""
+            return _Split(text)
         lines = text.splitlines(keepends=True)
         known = {subject for subject in _subjects(lines) if self._has(subject)}
         if not known:
-            return text, b""
-        new, kept = list[bytes](), list[bytes]()
+            return _Split(text)
+        new, kept, there = list[bytes](), list[bytes](), list[bytes]()
         for line in lines:
             if line.partition(b" ")[0] not in known:
                 new.append(line)
                 continue
             (quad,) = quads_of(line)
             if quad in self._store:
+                there.append(line)
                 continue
             new.append(line)
             triple = Quad(quad.subject, quad.predicate, quad.object)
             if self._union and triple in self._store and not self._is_held(triple):
                 kept.append(triples(line))
-        return b"".join(new), b"".join(kept)
+        return _Split(b"".join(new), b"".join(kept), b"".join(there))
 
     def _has(self, iri: bytes) -> bool:
         found = self._subjects.get(iri)
@@ -274,12 +289,6 @@ def _subjects(lines: Sequence[bytes]) -> set[bytes]:
     return {line.partition(b" ")[0] for line in lines}
 
 
-def _touched(lines: Sequence[bytes]) -> set[bytes]:
-    """The subjects and graphs of lines of N-Quads, each after an S or a G."""
-    graphs = {line.rsplit(b" ", 2)[1] for line in lines}
-    return {b"S" + term[1:-1] for term in _subjects(lines)} | {b"G" + term[1:-1] for term in graphs}
-
-
 def _wrong(text: bytes, language: str) -> Iterator[Result]:
     claims = b"".join(line for line in text.splitlines(keepends=True) if _CERTAINTY in line)
     return misplaced(Delta(added=frozenset(quads_of(claims))), language)
@@ -294,14 +303,8 @@ def main() -> None:
     def say(size: int) -> None:
         send(out, b"P", str(size).encode())
 
-    while question := receive(sys.stdin.buffer):
-        try:
-            make(Job(**json.loads(question[1])), say)
-            send(out, b"E", b"")
-        except KgError as error:
-            refuse(out, error)
-        except Exception as error:  # the engine's other errors must reach the caller as a problem
-            refuse(out, StoreError(f"the file could not be read: {error}"))
+    lacking = "there is not enough memory to read this file"
+    serve(lambda job, _: make(Job(**job), say), lacking=lacking, failing="the file could not be read")
 
 
 if __name__ == "__main__":

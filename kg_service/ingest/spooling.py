@@ -27,11 +27,12 @@ from typing import BinaryIO, cast
 from kg_service.errors import StoreError, from_problem
 from kg_service.ingest import parsing
 from kg_service.ingest.parsing import Job
+from kg_service.ingest.replacing import without_others
 from kg_service.shacl import Progress, Result
 from kg_service.store.embedded import EmbeddedStore
 from kg_service.store.frames import receive, send
 from kg_service.store.spool import Part, Spool
-from kg_service.unpacking import is_packed
+from kg_service.unpacking import is_packed, opened
 
 #: Bytes of a file of lines that become one part.
 _STRETCH = 2**26
@@ -47,56 +48,66 @@ class Read:
 
 @contextmanager
 def spooled(
-    files: Sequence[Path], store: EmbeddedStore, *, language: str, processes: int = 2, progress: Progress
+    files: Sequence[Path],
+    store: EmbeddedStore,
+    *,
+    replace: bool = False,
+    language: str,
+    processes: int = 2,
+    progress: Progress,
 ) -> Iterator[Read]:
     """What is new in the files, compared with the published generation; raises what reading them raises.
 
-    When it ends the spool is deleted, unless the process was killed.
+    With `replace` also what goes from the graphs that they hold. When it ends the spool is deleted, unless the process
+    was killed.
     """
-    folder = store.root / "loading" / _name(files, store)
+    folder = store.root / "loading" / _name(files, store, replace=replace)
     for other in folder.parent.glob("*"):
         if other != folder:  # of a load that was cut short and that nobody took up again
             shutil.rmtree(other, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        jobs = _jobs(files, folder, store, language)
+        jobs = _jobs(files, folder, store, language, replace=replace)
         _read(jobs, processes, progress)
         parts, wrong = list[Part](), list[Result]()
         for job in jobs:
             lines, some = pickle.loads(parsing.done(Path(job.part)).read_bytes())
             parts.append(Part(Path(job.part), lines))
             wrong += some
-        yield Read(Spool(tuple(parts)), tuple(wrong))
+        spool = Spool(tuple(parts))
+        if replace:
+            spool = without_others(spool, store, folder / "gone", progress)
+        yield Read(spool, tuple(wrong))
     finally:
         shutil.rmtree(folder.parent, ignore_errors=True)
 
 
-def _name(files: Sequence[Path], store: EmbeddedStore) -> str:
-    """Names the files as they are now, and the generation that they are loaded onto."""
-    digest = hashlib.sha256(str(store.generation).encode())
+def _name(files: Sequence[Path], store: EmbeddedStore, *, replace: bool) -> str:
+    """Names the files as they are now, the generation that they are loaded onto, and the way."""
+    digest = hashlib.sha256(f"{store.generation}{' replace' if replace else ''}".encode())
     for path in files:
         about = path.stat()
         digest.update(f"\n{path.resolve()} {about.st_size} {about.st_mtime_ns}".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()[:16]
 
 
-def _jobs(files: Sequence[Path], folder: Path, store: EmbeddedStore, language: str) -> list[Job]:
+def _jobs(files: Sequence[Path], folder: Path, store: EmbeddedStore, language: str, *, replace: bool) -> list[Job]:
     """What is to be read, in the order of the files."""
-    jobs = list[Job]()
+    jobs, about = list[Job](), (str(store.root), store.generation, store.union, language, replace)
     for path in files:
         size = path.stat().st_size
         step = _STRETCH if parsing.is_of_lines(path) and not is_packed(path) and not _has_blank_nodes(path) else size
         for start in range(0, size, step or 1) if step < size else [0]:
             end = min(start + step, size) if step < size else sys.maxsize
             part = folder / f"{len(jobs):06}"
-            jobs.append(Job(str(path), start, end, str(part), str(store.root), store.generation, store.union, language))
+            jobs.append(Job(str(path), start, end, str(part), *about))
     return jobs
 
 
 def _has_blank_nodes(path: Path) -> bool:
     """Whether a file of lines may have blank nodes, which are numbered in the order of the whole file."""
     held = b""
-    with path.open("rb") as file:
+    with opened(path) as file:
         while piece := file.read(2**22):
             if b"_:" in held + piece:
                 return True

@@ -34,7 +34,7 @@ from kg_service.shacl.marks import class_tree
 from kg_service.shacl.report import in_order
 from kg_service.shacl.shapes import VIOLATION
 from kg_service.store import generations
-from kg_service.store.copying import add_spool, copied, uses_of
+from kg_service.store.copying import apply_spool, copied, uses_of
 from kg_service.store.frames import begin, end_with_parent, limit_memory, receive, refuse, send, send_data
 from kg_service.store.spool import Spool
 
@@ -57,7 +57,7 @@ def validate_generation(
 ) -> Report:
     """The report that `validate` gives on the generation published now.
 
-    With a `spool`, what adding it to that generation brings: the results that there are then and were not before.
+    With a `spool`, what its change of that generation brings: the results that there are then and were not before.
 
     All work is done in processes that end with this call, however it ends; each may take `memory` bytes of address
     space, the shared copy included. Raises TooLarge when that is not enough, and StoreError.
@@ -227,7 +227,7 @@ def main() -> None:
         say("copying the graph into memory", 0, len(shapes.plans))
         store = copied(root, processes)
         if spool is not None:
-            add_spool(store, spool)
+            apply_spool(store, spool)
         report = judge(store, progress=say)
         if spool is not None and report.results and generations.current(root):
             del store

@@ -53,8 +53,10 @@ def copied(root: Path, processes: int) -> Store:
         return _from_log(root, generation) or _from_database(root, generation, processes)
 
 
-def add_spool(store: Store, spool: Spool) -> None:
-    """Adds what a spool means for the merged graph to a store in memory; the same goes for threads."""
+def apply_spool(store: Store, spool: Spool) -> None:
+    """Does what a spool means for the merged graph to a store in memory; the same goes for threads."""
+    for quad in spool.unheld():
+        store.remove(quad)
     with _process(_spooled, spool) as text:
         store.load(input=reading(_joined([text])), format=RdfFormat.N_TRIPLES, lenient=True)
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any
@@ -196,9 +197,10 @@ class EmbeddedStore:
         self.is_broken = False
 
     def stage_spool(self, spool: Spool, progress: Callable[[int], None] = lambda lines: None) -> int:
-        """Writes a large change to the working database; how many statements it brought to named graphs.
+        """Writes what a large change adds to the working database; how many statements it brought to named graphs.
 
-        `progress` is told how many lines were read, of twice the spool's with `union`.
+        What goes is still there: see `stage_gone`. `progress` is told how many lines were read, of twice the spool's
+        with `union`.
         """
         self.is_broken, self.classes = True, object()
         done = 0
@@ -211,16 +213,24 @@ class EmbeddedStore:
                 progress(done)
 
         with _translated(self.root), self._in_order():
-            before = self._sizes(spool.graphs)
+            before = self.size(spool.graphs)
             self._store.bulk_load(input=reading(counted(spool.texts())), format=RdfFormat.N_QUADS, lenient=True)
             if self.union:
                 merged = reading(counted(spool.triples()))
                 self._store.bulk_load(input=merged, format=RdfFormat.N_TRIPLES, lenient=True)
-            brought = self._sizes(spool.graphs) - before
+            brought = self.size(spool.graphs) - before
         self.is_broken = False
         return brought
 
-    def _sizes(self, graphs: Iterable[str]) -> int:
+    def stage_gone(self, spool: Spool) -> None:
+        """Takes what a large change removes from the working database, which has what it adds."""
+        self.is_broken, self.classes = True, object()
+        with _translated(self.root):
+            for quad in chain(spool.removed_quads(), spool.unheld()):
+                self._store.remove(quad)
+        self.is_broken = False
+
+    def size(self, graphs: Iterable[str]) -> int:
         """How many statements these graphs hold together."""
         size = 0
         for graph in graphs:

@@ -1,9 +1,11 @@
-"""What a large change adds, written to files piece by piece, so that no more than some pages of it are in memory.
+"""A large change, written to files piece by piece, so that no more than some pages of it are in memory.
 
     <name>.added     what is new, as N-Quads in the way in which the store keeps literals; zlib streams in a row
     <name>.kept      of it, what the default graph had for its own sake (see `log.Patch`); zlib streams
+    <name>.there     what the sources have and the store has too, where graphs are replaced; zlib streams
     <name>.touched   the IRIs of its subjects and graphs, a line each
 
+What graphs lose that are replaced is in files of its own (see `Removed`).
 `ingest.spooling` makes spools; the store, the log and validation read them.
 """
 
@@ -80,23 +82,56 @@ class Part:
         return self.path.with_suffix(".kept")
 
     @property
+    def there(self) -> Path:
+        return self.path.with_suffix(".there")
+
+    @property
+    def touched(self) -> Path:
+        return self.path.with_suffix(".touched")
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What named graphs lose, each statement once: `path` with `.removed`, `.unheld` and `.touched`."""
+
+    path: Path
+    lines: int = 0
+
+    @property
+    def removed(self) -> Path:
+        """N-Quads, packed."""
+        return self.path.with_suffix(".removed")
+
+    @property
+    def unheld(self) -> Path:
+        """N-Triples, packed: those of its triples that no named graph holds after the change."""
+        return self.path.with_suffix(".unheld")
+
+    @property
     def touched(self) -> Path:
         return self.path.with_suffix(".touched")
 
 
 @dataclass(frozen=True, slots=True)
 class Spool:
-    """All parts of a large change, in order."""
+    """All parts of a large change, in order, and what goes."""
 
     parts: tuple[Part, ...]
+    gone: Removed | None = None
 
     @property
     def lines(self) -> int:
+        """Lines of what is added."""
         return sum(part.lines for part in self.parts)
 
     @property
+    def removed(self) -> int:
+        """How many statements go."""
+        return self.gone.lines if self.gone else 0
+
+    @property
     def graphs(self) -> frozenset[str]:
-        """The IRIs of the graphs that it adds to."""
+        """The IRIs of the graphs that change."""
         return frozenset(iri for iri, is_graph in self._touched() if is_graph)
 
     @property
@@ -107,7 +142,7 @@ class Spool:
             yield iri
 
     def _touched(self) -> Iterator[tuple[str, bool]]:
-        for part in self.parts:
+        for part in (*self.parts, *([self.gone] if self.gone else ())):
             with part.touched.open(encoding="utf-8") as lines:
                 for line in lines:
                     yield line[1:-1], line[0] == "G"
@@ -117,25 +152,34 @@ class Spool:
         for part in self.parts:
             yield from texts(_pieces(part.added))
 
-    def quads(self) -> Iterator[Quad]:
-        """The same as quads, one after the other."""
-        return parse(reading(self.texts()), RdfFormat.N_QUADS, lenient=True)
+    def there(self) -> Iterator[bytes]:
+        """What the sources have and the store has too, in the same way; to be asked where graphs are replaced."""
+        for part in self.parts:
+            yield from texts(_pieces(part.there))
 
     def triples(self) -> Iterator[bytes]:
-        """The same without the graphs: what it means for the merged graph."""
+        """What is added without the graphs: what it means for the merged graph."""
         return map(triples, self.texts())
+
+    def removed_quads(self) -> Iterator[Quad]:
+        """What goes from named graphs, one after the other."""
+        return _parsed(self.gone.removed if self.gone else None, RdfFormat.N_QUADS)
+
+    def unheld(self) -> Iterator[Quad]:
+        """Of that the triples that no named graph holds after the change, in the default graph."""
+        return _parsed(self.gone.unheld if self.gone else None, RdfFormat.N_TRIPLES)
 
     def stored(self) -> tuple[int, int, int]:
         """Bytes of the packed texts as the log keeps them: what came, what went, what was kept."""
-        sizes = [sum(path.stat().st_size for path in paths) for paths in (self._added, self._kept)]
-        if sum(sizes) > MOST_PACKED:
+        came, went, kept = (sum(path.stat().st_size for path in paths) for paths in self._stored)
+        if came + went + kept > MOST_PACKED:
             raise TooLarge("this is more than one change can hold; load the files in several changes")
-        nothing = packed(b"")
-        return sizes[0] or len(nothing), len(nothing), sizes[1] or len(nothing)
+        nothing = len(packed(b""))
+        return came or nothing, went or nothing, kept or nothing
 
     def pieces(self) -> Iterator[bytes]:
         """The packed texts in that order, piece by piece."""
-        for paths in (self._added, (), self._kept):
+        for paths in self._stored:
             if any(path.stat().st_size for path in paths):
                 for path in paths:
                     yield from _pieces(path)
@@ -143,12 +187,22 @@ class Spool:
                 yield packed(b"")
 
     @property
-    def _added(self) -> Sequence[Path]:
-        return [part.added for part in self.parts]
+    def _stored(self) -> tuple[Sequence[Path], Sequence[Path], Sequence[Path]]:
+        went = [self.gone.removed] if self.gone else []
+        return [part.added for part in self.parts], went, [part.kept for part in self.parts]
 
-    @property
-    def _kept(self) -> Sequence[Path]:
-        return [part.kept for part in self.parts]
+
+def touched_by(lines: Iterable[bytes]) -> set[bytes]:
+    """The subjects and graphs of lines of N-Quads, each after an S or a G: what is in `.touched`."""
+    found = set[bytes]()
+    for line in lines:
+        found.add(b"S" + line.partition(b" ")[0][1:-1])
+        found.add(b"G" + line.rsplit(b" ", 2)[1][1:-1])
+    return found
+
+
+def _parsed(path: Path | None, how: RdfFormat) -> Iterator[Quad]:
+    return parse(reading(texts(_pieces(path))), how, lenient=True) if path else iter(())
 
 
 def _pieces(path: Path) -> Iterator[bytes]:

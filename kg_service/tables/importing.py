@@ -16,7 +16,7 @@ from kg_service.rdf import ENTITY, PREF_LABEL, PREFIXES, RDF_TYPE, Literal, Name
 from kg_service.store import Delta
 from kg_service.tables import constructing, reading
 from kg_service.tables.mapping import Problem, Template, meant
-from kg_service.tables.rows import Table
+from kg_service.tables.rows import Said, Table
 from kg_service.tables.values import Known
 from kg_service.tables.words import right
 
@@ -36,7 +36,7 @@ class Import:
     checksum: str
     template: Template
     table: Table
-    rows: dict[int, frozenset[Quad]] = field(default_factory=dict)
+    rows: Said = field(default_factory=Said)
     problems: list[Problem] = field(default_factory=list)
     #: The graph that its statements go to, where it is not its own.
     graph: NamedNode | None = None
@@ -63,37 +63,40 @@ class Import:
         return tuple(each for each in self.table.columns if each and each not in known)
 
     def delta(self) -> Delta:
-        """What the rows add that are well, each thing with the row that it is from (RFC 7111, section 2.1).
+        """What the rows add that are well; see `quads`."""
+        return Delta(frozenset(self.quads()))
 
-        A thing that several rows make is from the first of them.
+    def quads(self) -> Iterator[Quad]:
+        """What the rows say that are well, each thing with the row that it is from (RFC 7111, section 2.1).
+
+        A thing that several rows make is from the first of them. A statement may come several times.
         """
-        added: set[Quad] = set()
         seen: set[Any] = set()
         source, home = self.source.value, self.home
         for number, quads in self.rows.items():
             row = NamedNode(f"{source}#row={number}")
-            added.update([Quad(q.subject, q.predicate, q.object, home) for q in quads])
+            yield from (Quad(q.subject, q.predicate, q.object, home) for q in quads)
             things = {q.subject for q in quads if q.predicate == RDF_TYPE} - seen
-            added.update([Quad(thing, _DERIVED, row, home) for thing in things])
+            yield from (Quad(thing, _DERIVED, row, home) for thing in things)
             seen |= things
-        if added:
+        if self.rows:
             said: list[tuple[NamedNode, Term]] = [
                 (RDF_TYPE, NamedNode(_PROV + "Entity")),
                 (NamedNode(_DCTERMS + "title"), Literal(self.name)),
                 (NamedNode(_SCHEMA + "sha256"), Literal(self.checksum)),
             ]
-            added |= {Quad(self.source, property, value, self.home) for property, value in said}
-        return Delta(frozenset(added))
+            yield from (Quad(self.source, property, value, home) for property, value in said)
 
     def reject(self, report: Mapping[str, Any], language: str = "en") -> bool:
         """Leaves out the rows whose things break the shapes; False when a violation is about none of them.
 
         `language` is that of the report's messages.
         """
+        wanted = {each["focus"]["value"] for each in report["results"] if each["severity"] == "Violation"}
         of: dict[str, list[int]] = {}
-        for number, quads in self.rows.items():
-            for subject in {q.subject for q in quads}:
-                of.setdefault(getattr(subject, "value", ""), []).append(number)
+        for number in self.rows:
+            for subject in self.rows.subjects(number) & wanted:
+                of.setdefault(subject, []).append(number)
         found: dict[tuple[int, str, str], None] = {}
         for result in report["results"]:
             if result["severity"] != "Violation":
@@ -210,7 +213,7 @@ def in_store(store: Store, template: Template, but: NamedNode | None = None) -> 
     return known
 
 
-def rejecting(found: Import, make: Callable[[Delta], Any], *, is_strict: bool) -> Any:
+def rejecting(found: Import, make: Callable[[Import], Any], *, is_strict: bool) -> Any:
     """What `make` gives of the rows that are well, or None where there are none; it raises Violations.
 
     Rows that break the shapes are left out, and the others tried again; with `is_strict` nothing is made when any is.
@@ -219,7 +222,7 @@ def rejecting(found: Import, make: Callable[[Delta], Any], *, is_strict: bool) -
         if not found.rows or (is_strict and found.problems):
             return None
         try:
-            return make(found.delta())
+            return make(found)
         except Violations as refused:
             if not found.reject(refused.report.to_dict()):
                 raise

@@ -12,15 +12,12 @@ import sys
 from dataclasses import astuple
 from typing import Any
 
-from pyoxigraph import RdfFormat, parse, serialize
-
 from kg_service import ontology, resources
-from kg_service.errors import KgError, StoreError, TooLarge
-from kg_service.store.frames import begin, limit_memory, receive, refuse, send, send_data
+from kg_service.store.frames import begin, limit_memory, send_data, serve
 from kg_service.tables import importing, mapping
 from kg_service.tables.importing import Import
 from kg_service.tables.mapping import Problem, Template
-from kg_service.tables.rows import Row, Table
+from kg_service.tables.rows import Row, Said, Table
 from kg_service.tables.values import Known
 
 
@@ -40,10 +37,7 @@ def told(found: Import) -> bytes:
         "notes": found.table.notes,
         "cells": [[row.number, row.cells] for row in found.table.rows],
         "problems": [astuple(each) for each in found.problems],
-        "rows": [
-            [number, (serialize((q.triple for q in quads), None, RdfFormat.N_TRIPLES) or b"").decode()]
-            for number, quads in found.rows.items()
-        ],
+        "rows": [[number, text.decode()] for number, text in found.rows.texts.items()],
     }
     return json.dumps(about).encode()
 
@@ -54,7 +48,7 @@ def heard(name: str, template: Template, text: bytes) -> Import:
     rows = tuple(Row(number, tuple(cells)) for number, cells in said["cells"])
     found = Import(name, said["checksum"], template, Table(tuple(said["columns"]), rows, tuple(said["notes"])))
     found.problems = [Problem(*each) for each in said["problems"]]
-    found.rows = {number: frozenset(parse(text, RdfFormat.N_TRIPLES)) for number, text in said["rows"]}
+    found.rows = Said({number: text.encode() for number, text in said["rows"]})
     return found
 
 
@@ -63,21 +57,15 @@ def main() -> None:
     if not begin():
         return
     os.nice(10)
-    out = sys.stdout.buffer
     limit_memory(memory)
-    while (question := receive(sys.stdin.buffer)) and (body := receive(sys.stdin.buffer)):
-        try:
-            job = json.loads(question[1])
-            template, known = mapping.named(job["template"]), known_of(job["known"])
-            found = importing.read(job["name"], body[1], template, known, job["language"])
-            send_data(out, b"D", told(found))
-            send(out, b"E", b"")
-        except KgError as error:
-            refuse(out, error)
-        except MemoryError:
-            refuse(out, TooLarge("reading this table needs more memory than one may have"))
-        except Exception as error:  # of the libraries that read workbooks, must reach the client as a problem
-            refuse(out, StoreError(f"the table could not be read: {error}"))
+
+    def answer(job: dict[str, Any], content: bytes) -> None:
+        template, known = mapping.named(job["template"]), known_of(job["known"])
+        found = importing.read(job["name"], content, template, known, job["language"])
+        send_data(sys.stdout.buffer, b"D", told(found))
+
+    lacking = "reading this table needs more memory than one may have"
+    serve(answer, lacking=lacking, failing="the table could not be read", with_body=True)
 
 
 if __name__ == "__main__":

@@ -64,6 +64,7 @@ _SMALL_WORDS = {
     "de": frozenset("der die das und den von zu mit für ist im ein eine auf dem des wir".split()),
     "it": frozenset("il gli della di che e una per con dei nel delle è al dell’ del".split()),
 }
+_EVERY_SMALL_WORD = frozenset().union(*_SMALL_WORDS.values())
 _WEB = re.compile(r"https?://[^\s<>\"{}|\\^`]+", re.IGNORECASE)
 _HOST = re.compile(r"(?:www\.)[a-z0-9.-]+\.[a-z]{2,}(?:/[^\s<>\"{}|\\^`]*)?", re.IGNORECASE)
 _OWN = re.compile(r"[a-z][a-z0-9-]*/[^\s<>\"{}|\\^`]+")
@@ -71,8 +72,10 @@ _OWN = re.compile(r"[a-z][a-z0-9-]*/[^\s<>\"{}|\\^`]+")
 
 def folded(text: str) -> str:
     """A name without case, accents and double spaces, so that different spellings of it are equal."""
-    plain = unicodedata.normalize("NFKD", text.replace("&", " and "))
-    return " ".join("".join(c for c in plain if not unicodedata.combining(c)).casefold().split())
+    plain = text.replace("&", " and ")
+    if not plain.isascii():
+        plain = "".join(c for c in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(c))
+    return " ".join(plain.casefold().split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +194,10 @@ def prose(text: str) -> tuple[str, str]:
 def tongue(text: str) -> str:
     """The language of which a text has most of the small words; English where it has few."""
     words = text.casefold().split()
-    counts = {tag: sum(word in small for word in words) for tag, small in _SMALL_WORDS.items()}
+    common = [word for word in words if word in _EVERY_SMALL_WORD]
+    if not common:
+        return "en"
+    counts = {tag: sum(word in small for word in common) for tag, small in _SMALL_WORDS.items()}
     best = max(counts, key=lambda tag: counts[tag])
     return best if counts[best] > 0 and counts[best] >= 0.04 * len(words) else "en"
 

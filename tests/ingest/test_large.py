@@ -17,7 +17,7 @@ import zstandard
 from pyoxigraph import BlankNode, DefaultGraph, Literal, NamedNode, Quad, RdfFormat, serialize
 
 from kg_service import resources, unpacking
-from kg_service.changes import Committed, commit, history
+from kg_service.changes import Committed, commit, history, large
 from kg_service.errors import KgError, Malformed, Violations
 from kg_service.ingest import bulk, spooling
 from kg_service.rdf import parse_file
@@ -55,7 +55,7 @@ VALUES: list[NamedNode | Literal | BlankNode] = [
 def spooling_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every load is a large one, and every stretch of a file of lines a short one."""
     monkeypatch.setattr(bulk, "_LARGE", 0)
-    monkeypatch.setattr(bulk, "is_most_of_it", lambda store, size: size % 3 > 0)  # else by way of a change in memory
+    monkeypatch.setattr(large, "is_most_of_it", lambda store, size: size % 3 > 0)  # else what it reaches is judged
     monkeypatch.setattr(spooling, "_STRETCH", 700)
 
 
@@ -177,6 +177,48 @@ def test_it_is_judged_as_a_small_one_is(
         monkeypatch.setattr(bulk, "_LARGE", sys.maxsize)
     assert reports[0] == reports[1]
     assert len(reports[0][1]["results"]) > 1
+
+
+@pytest.mark.parametrize("is_most", [True, False])
+def test_what_goes_is_judged_too(
+    is_most: bool, tmp_path: Path, shapes: Shapes, monkeypatch: pytest.MonkeyPatch, spooling_all: None
+) -> None:
+    """Replacing a graph by less of it breaks the shapes as it does by way of memory; by as much of it, it does not."""
+    monkeypatch.setattr(large, "is_most_of_it", lambda store, size: is_most)
+    ours = sorted(resources.folder("ontology").glob("*.ttl"))
+    lines = serialize(parse_file(VILLAGE), None, RdfFormat.N_TRIPLES) or b""
+    less, other, same = tmp_path / "less" / "village.nt", tmp_path / "village.nt", tmp_path / "same" / "village.nt"
+    for path in (less, same):
+        path.parent.mkdir()
+    less.write_bytes(b"".join(line + b"\n" for line in lines.splitlines() if b"organisation/bakers> <http" not in line))
+    other.write_bytes(lines.replace(b'"Bakers', b'"Bakers and others'))
+    same.write_bytes(lines)
+    found = []
+    for name in ("large", "small"):
+        with EmbeddedStore(tmp_path / name) as store:
+            bulk.load(store, [*ours, VILLAGE], shapes)
+            before = set(store.quads()), set(store.triples())
+            with pytest.raises(Violations) as refused:
+                bulk.load(store, [less], shapes, replace=True)
+            (noted,) = store.log.refusals(limit=5)
+            assert (set(store.quads()), set(store.triples())) == before
+            assert bulk.load(store, [same], shapes, replace=True).change is None
+            done = bulk.load(store, [other], shapes, replace=True)
+            assert done.removed == done.added > 0
+            found.append((refused.value.report.to_dict(), noted.added, noted.removed, told(store, done)))
+        monkeypatch.setattr(bulk, "_LARGE", sys.maxsize)
+    assert found[0] == found[1]
+    assert found[0][0]["results"]
+
+
+@pytest.mark.parametrize("name", ["lines.nt", "lines.nq", "document.ttl"])
+def test_a_file_that_cannot_be_read_is_told_by_its_name(name: str, tmp_path: Path, spooling_all: None) -> None:
+    """The system lets it be opened, and reads nothing of it: it is the file that is told, not the store's folder."""
+    (tmp_path / name).symlink_to("/proc/self/mem")
+    with EmbeddedStore(tmp_path / "store") as store:
+        with pytest.raises(Malformed, match=f"{name}: cannot be read"):
+            bulk.load(store, [tmp_path / name], NONE)
+        assert (store.generation, list(store.triples())) == (0, [])
 
 
 @pytest.mark.parametrize("name", ["lines.nt", "lines.nq", "document.ttl"])
