@@ -227,6 +227,7 @@ def _schema() -> dict[str, Any]:
         "score": number,
         "snippet": {"type": "array", "items": piece},
         "reason": {"type": "object", "properties": reason},
+        "same": {"type": "array", "items": type_},
     }
     facet = {"type": "object", "properties": type_["properties"] | {"count": whole}}  # type: ignore[operator]
     value = {"type": "object", "properties": {"value": text, "label": maybe, "count": whole}}

@@ -18,6 +18,7 @@ from kg_service.api.finished import Document, Finished, sent, state_of
 from kg_service.api.parameters import read
 from kg_service.api.things_asked import CHOICE, IRI, PAGING
 from kg_service.errors import Deleted, NotFound, wrong_parameter
+from kg_service.leading import records_query
 from kg_service.linked_data import (
     Asking,
     Description,
@@ -43,6 +44,8 @@ from kg_service.web.thing import Page, queries
 METHODS = ["GET", "HEAD"]
 _DATA = tuple(each for each in FULL.formats if each is not HTML)
 _VARY = "Accept, Accept-Profile"
+#: Other entries of one actor that are shown.
+_RECORDS = 20
 
 
 def install(app: FastAPI) -> None:
@@ -209,12 +212,14 @@ async def _made(request: Request, thing: NamedNode, chosen: Representation, want
     addresses = Addresses(public_url(request))
 
     around, came = _Around(), None
+    records: list[Description] = []
 
     async def make(asking: Asking) -> tuple[Description, set[Quad]]:
-        nonlocal around, came
+        nonlocal around, came, records
         description = await _description(asking, thing, chosen, wanted, addresses)
         if chosen.format is HTML and wanted["property"] is None:
             around, came = await _around(asking, description), await origin.found(request, asking, description)
+            records = await _records(asking, description)
         if chosen.profile is SCHEMA:
             return description, await documents.in_schema_org(asking, thing, addresses)
         if chosen.profile is MINIMAL:
@@ -233,7 +238,7 @@ async def _made(request: Request, thing: NamedNode, chosen: Representation, want
         (paged,) = description.properties
         headers["Link"] += documents.page_links(addresses, thing, paged)
     if chosen.format is HTML:
-        return _page(request, description, generation, headers, around, came)
+        return _page(request, description, generation, headers, around, came, records)
     if wanted["property"] is None:
         token = {} if chosen.profile is FULL else {"_profile": chosen.profile.token}
         headers["Content-Location"] = addresses.data(thing.value, chosen.format.endings[0], **token)
@@ -300,6 +305,19 @@ async def _around(asking: Asking, description: Description) -> _Around:
     )
 
 
+async def _records(asking: Asking, description: Description) -> list[Description]:
+    """The other entries of an actor, of which it was decided that they are the same."""
+    if not _is_actor(description):
+        return []
+    rows = await asking.rows(records_query(description.iri, _RECORDS))
+    found = [await describe(asking, row["other"]) for row in rows]
+    return [each for each in found if each]
+
+
+def _is_actor(description: Description) -> bool:
+    return any(each.value == f"{ONTOLOGY}Actor" for each in description.types)
+
+
 def _page(
     request: Request,
     description: Description,
@@ -307,12 +325,13 @@ def _page(
     headers: dict[str, str],
     around: _Around,
     came: origin.Found | None,
+    records: list[Description],
 ) -> Document:
-    addresses = Addresses(public_url(request))
+    addresses, language = Addresses(public_url(request)), pages.language_of(request)
     words: dict[str, Any] = {
         "addresses": addresses,
         "ontology": request.app.state.ontology,
-        "catalogue": request.app.state.pages.catalogues[pages.language_of(request)],
+        "catalogue": request.app.state.pages.catalogues[language],
     }
     iri, is_embedded = description.iri.value, request.query_params.get("embed") == "1"
     return pages.document(
@@ -324,7 +343,9 @@ def _page(
         thing=Page(description, **words),
         origin=came.told(words) if came else None,
         ego=ego.picture(around.ties, around.dates, Names(around.labels, **words)),
-        is_actor=any(each.value == f"{ONTOLOGY}Actor" for each in description.types),
+        is_actor=_is_actor(description),
+        records=[Page(each, **words) for each in records],
+        decision=f"{addresses.root}/duplicates?{urlencode({'state': 'accepted', 'of': iri, 'lang': language})}",
         is_part="property" in request.query_params,
         formats=list(profiles.alternates(addresses, iri)),
         history=addresses.history(iri),

@@ -12,13 +12,14 @@ from typing import Any
 
 from kg_service import queries, resources
 from kg_service.errors import wrong_parameter
+from kg_service.leading import leading, pairs_query
 from kg_service.network import measures, projection, selection
 from kg_service.network.earlier import Earlier
 from kg_service.network.jobs import Jobs
 from kg_service.network.measures import Measure
 from kg_service.network.projection import Projection
-from kg_service.network.selection import FILTERS, Selection
 from kg_service.network.rowfiles import RowFiles
+from kg_service.network.selection import FILTERS, Selection
 from kg_service.rdf import NamedNode
 from kg_service.settings import Settings
 from kg_service.store import Query, Reads
@@ -116,10 +117,20 @@ class Asker:
         self, asked: Asked, which: Projection, chosen: Selection, generation: int | None
     ) -> tuple[dict[str, Any], int]:
         needs = asked.needs
-        bare = projection.bare_columns(which, has_evidence="shared" in needs)
+        follow = await self._leading(generation)
+        # Entries that became one may be tied twice by the same thing, whatever the projection promises.
+        has_evidence = "shared" in needs or bool(follow and not which.is_folded)
+        bare = projection.bare_columns(which, has_evidence=has_evidence)
         columns = projection.COLUMNS if "details" in needs else bare
         path, number = await self._file(selection.ties_query(which, chosen, columns), generation)
-        return {"file": path, "projection": asdict(which), "weighting": asked.weighting}, number
+        told = {"file": path, "projection": asdict(which), "weighting": asked.weighting, "leading": follow}
+        return told, number
+
+    async def _leading(self, generation: int | None) -> dict[str, str]:
+        """By each entry that is the same actor as another, the one that is the node for both."""
+        path, _ = await self._file(pairs_query(), generation)
+        with Path(path).open(encoding="utf-8", newline="") as file:
+            return leading((row[0], row[1]) for row in list(csv.reader(file))[1:])
 
     async def prepared(self, asked: Asked, known: Mapping[str, Projection]) -> tuple[int, dict[str, Any]]:
         """The generation, and what a process is told, with the files that it reads."""

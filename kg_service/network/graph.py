@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,8 @@ class Network:
         return len(self.tails)
 
     def index(self, iri: str) -> int | None:
-        """Where a node is, by bisection."""
+        """Where a node is, or the one that an entry is part of, by bisection."""
+        iri = self.rows.leading.get(iri, iri)
         place = int(np.searchsorted(np.asarray(self.nodes, dtype=object), iri)) if self.nodes else 0
         return place if place < self.size and self.nodes[place] == iri else None
 
@@ -70,30 +71,39 @@ class Network:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """The rows that a projection gave: numbers of source and target, and the table they came from."""
+    """The rows that a projection gave: numbers of source and target, and the table they came from.
+
+    `leading` names the node of an entry that is the same actor as another; in the table it stands in its place.
+    """
 
     sources: Integers
     targets: Integers
     names: list[str]
     table: pa.Table
+    leading: Mapping[str, str] = field(default_factory=dict)
 
 
-def read(path: Path, projection: Projection, *, weighting: str = "count") -> Network:
-    """The network in a CSV file of the projection's rows (see `selection.ties_query`); it may be empty."""
-    return _made(_table(path), projection, weighting)
+def read(
+    path: Path, projection: Projection, *, weighting: str = "count", leading: Mapping[str, str] | None = None
+) -> Network:
+    """The network in a CSV file of the projection's rows (see `selection.ties_query`); it may be empty.
+
+    Entries that are one actor are one node: that which leads them (see `leading.leading`).
+    """
+    return _made(_led(_table(path), leading or {}), projection, weighting, leading or {})
 
 
 def windowed(network: Network, first: str, last: str, *, weighting: str = "count") -> Network:
     """The network of those of its rows that are dated and in force at some time from one day to another."""
     table = network.rows.table
     if not {"start", "end"} <= set(table.column_names):
-        return _made(table.slice(0, 0), network.projection, weighting)
+        return _made(table.slice(0, 0), network.projection, weighting, network.rows.leading)
     spans = zip(table["start"].to_pylist(), table["end"].to_pylist(), strict=True)
     keep = [
         bool(start or end) and (start or "")[: len(last)] <= last and (end or "9999") + "-99" >= first
         for start, end in spans
     ]
-    return _made(table.filter(pa.array(keep, pa.bool_())), network.projection, weighting)
+    return _made(table.filter(pa.array(keep, pa.bool_())), network.projection, weighting, network.rows.leading)
 
 
 def without(network: Network, things: set[str]) -> Network:
@@ -108,12 +118,12 @@ def without(network: Network, things: set[str]) -> Network:
 
 def without_rows(network: Network, gone: NDArray[np.bool_], *, weighting: str = "count") -> Network:
     """The network of the other rows."""
-    return _made(network.rows.table.filter(pa.array(~gone)), network.projection, weighting)
+    return _made(network.rows.table.filter(pa.array(~gone)), network.projection, weighting, network.rows.leading)
 
 
-def _made(table: pa.Table, projection: Projection, weighting: str) -> Network:
+def _made(table: pa.Table, projection: Projection, weighting: str, leading: Mapping[str, str]) -> Network:
     names, (sources, targets) = _present(*_factorised(table["source"], table["target"]))
-    rows = Rows(sources, targets, names, table)
+    rows = Rows(sources, targets, names, table, leading)
     if projection.is_folded:
         return _folded(projection, rows, weighting)
     return _plain(projection, rows)
@@ -135,6 +145,25 @@ def _table(path: Path) -> pa.Table:
         )
     except pa.ArrowInvalid as error:
         raise Malformed(f"the rows of the projection cannot be read: {error}") from None
+
+
+def _led(table: pa.Table, leading: Mapping[str, str]) -> pa.Table:
+    """The rows with the entries that lead in the place of those that follow them."""
+    if not leading:
+        return table
+    for place, name in enumerate(table.column_names):
+        if name in ("source", "target"):
+            chunks = [_renamed(chunk, leading) for chunk in table[name].chunks]
+            table = table.set_column(place, name, pa.chunked_array(chunks, type=_DICTIONARY))
+    return table
+
+
+def _renamed(column: pa.DictionaryArray, names: Mapping[str, str]) -> pa.DictionaryArray:
+    """The column with other texts for some of its own."""
+    new = [names.get(name, name) for name in column.dictionary.to_pylist()]
+    places = {name: place for place, name in enumerate(dict.fromkeys(new))}
+    codes = pa.array([places[name] for name in new], pa.int32())
+    return pa.DictionaryArray.from_arrays(codes.take(column.indices), pa.array(list(places), pa.string()))
 
 
 def _factorised(*columns: pa.ChunkedArray) -> tuple[list[str], list[Integers]]:

@@ -14,6 +14,7 @@ import os
 import sys
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ class _Reading:
         if key not in self._networks:
             while len(self._networks) >= _KEPT:
                 self._networks.popitem(last=False)
-            self._networks[key] = read(Path(path), _projection(told), weighting=weighting)
+            self._networks[key] = read(Path(path), _projection(told), weighting=weighting, leading=told["leading"])
         self._networks.move_to_end(key)
         return self._networks[key]
 
@@ -52,9 +53,9 @@ class _Reading:
             self._names = (paths, names_in(*map(Path, paths)))
         return self._names[1]
 
-    def attributes(self, path: str | None) -> Any:
+    def attributes(self, path: str | None, leading: Mapping[str, str]) -> Any:
         if path and path != self._attributes[0]:
-            self._attributes = (path, attributes_in(Path(path)))
+            self._attributes = (path, attributes_in(Path(path), leading))
         return self._attributes[1] if path else {}
 
 
@@ -74,7 +75,7 @@ def _done(job: dict[str, Any], reading: _Reading, progress: Any) -> tuple[str, b
     progress(0.0, "reading")
     network, *others = [reading.network(told) for told in (job, *job["others"])]
     names = reading.names(job["names"])
-    attributes = reading.attributes(job.get("attributes"))
+    attributes = reading.attributes(job.get("attributes"), job["leading"])
     kept = Kept(Path(job["positions"]), str(job["generation"])) if "positions" in job else None
     context = Context(job["parameters"], attributes, progress, tuple(others), kept)
     if job["measure"]:

@@ -38,11 +38,12 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What an index keeps of one subject: its texts (property, language, value), its classes and, for a claim, what
-    it is about and which quotations it rests on.
+    """What an index keeps of one subject: its texts (property, language, value), its classes, for a claim what it is
+    about and which quotations it rests on, and for an entry those that lead it, because they are the same actor.
     """
 
     texts: frozenset[tuple[str, str, str]] = frozenset()
     types: frozenset[str] = frozenset()
     about: frozenset[str] = frozenset()
     evidence: frozenset[str] = frozenset()
+    same: frozenset[str] = frozenset()

@@ -225,7 +225,7 @@ def _take_in(rows: sqlite3.Connection, graph: Graph) -> None:
     """Every statement that counts, in whatever order they come."""
     nodes = Nodes(rows)
     said: list[tuple[int, int, str, str]] = []
-    links: dict[str, list[tuple[int, int]]] = {"kind": [], "about": [], "evidence": []}
+    links: dict[str, list[tuple[int, int]]] = {table: [] for table in texts.LINKS.values()}
     waiting = 0
     for subject, property_, value, _ in graph.triples():
         name = property_.value

@@ -20,7 +20,7 @@ from kg_service.search import Said, texts
 from kg_service.search.words import allowed_typos, grams, words
 
 #: Of the tables below, of how texts are cut into words and of what counts as a text; another number means: build anew.
-FORMAT = 1
+FORMAT = 2
 _SEQUENCE = 40
 _LENGTH = 6
 #: Words of a text that its number tells; longer ones are alike.
@@ -34,6 +34,7 @@ CREATE TABLE text (id INTEGER PRIMARY KEY, node INTEGER NOT NULL, property INTEG
 CREATE TABLE kind (node INTEGER, type INTEGER, PRIMARY KEY (node, type)) WITHOUT ROWID;
 CREATE TABLE about (claim INTEGER, thing INTEGER, PRIMARY KEY (claim, thing)) WITHOUT ROWID;
 CREATE TABLE evidence (quotation INTEGER, claim INTEGER, PRIMARY KEY (quotation, claim)) WITHOUT ROWID;
+CREATE TABLE same (one INTEGER, leading INTEGER, PRIMARY KEY (one, leading)) WITHOUT ROWID;
 CREATE TABLE word (id INTEGER PRIMARY KEY, word TEXT NOT NULL UNIQUE);
 CREATE TABLE gram (gram TEXT, length INTEGER, word INTEGER, PRIMARY KEY (gram, length, word)) WITHOUT ROWID;
 CREATE VIRTUAL TABLE words USING fts5 (
@@ -204,6 +205,10 @@ class Writing:
             self._rows.execute("DELETE FROM evidence WHERE claim = ?", (node,))
             rows = [(self._nodes.number(iri), node) for iri in sorted(new.evidence)]
             self._rows.executemany("INSERT INTO evidence VALUES (?, ?)", rows)
+        if old.same != new.same:
+            self._rows.execute("DELETE FROM same WHERE one = ?", (node,))
+            rows = [(node, self._nodes.number(iri)) for iri in sorted(new.same)]
+            self._rows.executemany("INSERT INTO same VALUES (?, ?)", rows)
 
     def finish(self) -> None:
         """Writes the words of all that came and went."""
@@ -261,6 +266,7 @@ def kept(rows: sqlite3.Connection, node: int) -> Said:
         iris("SELECT iri FROM kind JOIN node ON node.id = type WHERE node = ?"),
         iris("SELECT iri FROM about JOIN node ON node.id = thing WHERE claim = ?"),
         iris("SELECT iri FROM evidence JOIN node ON node.id = quotation WHERE claim = ?"),
+        iris("SELECT iri FROM same JOIN node ON node.id = leading WHERE one = ?"),
     )
 
 

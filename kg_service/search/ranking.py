@@ -20,6 +20,7 @@ from functools import lru_cache
 from typing import Any
 
 from kg_service.errors import wrong_parameter
+from kg_service.leading import leading
 from kg_service.rdf import ONTOLOGY
 from kg_service.search import DEEPEST, Question, index, texts
 from kg_service.search.index import first_of, language_mark, type_mark
@@ -57,6 +58,8 @@ class _Search:
         self._is_all = True
         self._meant: dict[str, list[str]] = {}
         self._types = [self._class(iri) for iri in question.types]
+        #: Entries that are one actor are one thing: that which leads them.
+        self._leading = leading(rows.execute("SELECT one, leading FROM same").fetchall())
 
     def _class(self, iri: str) -> int:
         """The number of a class that something is of; WrongParameter lists them all."""
@@ -70,12 +73,13 @@ class _Search:
         if self._words:
             self._look()
         if self._question.only is not None:
-            only = {number for (number,) in self._rows.execute(_NODES, (json.dumps(self._question.only),))}
+            wanted = self._rows.execute(_NODES, (json.dumps(self._question.only),))
+            only = {self._leading.get(number, number) for (number,) in wanted}
             self._found = {thing: match for thing, match in self._found.items() if thing in only}
         ranked = sorted((-match.score, match.text, thing) for thing, match in self._found.items())
         offset, limit = self._question.offset, self._question.limit
         chosen = [thing for _, _, thing in ranked[offset : offset + limit]]
-        shown = Shown(self._rows, self._question, self._words, self._meant, self._classes)
+        shown = Shown(self._rows, self._question, self._words, self._meant, self._classes, self._leading)
         # Who compares names or things himself needs no more than where they lead.
         is_brief = self._question.is_of_names or self._question.is_list
         return {
@@ -117,6 +121,7 @@ class _Search:
             if index.bucket_of(number) != bucket:  # they come in order
                 bucket = index.bucket_of(number)
                 score = factor * _worth(bucket, len(self._words))
+            thing = self._leading.get(thing, thing)
             known = found.get(thing)
             if known is None or known.score < score:
                 found[thing] = Match(score, number, kind)
@@ -161,7 +166,8 @@ class _Search:
         rare = sorted((word for word in self._words if counts[word]), key=lambda word: counts[word])[:2]
         total = sum(self._weight(counts[word]) for word in self._words)
         for word in rare:
-            for number, thing in self._matches(readings[word], 40):
+            for number, own in self._matches(readings[word], 40):
+                thing = self._leading.get(own, own)
                 if thing in self._found:
                     continue
                 if self._question.is_of_names:
@@ -169,7 +175,7 @@ class _Search:
                     score = share * _worth(index.bucket_of(number), len(self._words))
                     self._found[thing] = Match(score, number, "some words", share)
                     continue
-                has = self._words_of(thing, number)
+                has = self._words_of(own, number)
                 there = [w for w in self._words if w in has or any(m in has for m in self._meant.get(w, ()))]
                 coverage = sum(self._weight(counts[w]) for w in there) / total
                 kind = KINDS["exact" if word in has else "typo"]

@@ -36,8 +36,12 @@ class Shown:
         asked: Sequence[str],
         meant: Mapping[str, Sequence[str]],
         classes: dict[int, Names],
+        leading: Mapping[int, int],
     ) -> None:
         self._rows, self._question, self._words, self._meant, self._classes = rows, question, asked, meant, classes
+        self._followers: dict[int, list[int]] = {}
+        for one, other in sorted(leading.items()):
+            self._followers.setdefault(other, []).append(one)
 
     def iris(self, things: list[int]) -> list[dict[str, Any]]:
         """The things of a page by their IRIs alone."""
@@ -53,10 +57,22 @@ class Shown:
         for thing, number, iri in self._rows.execute(_TYPES, (_listed(things),)).fetchall():
             types.setdefault(thing, []).append((number, iri))
         self._know_classes({number for found in types.values() for number, _ in found})
+        same = self._same(things)
         return [
             self._hit(iris[thing], matches[thing], texts_of, names.get(thing, {}), types.get(thing, []))
+            | {"same": same.get(thing, [])}
             for thing in things
         ]
+
+    def _same(self, things: Iterable[int]) -> dict[int, list[dict[str, Any]]]:
+        """The other entries of those things that have some, with their names."""
+        found = {thing: self._followers[thing] for thing in things if thing in self._followers}
+        every = [one for followers in found.values() for one in followers]
+        iris, names = dict(self._rows.execute(_IRIS, (_listed(every),)).fetchall()), self._names(every)
+        return {
+            thing: [{"iri": iris[one], "label": self._chosen(names.get(one, {}))[0]} for one in followers]
+            for thing, followers in found.items()
+        }
 
     def _hit(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from kg_service.leading import SAME
 from kg_service.rdf import ENTITY, ONTOLOGY, PREFIXES, RDF_TYPE, Literal, NamedNode, Term
 from kg_service.search import Said
 
@@ -41,7 +42,7 @@ _RECORDS = frozenset(
     ONTOLOGY + name for name in ("Membership", "Participation", "Party", "TextIssue", "TimeSlot", "Citation", "Section")
 )
 #: The links that an index keeps, by the table that holds them.
-LINKS = {RDF_TYPE.value: "kind", _SUBJECT: "about", _EVIDENCE: "evidence"}
+LINKS = {RDF_TYPE.value: "kind", _SUBJECT: "about", _EVIDENCE: "evidence", SAME.value: "same"}
 #: Where things that people look for have their IRIs.
 _THINGS = (ENTITY, PREFIXES["sdg"])
 
@@ -86,11 +87,11 @@ def as_text(property_: str, value: Term) -> tuple[str, str, str] | None:
 
 def said(statements: Iterable[tuple[NamedNode, Term]]) -> Said:
     """What an index keeps of a subject of which all statements (property, value) are given."""
-    texts, types, about, evidence = set[tuple[str, str, str]](), set[str](), set[str](), set[str]()
-    targets = {RDF_TYPE.value: types, _SUBJECT: about, _EVIDENCE: evidence}
+    texts, types, about, evidence, same = set[tuple[str, str, str]](), set[str](), set[str](), set[str](), set[str]()
+    targets = {RDF_TYPE.value: types, _SUBJECT: about, _EVIDENCE: evidence, SAME.value: same}
     for property_, value in statements:
         if isinstance(value, NamedNode) and (target := targets.get(property_.value)) is not None:
             target.add(value.value)
         elif text := as_text(property_.value, value):
             texts.add(text)
-    return Said(frozenset(texts), frozenset(types), frozenset(about), frozenset(evidence))
+    return Said(frozenset(texts), frozenset(types), frozenset(about), frozenset(evidence), frozenset(same))

@@ -44,6 +44,8 @@ class Hit:
     match: str
     quoted: str | None
     document: Shown | None
+    #: The other entries of the same actor.
+    same: tuple[Shown, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,10 @@ class Results:
             reason["match"].replace(" ", "-"),
             self._addresses.page(reason["source"]) if reason["source"] else None,
             source.document if source else None,
+            tuple(
+                Shown(each["label"] or compact(each["iri"]), None, self._addresses.page(each["iri"]), each["iri"])
+                for each in hit["same"]
+            ),
         )
 
     def _class(self, iri: str, label: str | None) -> str:

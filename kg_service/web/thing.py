@@ -6,7 +6,7 @@ import re
 import textwrap
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kg_service.linked_data import Description, Property, Value
 from kg_service.linked_data.addresses import Addresses
@@ -119,12 +119,26 @@ class Page:
         self.has_claims = bool(self._claims)
         graphs = {g for each in description.properties for value in each.values for g in value.graphs}
         self.graphs = tuple(self._graph(each) for each in sorted(graphs, key=str))
+        own = {
+            graph
+            for each in description.properties
+            if each.direction is Direction.OUT
+            for value in each.values
+            for graph in value.graphs
+        }
+        #: The graphs that say something of it itself.
+        self.said_in = tuple(self._graph(each) for each in sorted(own, key=str))
         self.quiet = _QUIET
         #: Where a quotation is marked in the text of its document, and the text of a document.
         self.in_text = self._place()
         self.types = tuple(self.shown(each) for each in description.types)
         self.outgoing = tuple(self._group(p) for p in description.properties if p.direction is Direction.OUT)
         self.incoming = tuple(self._group(p) for p in description.properties if p.direction is Direction.IN)
+
+    @property
+    def link(self) -> Shown:
+        """Its name, as a link to its own page."""
+        return replace(self.title, address=self._addresses.page(self.iri))
 
     def shown(self, term: Term) -> Shown:
         """A term in words: a name in the reader's language where there is one."""
