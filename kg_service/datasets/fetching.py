@@ -1,7 +1,8 @@
 """The parts of a described data set that are had from elsewhere, as files: by URL, or from an endpoint page by page.
 
-An endpoint is sent the part's mapping, a CONSTRUCT query, with ORDER BY over all its variables, LIMIT and OFFSET. How
-many solutions there are is asked before and after, and the first page again: what changes meanwhile is not taken.
+An endpoint is sent the part's mapping, a CONSTRUCT query, with ORDER BY over all its variables, LIMIT and OFFSET. What
+changes meanwhile is not taken: how many solutions there are is asked before and after, and of several pages each is
+read twice and must say the same both times.
 """
 
 from __future__ import annotations
@@ -66,13 +67,23 @@ async def _paged(part: Part, elsewhere: Elsewhere, page: int) -> bytes:
     many = await _counted(part, query, elsewhere)
     if many > page * _PAGES:
         raise Malformed(f"{part.endpoint} has {many} solutions; at most {page * _PAGES} are read")
-    pages: list[bytes] = []
-    for offset in range(0, many, page):
-        pages.append(await _page(part, query, elsewhere, page, offset))
-    first = await _page(part, query, elsewhere, page, 0) if len(pages) > 1 else b"".join(pages[:1])
-    if await _counted(part, query, elsewhere) != many or (pages and _lines(first) != _lines(pages[0])):
-        raise ServiceFailed(f"{part.endpoint} was changed while it was read; try again")
+    offsets = range(0, many, page)
+    pages = [await _page(part, query, elsewhere, page, offset) for offset in offsets]
+    for offset, text in zip(offsets, pages, strict=True):
+        if not text.strip():
+            raise ServiceFailed(f"{part.endpoint} says that it has {many} solutions, and nothing from {offset} on")
+    if len(pages) > 1 and all(_lines(text) == _lines(pages[0]) for text in pages[1:]):
+        raise ServiceFailed(f"{part.endpoint} answers the same whichever page is asked for; it cannot be read by pages")
+    for offset, text in zip(offsets, pages, strict=True):
+        if len(pages) > 1 and _lines(await _page(part, query, elsewhere, page, offset)) != _lines(text):
+            raise _changed(part)
+    if await _counted(part, query, elsewhere) != many:
+        raise _changed(part)
     return b"\n".join(pages)
+
+
+def _changed(part: Part) -> ServiceFailed:
+    return ServiceFailed(f"{part.endpoint} was changed while it was read; nothing is taken of it, try again")
 
 
 async def _page(part: Part, query: _Construct, elsewhere: Elsewhere, page: int, offset: int) -> bytes:

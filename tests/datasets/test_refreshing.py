@@ -6,6 +6,7 @@ import asyncio
 import http.server
 import json
 import threading
+import urllib.parse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,7 +23,9 @@ from kg_service.datasets import described, fetching
 from kg_service.datasets.refreshing import Looked
 from kg_service.errors import KgError, Malformed
 from kg_service.ingest import bulk
+from kg_service.rdf import PREF_LABEL, RDF_TYPE
 from kg_service.shacl import Shapes
+from kg_service.store import generations
 from kg_service.store.elsewhere import Elsewhere
 from kg_service.store.embedded import EmbeddedStore, snapshot
 from kg_service.store.remote import Endpoint
@@ -58,6 +61,8 @@ class Answers:
 
     of: dict[str, tuple[int, dict[str, str], Any]] = field(default_factory=dict)
     seen: list[str] = field(default_factory=list)
+    #: The bodies that were sent.
+    sent: list[bytes] = field(default_factory=list)
 
 
 @pytest.fixture
@@ -72,7 +77,7 @@ def address(answers: Answers) -> Iterator[str]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             answers.seen.append(f"{self.command} {self.path}")
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            answers.sent.append(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
             status, headers, body = answers.of.get(self.path, (404, {}, b"nothing here"))
             self.send_response(status)
             length = {"Content-Length": str(len(body))} if isinstance(body, bytes) else {}
@@ -270,6 +275,71 @@ def test_an_endpoint_that_fails_changes_nothing(
     status, told = world.refresh("bad")
     assert (status, world.graph("bad")) == (1, set())
     assert why in told["datasets"][0]["refused"]
+
+
+class Paging(dict[str, Any]):
+    """What an endpoint of three pages answers; `strange` changes an answer: by its page, or None for a count, and by
+    how often that was asked for before."""
+
+    def __init__(self, answers: Answers, strange: Callable[[int | None, int, Any], Any]) -> None:
+        super().__init__()
+        self._answers, self._strange = answers, strange
+        self.asked: list[int | None] = []
+
+    def get(self, key: str, default: Any = None) -> Any:
+        (text,) = urllib.parse.parse_qs(self._answers.sent[-1].decode())["query"]
+        page = int(text.rpartition("OFFSET ")[2]) // fetching.PAGE + 1 if "OFFSET" in text else None
+        before = self.asked.count(page)
+        self.asked.append(page)
+        answer = 25_000 if page is None else self.page(page)
+        answer = self._strange(page, before, answer)
+        if isinstance(answer, int):
+            row = {"how_many": {"type": "literal", "value": str(answer)}}
+            body = json.dumps({"head": {"vars": ["how_many"]}, "results": {"bindings": [row]}}).encode()
+            return 200, {"Content-Type": "application/sparql-results+json"}, body
+        return (200, {"Content-Type": "application/n-triples"}, answer) if isinstance(answer, bytes) else answer
+
+    @staticmethod
+    def page(number: int) -> bytes:
+        theme = f"<https://w3id.org/sse-kg/id/theme/page-{number}>"
+        kinds = ("http://www.w3.org/2004/02/skos/core#Concept", "https://w3id.org/sse-kg/ontology#Theme")
+        types = "".join(f"{theme} <{RDF_TYPE.value}> <{kind}> .\n" for kind in kinds)
+        return f'{types}{theme} <{PREF_LABEL.value}> "Page {number}"@en .\n'.encode()
+
+
+@pytest.mark.parametrize(
+    ("strange", "why"),
+    [
+        (lambda page, before, answer: Paging.page(9) if page == 2 and before else answer, "was changed while"),
+        (lambda page, before, answer: 24_999 if page is None and before else answer, "was changed while"),
+        (lambda page, before, answer: 10**6 if page is None and before else answer, "was changed while"),
+        (lambda page, before, answer: Paging.page(1) if page else answer, "answers the same whichever page"),
+        (lambda page, before, answer: b"" if page == 3 else answer, "nothing from 20000 on"),
+        (lambda page, before, answer: (500, {}, b"out of memory") if page == 3 else answer, "answered 500: out of"),
+        (lambda page, before, answer: (500, {}, b"late") if page == 2 and before else answer, "answered 500: late"),
+        (lambda page, before, answer: answer[:-30] if page == 3 else answer, "breaks off in a line"),
+        (lambda page, before, answer: 10**12 if page is None else answer, "at most 10000000 are read"),
+    ],
+    ids="stale shrinking growing duplicates empty error error-again cut endless".split(),
+)
+def test_a_source_that_changes_between_its_pages_changes_nothing(
+    world: World, answers: Answers, address: str, strange: Any, why: str
+) -> None:
+    world.describe("paged", f'endpoint = "{address}/sparql"', CONSTRUCTED)
+    world.services = f"private+{address}/sparql"
+    if not world.graph("paged"):
+        answers.of = Paging(answers, lambda page, before, answer: answer)
+        status, told = world.refresh("paged")
+        assert (status, told["datasets"][0]["change"] is None) == (0, False), told
+    before, generation = world.graph("paged"), generations.current(world.root)
+    assert sum("prefLabel" in line for line in before) == 3
+    answers.of = asked = Paging(answers, strange)
+    status, told = world.refresh("paged")
+    assert status == 1, told
+    assert why in told["datasets"][0]["refused"]
+    assert (world.graph("paged"), generations.current(world.root)) == (before, generation)
+    assert len(asked.asked) < 10
+    assert not list(world.root.glob("scratch-load-*"))
 
 
 def test_what_is_due_is_told_by_its_schedule(world: World, tmp_path: Path) -> None:
