@@ -55,8 +55,8 @@ def _or_skipped() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def oxigraph(folder: Path) -> Iterator[Endpoint]:
-    with _or_skipped(), engines.oxigraph(folder, "--timeout-s", str(SECONDS)) as server:
+def oxigraph(folder: Path, seconds: int = SECONDS) -> Iterator[Endpoint]:
+    with _or_skipped(), engines.oxigraph(folder, "--timeout-s", str(seconds)) as server:
         yield Endpoint(server.query, server.update, server.graph_store, dialect=OXIGRAPH)
 
 
