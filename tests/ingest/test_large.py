@@ -24,7 +24,7 @@ from kg_service.rdf import parse_file
 from kg_service.settings import Settings
 from kg_service.shacl import Shapes
 from kg_service.shacl.gate import Gate
-from kg_service.store import Delta, log
+from kg_service.store import Delta, embedded, log
 from kg_service.store.embedded import EmbeddedStore
 from kg_service.store.log import Patch
 from tests.conftest import VILLAGE
@@ -53,10 +53,11 @@ VALUES: list[NamedNode | Literal | BlankNode] = [
 
 @pytest.fixture
 def spooling_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every load is a large one, and every stretch of a file of lines a short one."""
+    """Every load is a large one, in short stretches of a file of lines, of which the engine sorts few at once."""
     monkeypatch.setattr(bulk, "_LARGE", 0)
     monkeypatch.setattr(large, "is_most_of_it", lambda store, size: size % 3 > 0)  # else what it reaches is judged
     monkeypatch.setattr(spooling, "_STRETCH", 700)
+    monkeypatch.setattr(embedded, "_SORTED", 10)
 
 
 def statements(chance: random.Random, *, graphs: bool, blank: bool = True) -> list[Quad]:
