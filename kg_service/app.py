@@ -262,6 +262,7 @@ def _sandbox(settings: Settings, engine: Callable[[], RemoteStore] | None) -> Sa
         memory=settings.query_memory,
         seconds=settings.query_seconds,
         max_bytes=settings.max_body_bytes,
+        queue_seconds=settings.queue_seconds,
         union=settings.default_graph == "union",
         engine=engine,
         copy=settings.copy_triples,

@@ -76,8 +76,9 @@ def restore(
         made = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=root))
         try:
             done = _made(found, made, _numbers(root), generation, union=union, author=author)
-            if (root / "tokens.json").is_file():  # one that was revoked since must not come back
-                shutil.copy2(root / "tokens.json", made / "tokens.json")
+            for name in ("tokens.json", *backup.OWN_DATABASES):
+                if (root / name).is_file():  # a token that was revoked since must not come back, no report be lost
+                    shutil.copy2(root / name, made / name)
             _swap(root, made)
         except BaseException:
             shutil.rmtree(made, ignore_errors=True)
@@ -92,7 +93,7 @@ def _made(
 ) -> Restored:
     """Makes the new store in a folder."""
     told = found.manifest
-    for name in (*backup.OWN_FILES, "changes.db"):
+    for name in (*backup.OWN_FILES, *backup.OWN_DATABASES, "changes.db"):
         with suppress(FileNotFoundError):
             shutil.copy2(found.path / name, made / name)
     with log_of(made, told.generation) as log:

@@ -18,7 +18,7 @@ from typing import Any
 from pyoxigraph import Quad, RdfFormat, Store, parse, serialize
 
 from kg_service import resources
-from kg_service.errors import KgError, StoreError, TooLarge, TooSlow, UnsupportedFormat, from_problem
+from kg_service.errors import Busy, KgError, StoreError, TooLarge, TooSlow, UnsupportedFormat, from_problem
 from kg_service.rdf import GRAPH_FORMATS, JSON_LD, Format, format_named, parse_bytes, with_context
 from kg_service.sparql import distant, patch, update
 from kg_service.sparql.distant import Engine
@@ -46,11 +46,13 @@ class Sandbox:
         memory: int,
         seconds: float,
         max_bytes: int,
+        queue_seconds: float = 10.0,
         union: bool = True,
         engine: Callable[[], Engine] | None = None,
         copy: int = 0,
     ) -> None:
         self._root, self._memory, self._seconds, self._max_bytes = root, memory, seconds, max_bytes
+        self._queue_seconds = queue_seconds
         self._union, self._engine, self._copy = union, engine, copy
         self._idle: list[tuple[Child, int]] = []
         self._turns = asyncio.Semaphore(_PROCESSES)
@@ -111,8 +113,15 @@ class Sandbox:
     async def _run(self, job: Mapping[str, object], body: bytes) -> tuple[Delta, int | None]:
         if len(body) > self._max_bytes:
             raise TooLarge(f"the body is larger than {self._max_bytes} bytes; send it in parts")
-        async with self._turns:
+        try:
+            async with asyncio.timeout(self._queue_seconds):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise Busy(f"no turn within {self._queue_seconds:g} s", retry_after=1) from None
+        try:
             return await self._run_now(job, body)
+        finally:
+            self._turns.release()
 
     async def _run_now(self, job: Mapping[str, object], body: bytes) -> tuple[Delta, int | None]:
         child, jobs = await self._next()

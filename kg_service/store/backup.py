@@ -36,6 +36,8 @@ from kg_service.store.log import Log
 
 #: What belongs to a store besides its generations and its log, and cannot be made anew.
 OWN_FILES = ("seeded", "shapes.nt", "tokens.json", "refreshed.json")
+#: The same, as databases that may be written to while they are copied.
+OWN_DATABASES = ("reports.db",)
 FORMAT = 1
 _NAME = re.compile(r"[0-9]+-[0-9]{8}T[0-9]{12}Z")
 _PIECE = 2**20
@@ -101,6 +103,10 @@ def _fill(root: Path, generation: int, copy: Path) -> None:
     for name in OWN_FILES:
         with contextlib.suppress(FileNotFoundError):
             files[name] = _copied(root / name, copy / name)
+    for name in OWN_DATABASES:
+        if (root / name).is_file():
+            _copy_database(root / name, copy / name)
+            files[name] = _summed(copy / name)
     changes = _copy_log(root, copy, generation)
     (copy / "format").write_text(f"{generations.FORMAT}\n")
     generations.publish(copy, generation)
@@ -147,22 +153,33 @@ def _relative(path: Path, copy: Path) -> str:
 def _copy_log(root: Path, copy: Path, generation: int) -> int:
     """Copies the log while others write to it, without what is above a generation; how many changes it has."""
     source, target = root / "changes.db", copy / "changes.db"
+    if source.is_file():
+        _copy_database(source, target)
     try:
-        if source.is_file():
-            address = f"{source.absolute().as_uri()}?mode=ro"
-            with closing(sqlite3.connect(address, uri=True)) as read, closing(sqlite3.connect(target)) as write:
-                read.backup(write)
         with closing(Log(copy, generation=generation, is_writer=True)) as log:
             changes = log.size()
         with closing(sqlite3.connect(target)) as write:  # one file, and one that can be read where nothing is written
             write.execute("PRAGMA journal_mode=DELETE")
     except sqlite3.Error as error:
-        if error.sqlite_errorname == "SQLITE_FULL":
-            raise StoreFull(f"no space left in {copy.parent}; no backup was made") from error
-        raise StoreDamaged(
-            f"the log {source} cannot be copied ({error}); restore a backup with `kg restore`, or move it away"
-        ) from error
+        raise _uncopied(source, copy, error) from error
     return changes
+
+
+def _copy_database(source: Path, target: Path) -> None:
+    """Copies a database as it is at one moment."""
+    address = f"{source.absolute().as_uri()}?mode=ro"
+    target.touch(source.stat().st_mode & 0o777)
+    try:
+        with closing(sqlite3.connect(address, uri=True)) as read, closing(sqlite3.connect(target)) as write:
+            read.backup(write)
+    except sqlite3.Error as error:
+        raise _uncopied(source, target.parent, error) from error
+
+
+def _uncopied(source: Path, copy: Path, error: sqlite3.Error) -> StoreError:
+    if error.sqlite_errorname == "SQLITE_FULL":
+        return StoreFull(f"no space left in {copy.parent}; no backup was made")
+    return StoreDamaged(f"{source} cannot be copied ({error}); restore a backup with `kg restore`, or move it away")
 
 
 def counts(store: Store) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyoxigraph import BlankNode, DefaultGraph, Literal, NamedNode, Quad
 
-from kg_service.errors import KgError, Malformed, Refused, TooLarge
+from kg_service.errors import Busy, KgError, Malformed, Refused, TooLarge
 from kg_service.sparql.patch import Patch, parsed, written
 from kg_service.sparql.sandbox import Sandbox
 from kg_service.store import Delta
@@ -169,6 +169,30 @@ def test_many_jobs_at_once_share_a_few_processes_and_a_dead_one_is_replaced(tmp_
         psutil.wait_procs(started)
         await asyncio.sleep(0.1)
         assert (await sandbox.patched(texts[7])).added == {quad("7")}
+        await sandbox.close()
+
+    asyncio.run(check())
+
+
+def test_a_job_that_gets_no_turn_in_time_is_refused(tmp_path: Path) -> None:
+    async def check() -> None:
+        others = set(psutil.Process().children())
+        sandbox = Sandbox(tmp_path, memory=2**29, seconds=60, max_bytes=1000, queue_seconds=0.1)
+        texts = [f'A <http://e/s> <http://e/p> "{number}" .\n'.encode() for number in range(5)]
+        await sandbox.start()
+        (process,) = set(psutil.Process().children()) - others
+        process.suspend()  # so that its job has no end
+        try:
+            first = asyncio.create_task(sandbox.patched(texts[0]))
+            await asyncio.sleep(0)
+            longer = [asyncio.create_task(sandbox.patched(text)) for text in texts[1:4]]
+            with pytest.raises(Busy, match="no turn"):
+                await asyncio.gather(*(sandbox.patched(texts[4]) for _ in range(200)))
+        finally:
+            process.resume()
+        assert len((await first).added) == 1
+        await asyncio.gather(*longer)
+        assert len((await sandbox.patched(texts[4])).added) == 1  # every turn was given back
         await sandbox.close()
 
     asyncio.run(check())

@@ -6,6 +6,7 @@ import itertools
 import json
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ from pyoxigraph import DefaultGraph, Literal, NamedNode, Quad
 from kg_service.changes import Proposal, commit_all, earlier, history
 from kg_service.changes.restoring import restore
 from kg_service.errors import AlreadyThere, NotFound, StoreDamaged, StoreLocked
+from kg_service.reports import Inbox, Report
 from kg_service.shacl import load_shapes
 from kg_service.shacl.gate import Gate
 from kg_service.store import Delta, backup, generations
@@ -205,6 +207,22 @@ def test_a_token_that_was_revoked_stays_so(root: Path, tmp_path: Path) -> None:
     assert (root / "tokens.json").read_text() == "now"
     restore(tmp_path / "backups", tmp_path / "other", union=True, author="me")
     assert (tmp_path / "other" / "tokens.json").read_text() == "then"
+
+
+def test_what_readers_reported_is_in_the_copy_and_outlives_its_return(root: Path, tmp_path: Path) -> None:
+    def report(words: str) -> Report:
+        return Report(generation=5, language="en", kind="wrong", about="urn:a", words=words)
+
+    inbox = Inbox(root, 10)
+    inbox.put(report("then"))
+    (root / "reports.db").chmod(0o600)
+    made = backup.make(root, tmp_path / "backups")
+    assert stat.S_IMODE((made.path / "reports.db").stat().st_mode) == 0o600
+    inbox.put(report("since"))
+    restore(tmp_path / "backups", root, union=True, replace=True, author="me")
+    assert [kept.report.words for kept in Inbox(root, 10).every()] == ["then", "since"]
+    restore(tmp_path / "backups", tmp_path / "other", union=True, author="me")
+    assert [kept.report.words for kept in Inbox(tmp_path / "other", 10).every()] == ["then"]
 
 
 def test_a_large_change_is_undone_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
