@@ -86,8 +86,8 @@ class Judges:
         judge = None
         is_clean = False
         try:
-            judge = await self._next()
             async with asyncio.timeout(self._seconds):
+                judge = await self._next()
                 generation, found, problem = await judge.judged(how, body)
             is_clean = len(body) <= _LARGE
             if problem:
