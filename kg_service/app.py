@@ -106,8 +106,9 @@ def create_app(settings: Settings | None = None, together: Together | None = Non
         app.state.settings, app.state.log, app.state.traces = settings, _log(settings), traces()
         app.state.access = Access(settings)
         app.state.sessions = Sessions(settings, app.state.access)
-        app.state.sandbox, app.state.writer = _sandbox(settings, engine), _writer(settings, engine)
         app.state.readers, app.state.judges = _reads(settings), validate.judges(settings)
+        app.state.sandbox = _sandbox(settings, engine)
+        app.state.writer = _writer(settings, engine, app.state.readers)
         app.state.questions, app.state.finished = Questions(), Finished(settings.cache_bytes // 2)
         app.state.dumps, app.state.feed = dumps.Making(settings), feed.Reading(settings)
         app.state.reports = reports.Reports(settings)
@@ -269,9 +270,10 @@ def _sandbox(settings: Settings, engine: Callable[[], RemoteStore] | None) -> Sa
     )
 
 
-def _writer(settings: Settings, engine: Callable[[], RemoteStore] | None) -> Writer | RemoteWriter:
+def _writer(settings: Settings, engine: Callable[[], RemoteStore] | None, reads: Reads) -> Writer | RemoteWriter:
     if engine:
-        return RemoteWriter(engine, settings.own_folder, copy=settings.copy_triples)
+        assert isinstance(reads, RemoteReads)
+        return RemoteWriter(engine, settings.own_folder, copy=settings.copy_triples, heard=reads.heard)
     return Writer(settings.store, union=settings.default_graph == "union")
 
 

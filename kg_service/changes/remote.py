@@ -152,10 +152,15 @@ def _told(moment: Moment, proposal: Proposal, error: KgError) -> KgError:
 
 
 class RemoteWriter:
-    """The service's writer of an engine's graph: changes are made one after the other, others may write beside."""
+    """The service's writer of an engine's graph: changes are made one after the other, others may write beside.
 
-    def __init__(self, opened: Callable[[], RemoteStore], own_folder: Path, *, copy: int) -> None:
-        self._open, self._own_folder, self._copy = opened, own_folder, copy
+    `heard` is told each revision that is made here.
+    """
+
+    def __init__(
+        self, opened: Callable[[], RemoteStore], own_folder: Path, *, copy: int, heard: Callable[[int], None]
+    ) -> None:
+        self._open, self._own_folder, self._copy, self._heard = opened, own_folder, copy, heard
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._store: RemoteStore | None = None
         self._gate: RemoteGate | None = None
@@ -207,9 +212,11 @@ class RemoteWriter:
                 return done
 
         try:
-            return await self._in_turn(work)
+            done = await self._in_turn(work)
         finally:
             waits.end()
+        self._heard(done.generation)
+        return done
 
     async def between(self, work: Callable[[Present], T]) -> T:
         """What `work` makes of the graph between two changes of ours."""

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -278,7 +278,11 @@ class EmbeddedStore:
             self._store.optimize()
 
     def _table_bytes(self) -> int:
-        return sum(path.stat().st_size for path in (self.root / "working").glob("*.sst"))
+        size = 0
+        for path in (self.root / "working").glob("*.sst"):
+            with suppress(FileNotFoundError):  # the engine puts files together meanwhile
+                size += path.stat().st_size
+        return size
 
     def note(self, entry: Entry, patch: Patch | Spool | Turned) -> None:
         """Puts a staged change into the log of the next generation."""

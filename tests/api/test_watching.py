@@ -59,7 +59,7 @@ def since(client: httpx.Client, before: Figures, *names: str, more: float = 1) -
 def own(village: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings over a copy of the village that may be written."""
     store = tmp_path_factory.mktemp("watched") / "store"
-    shutil.copytree(village.store, store)
+    shutil.copytree(village.store, store, ignore=shutil.ignore_patterns("judged*"))  # others may have had it judged
     few = {"store": store, "token": SecretStr("secret"), "quick_seconds": 0.05, "log_requests": "computed"}
     return village.model_copy(update=few)
 

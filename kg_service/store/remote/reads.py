@@ -84,7 +84,7 @@ class RemoteReads:
     """Answers queries on a remote engine, `size` at a time, each in a thread with a connection of its own.
 
     The generation is the dataset's revision. An answer is at least as new as the generation that it names: a change
-    may come between asking for the number and asking the query. `generation` is looked up once a second.
+    may come between asking for the number and asking the query. `generation` is looked up once a second (see `heard`).
     """
 
     def __init__(self, endpoint: Endpoint, *, size: int = 8, max_bytes: int, queue_seconds: float) -> None:
@@ -102,6 +102,10 @@ class RemoteReads:
     def generation(self) -> int:
         """The revision seen last; 0 when there is none."""
         return self._generation
+
+    def heard(self, generation: int) -> None:
+        """Told of a revision that this service made itself, so that whoever asked for it meets it at once."""
+        self._generation = max(self._generation, generation)
 
     async def start(self) -> None:
         """Looks up the revision, and again every second; an engine that is away now may come later."""
