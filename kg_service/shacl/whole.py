@@ -115,14 +115,14 @@ def judged(
     classes, uses = class_tree(store), uses_of(store)
     predicates = frozenset(uses)
     tests = sorted(value_tests(shapes.plans).items(), key=lambda each: uses.get(predicate_of(each[0]), 0))
-    answers = _shared_out(
-        [partial(are_passed, store, step, some, predicates, classes) for step, some in tests],
-        processes,
-        lambda done: progress("testing values", done, len(tests)),
-    )
+    tasks: list[Callable[[], Any]] = [
+        partial(are_passed, store, step, some, predicates, classes) for step, some in tests
+    ]
+    tasks.append(partial(_instances, store))
+    *answers, instances = _shared_out(tasks, processes, lambda done: progress("testing values", done, len(tasks)))
     held = (chosen(step, some, answer) for (step, some), answer in zip(tests, answers, strict=True))
     known = Everywhere(frozenset().union(*held), predicates)
-    weights = _weights(store, shapes.plans, uses)
+    weights = _weights(shapes.plans, uses, instances)
     plans = sorted(shapes.plans, key=weights.__getitem__)
     parts = _shared_out(
         [partial(_part, store, plan, shapes, limit, language, known) for plan in plans],
@@ -189,10 +189,14 @@ def _work(parent: int, tasks: Sequence[Callable[[], object]], asked: Connection)
             asked.send(TooLarge(_TOO_LARGE))
 
 
-def _weights(store: Store, plans: Sequence[Plan], uses: Mapping[NamedNode, int]) -> dict[Plan, int]:
-    """About how much work each plan is: its targets times its checks."""
+def _instances(store: Store) -> dict[Any, int]:
+    """How many things have each type."""
     rows: Any = store.query("SELECT ?c (COUNT(*) AS ?n) WHERE { ?s a ?c } GROUP BY ?c")
-    instances = {row["c"]: int(row["n"].value) for row in rows}
+    return {row["c"]: int(row["n"].value) for row in rows}
+
+
+def _weights(plans: Sequence[Plan], uses: Mapping[NamedNode, int], instances: Mapping[Any, int]) -> dict[Plan, int]:
+    """About how much work each plan is: its targets times its checks."""
     known: dict[str, Mapping[Any, int]] = {"class": instances, "subjects-of": uses, "objects-of": uses}
 
     def targets(plan: Plan) -> int:
