@@ -67,7 +67,7 @@ def triples(lines: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The files of one part: `path` with `.added`, `.kept` and `.touched`."""
+    """The files of one part: `path` with `.added`, `.kept`, `.there` and `.touched`."""
 
     path: Path
     #: Lines in it; a statement that the sources have twice may be in it twice.
