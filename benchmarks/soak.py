@@ -191,8 +191,9 @@ def main() -> None:
         with serving(folder, port, token, given.processes):
             wrong += (later := [f"after a restart: {each}" for each in lost(world)])
         print(f"\nlost: {len(missing)}; after a restart: {len(later)}")
-        log = [line for line in (folder / "log").read_text().splitlines() if "Traceback" in line or " ERROR" in line]
-        wrong += [f"the log: {line}" for line in log[:10]]
+        log = (folder / "log").read_text().splitlines()
+        errors = [number for number, line in enumerate(log) if " ERROR" in line]
+        wrong += ["the log: " + "\n    ".join(log[number : number + 20]) for number in errors[:5]]
     for each in wrong[:50]:
         print("WRONG", each)
     sys.exit(1 if wrong else 0)

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from kg_service import queries, resources
+from kg_service import beside, queries, resources
 from kg_service.api.addresses import public_url
 from kg_service.api.changes import from_log
 from kg_service.api.finished import state_of
@@ -57,18 +57,25 @@ class Counting(Generic[T]):
         self._work: asyncio.Task[tuple[int, T]] | None = None
 
     async def current(self, reads: Reads, *, patience: float = _PATIENCE) -> tuple[int, T]:
-        """The published generation and what is counted of it; Busy while that goes on."""
+        """The generation that is published now, or a later one, and what is counted of it; Busy while that goes on."""
+        asked = reads.generation
         while True:
             is_fresh = reads.generation or time.monotonic() - self._since < _UNTOLD
             if self.latest and self.latest[0] == reads.generation and is_fresh:
                 return self.latest
             if self._work is None or self._work.done():
-                self._work = asyncio.create_task(self._counted(reads))
-            done, _ = await asyncio.wait({self._work}, timeout=patience)
+                self._work = beside.begun(self._counted(reads))
+            work = self._work  # others who wait may begin the next one
+            done, _ = await asyncio.wait({work}, timeout=patience)
             if not done:
                 raise Busy("the figures of this generation are being counted; come again", retry_after=10)
-            self.latest, self._since = self._work.result(), time.monotonic()
-            if self.latest[0] >= reads.generation:
+            try:
+                self.latest, self._since = work.result(), time.monotonic()
+            except Busy:  # it changes all the time: what was true a moment ago is better than nothing
+                if self.latest:
+                    return self.latest
+                raise
+            if self.latest[0] >= asked:
                 return self.latest
 
     async def _counted(self, reads: Reads) -> tuple[int, T]:

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 
+from kg_service import beside
 from kg_service.api.addresses import public_url
 from kg_service.api.parameters import refuse_others
 from kg_service.api.writing import tags
@@ -51,7 +52,7 @@ class Making:
         if found:
             return found
         if self._work is None or self._work.done():
-            self._work = asyncio.create_task(dumping.make(self.settings))
+            self._work = beside.begun(dumping.make(self.settings))
         done, _ = await asyncio.wait({self._work}, timeout=_PATIENCE)
         if done:
             self._work.result()

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from kg_service import beside
 from kg_service.api.addresses import public_url
 from kg_service.api.changes import from_log
 from kg_service.api.clients import client_of
@@ -53,7 +54,7 @@ class Reading:
                 if behind <= feed_index.MANY:
                     await from_log(request, lambda log: self._with(lambda index: index.catch_up(log)))
                     return
-                self._apart = asyncio.create_task(feed_index.catch_up_apart(self._settings))
+                self._apart = beside.begun(feed_index.catch_up_apart(self._settings))
             work = self._apart
         done, _ = await asyncio.wait({work}, timeout=_PATIENCE)
         if not done:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+from kg_service import beside
 from kg_service.linked_data import judging
 from kg_service.linked_data.judging import Outcome
 from kg_service.settings import Settings
@@ -34,11 +35,10 @@ class Judging:
         is_idle = self._work is None or self._work.done()
         if is_idle and time.monotonic() - self._began >= _REST:
             self._began = time.monotonic()
-            self._work = asyncio.create_task(judging.make(self._settings))
+            self._work = beside.begun(judging.make(self._settings))
         if self._work and not self._work.done():
             await asyncio.wait({self._work}, timeout=_PATIENCE)
-        if self._work and self._work.done():
-            self._work.exception()  # seen: without an outcome the page says that there is none
+        # Without an outcome, whatever went wrong, the page says that there is none.
         return await asyncio.to_thread(judging.kept, self._settings)
 
     async def close(self) -> None:

@@ -17,6 +17,7 @@ from kg_service.cli.common import (
     settings_of,
 )
 from kg_service.errors import KgError
+from kg_service.store import arenas
 
 
 @app.command()
@@ -29,6 +30,7 @@ def serve(
     ] = None,
 ) -> None:
     """Load data/ if that is not done yet, then serve the graph over HTTP until Ctrl-C."""
+    arenas.share()  # before any thread has one
     settings = settings_of(host=host, port=port, store=store, processes=processes)
     for path in settings.open_secrets:
         say(f"everybody on this machine may read the secret in {path}; chmod 600 {path}")

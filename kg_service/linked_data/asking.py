@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from kg_service.errors import Busy
 from kg_service.rdf import BlankNode, Literal, NamedNode, Quad
-from kg_service.store import Query, Reads
+from kg_service.store import Answer, Query, Reads
 
 T = TypeVar("T")
 #: One solution; unbound variables are not in it.
@@ -24,8 +24,8 @@ class _Moved(Exception):
 class Asking:
     """Asks questions for one client; all answers are of the generation of the first one."""
 
-    def __init__(self, reads: Reads, *, seconds: float, client: str = "") -> None:
-        self._reads, self._seconds, self._client = reads, seconds, client
+    def __init__(self, ask: Callable[[Query], Awaitable[Answer]], *, seconds: float, client: str = "") -> None:
+        self._ask, self._seconds, self._client = ask, seconds, client
         #: The generation of the answers; 0 before the first.
         self.generation = 0
         self._has_begun = False
@@ -48,7 +48,7 @@ class Asking:
         return parse(await self._answer(Query(text, graph="n-triples", seconds=self._seconds, client=self._client)))
 
     async def _answer(self, query: Query) -> bytes:
-        answer = await self._reads.answer(query)
+        answer = await self._ask(query)
         if self._has_begun and answer.generation != self.generation:
             await answer.leave()
             raise _Moved
@@ -85,15 +85,17 @@ async def of_one_generation(
 ) -> tuple[int, T]:
     """What `make` puts together of answers of one generation, with its number.
 
-    When a change is published meanwhile it is made again; Busy when that happens again and again.
+    Where that generation cannot be kept, and a change is published meanwhile, it is made again; Busy when that happens
+    again and again.
     """
     for _ in range(_ATTEMPTS):
-        asking = Asking(reads, seconds=seconds, client=client)
-        try:
-            made = await make(asking)
-        except _Moved:
-            continue
-        return asking.generation, made
+        with reads.still() as ask:
+            asking = Asking(ask, seconds=seconds, client=client)
+            try:
+                made = await make(asking)
+            except _Moved:
+                continue
+            return asking.generation, made
     raise Busy("the graph changes faster than it can be read; try again", retry_after=1)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from pyoxigraph import BlankNode, NamedNode, Store
 
 from kg_service.changes import rules
-from kg_service.errors import Busy, NotFound
+from kg_service.errors import NotFound
 from kg_service.linked_data import apart
 from kg_service.settings import Settings
 from kg_service.shacl import Result
@@ -24,7 +24,6 @@ from kg_service.store import generations
 
 #: Results that are counted by graph; of more, the violations come first.
 _MOST = 20_000
-_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,28 +58,24 @@ async def make(settings: Settings) -> None:
 
 
 def judged_now(settings: Settings) -> None:
-    """Judges the present generation here, and keeps the outcome; Busy when it changes again and again."""
-    for _ in range(_TRIES):
-        held = generations.hold_current(settings.store)
-        if held is None:
-            raise NotFound("no data are loaded yet; there is nothing to judge")
-        generation, lease = held
-        with lease:
-            shapes = shapes_now(settings)
-            report = validate_generation(
-                settings.store,
-                rules.in_force(settings.own_folder),
-                limit=_MOST,
-                processes=1,
-                memory=settings.query_memory,
-            )
-            if generations.current(settings.store) != generation:
-                continue
-            store = Store.read_only(str(generations.directory(settings.store, generation)))
-            graphs = _by_graph(store, report.results)
-        _keep(_path(settings), Outcome(generation, shapes, report.counts, graphs, report.truncated))
-        return
-    raise Busy("the graph changes faster than it can be judged; come again", retry_after=10)
+    """Judges the present generation here, and keeps the outcome."""
+    held = generations.hold_current(settings.store)
+    if held is None:
+        raise NotFound("no data are loaded yet; there is nothing to judge")
+    generation, lease = held
+    with lease:
+        shapes = shapes_now(settings)
+        report = validate_generation(
+            settings.store,
+            rules.in_force(settings.own_folder),
+            generation=generation,
+            limit=_MOST,
+            processes=1,
+            memory=settings.query_memory,
+        )
+        store = Store.read_only(str(generations.directory(settings.store, generation)))
+        graphs = _by_graph(store, report.results)
+    _keep(_path(settings), Outcome(generation, shapes, report.counts, graphs, report.truncated))
 
 
 def _by_graph(store: Store, results: Iterable[Result]) -> dict[str, dict[str, int]]:

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from pathlib import Path
 from tempfile import mkdtemp
 
+from kg_service import beside
 from kg_service.changes.earlier import reached
 from kg_service.errors import TooLarge, from_problem, wrong_parameter
 from kg_service.settings import Settings
@@ -49,7 +50,7 @@ class Earlier:
         """The readers of that generation, which is made where it is not there yet."""
         task = self._made.get(generation)
         if task is None or (task.done() and (task.cancelled() or task.exception())):
-            task = self._made[generation] = asyncio.create_task(self._ready(generation))
+            task = self._made[generation] = beside.begun(self._ready(generation))
         self._made.move_to_end(generation)
         while len(self._made) > _KEPT:
             await _gone(self._made.popitem(last=False)[1])

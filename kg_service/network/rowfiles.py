@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
 
+from kg_service import beside
 from kg_service.errors import Busy, TooLarge
 from kg_service.network.earlier import Earlier
 from kg_service.store import Query, Reads
@@ -51,7 +52,7 @@ class RowFiles:
             key = (state, query.text)
             task = self._files.get(key)
             if task is None or (task.done() and (task.cancelled() or task.exception())):
-                task = self._files[key] = asyncio.create_task(self._written(query, generation))
+                task = self._files[key] = beside.begun(self._written(query, generation))
             self._files.move_to_end(key)
             path, number, _ = await asyncio.shield(task)
             self._forget(self.state())

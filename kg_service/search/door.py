@@ -17,6 +17,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from kg_service import beside
 from kg_service.errors import Busy, KgError, QueryStopped, StoreError, TooMany, TooSlow, from_problem
 from kg_service.search import Question, building
 from kg_service.store.children import Child, Ended, Nursery
@@ -76,8 +77,7 @@ class Search:
 
     async def start(self) -> None:
         """Soon begins to bring the index up where it must be, so that the first question need not wait for it all."""
-        self._early = asyncio.ensure_future(self._bring_up_early())
-        self._early.add_done_callback(lambda work: work.cancelled() or work.exception())
+        self._early = beside.begun(self._bring_up_early())
 
     async def _bring_up_early(self) -> None:
         await asyncio.sleep(EARLY)
@@ -128,8 +128,7 @@ class Search:
             raise QueryStopped("the service is stopping; try again later")
         if self._work is None or self._work.done():
             self._began = asyncio.get_running_loop().time()
-            self._work = asyncio.ensure_future(self._brought_up(unusable))
-            self._work.add_done_callback(lambda work: work.cancelled() or work.exception())
+            self._work = beside.begun(self._brought_up(unusable))
         return self._work
 
     async def _brought_up(self, unusable: str | None) -> int:

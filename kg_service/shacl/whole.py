@@ -48,6 +48,7 @@ def validate_generation(
     root: Path,
     shapes: Shapes,
     *,
+    generation: int | None = None,
     limit: int | None = None,
     language: str = "en",
     processes: int = 2,
@@ -55,7 +56,7 @@ def validate_generation(
     spool: Spool | None = None,
     progress: Progress = no_progress,
 ) -> Report:
-    """The report that `validate` gives on the generation published now.
+    """The report that `validate` gives on a generation that is held, by default on the one that is published now.
 
     With a `spool`, what its change of that generation brings: the results that there are then and were not before.
 
@@ -72,7 +73,7 @@ def validate_generation(
     )
     into, out = cast(BinaryIO, process.stdin), cast(BinaryIO, process.stdout)
     try:
-        send(into, b"Q", pickle.dumps((shapes, limit, language, processes, spool)))
+        send(into, b"Q", pickle.dumps((shapes, generation, limit, language, processes, spool)))
         found = bytearray()
         while frame := receive(out):
             kind, payload = frame
@@ -226,10 +227,10 @@ def main() -> None:
         send(out, b"P", json.dumps((what, done, total)).encode())
 
     try:
-        shapes, limit, language, processes, spool = pickle.loads(question[1])
+        shapes, generation, limit, language, processes, spool = pickle.loads(question[1])
         judge = partial(judged, shapes=shapes, limit=limit, language=language, processes=processes)
         say("copying the graph into memory", 0, len(shapes.plans))
-        store = copied(root, processes)
+        store = copied(root, processes, generation)
         if spool is not None:
             apply_spool(store, spool)
         report = judge(store, progress=say)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -132,7 +133,8 @@ class Reads(Protocol):
 
     `answer` raises Malformed, NotAcceptable and QueryStopped with its kinds. `running` lists what is being answered,
     and `end` ends one of them, which raises the reason; False when there is none of that id. `drain` lets running
-    queries end within some seconds, then ends them.
+    queries end within some seconds, then ends them. As long as `still` lasts, what it gives answers all queries on the
+    generation published at its beginning, where the engine keeps one; its answers tell where it could not.
     """
 
     @property
@@ -141,6 +143,8 @@ class Reads(Protocol):
     async def start(self) -> None: ...
 
     async def answer(self, query: Query) -> Answer: ...
+
+    def still(self) -> AbstractContextManager[Callable[[Query], Awaitable[Answer]]]: ...
 
     def running(self) -> list[Running]: ...
 

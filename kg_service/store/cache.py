@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -90,10 +92,17 @@ class CachedReads:
         """The ETag of the answer that the query would get now, where it can be known before."""
         return None if _varies(query.text) or _renames(query.text) else _tag_of(query, *self._reads.published)
 
+    @contextlib.contextmanager
+    def still(self) -> Iterator[Callable[[Query], Awaitable[Answer]]]:
+        with self._reads.held() as (state, generation):
+            yield lambda query: self._answer_of(query, state, generation)
+
     async def answer(self, query: Query) -> Answer:
+        return await self._answer_of(query, *self._reads.published)
+
+    async def _answer_of(self, query: Query, state: str, generation: int) -> Answer:
         if not query.is_lasting:
-            return await self._reads.answer(query)
-        state, generation = self._reads.published  # asked for once, because each time takes a call to the system
+            return await self._reads.answer(query, generation)
         kept = self._kept_at(state, query)
         if kept is not None:
             return kept

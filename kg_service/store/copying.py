@@ -40,12 +40,13 @@ _SAMPLE, _SHARED = 10_000, 3
 _MOST_TOLD = 2.0
 
 
-def copied(root: Path, processes: int) -> Store:
-    """The default graph of the published generation, in memory. Raises StoreError when it cannot be read.
+def copied(root: Path, processes: int, generation: int | None = None) -> Store:
+    """The default graph of a generation, by default of the published one, in memory. Raises StoreError when it cannot
+    be read, Gone when it is no more.
 
     No other thread may run in this process, which forks.
     """
-    held = generations.hold_current(root)
+    held = generations.hold_current(root) if generation is None else (generation, generations.hold(root, generation))
     if held is None:
         return Store()
     generation, lease = held

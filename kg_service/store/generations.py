@@ -100,6 +100,21 @@ class Published:
             return ""
         return f"{found.st_mtime_ns:x}.{found.st_ino:x}.{found.st_size}"
 
+    def held(self) -> tuple[str, int, IO[bytes] | None]:
+        """The state and the number published now, with a lease on it; without when nothing was published yet."""
+        gone = 0
+        while (now := self.now())[1]:
+            state, number = now
+            try:
+                return state, number, hold(self._root, number)
+            except Gone:
+                if gone == number:  # nobody published another meanwhile
+                    raise StoreDamaged(
+                        f"generation {number} of {self._root} is not there; restore a backup with `kg restore`"
+                    ) from None
+                gone = number
+        return *now, None
+
 
 def directory(root: Path, generation: int) -> Path:
     return root / "generations" / str(generation)
@@ -124,17 +139,8 @@ def hold(root: Path, generation: int) -> IO[bytes]:
 
 def hold_current(root: Path) -> tuple[int, IO[bytes]] | None:
     """The generation published now, with a lease on it; None when nothing was published yet."""
-    gone = 0
-    while published := current(root):
-        try:
-            return published, hold(root, published)
-        except Gone:
-            if gone == published:  # nobody published another meanwhile
-                raise StoreDamaged(
-                    f"generation {published} of {root} is not there; restore a backup with `kg restore`"
-                ) from None
-            gone = published
-    return None
+    _, number, lease = Published(root).held()
+    return (number, lease) if lease else None
 
 
 def publish(root: Path, generation: int) -> None:

@@ -11,12 +11,13 @@ stream raises, so that a short answer is never taken for a complete one.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import math
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -184,8 +185,20 @@ class Readers:
         self._stop(turn, reason)
         return True
 
+    @contextlib.contextmanager
+    def still(self) -> Iterator[Callable[[Query], Awaitable[Answer]]]:
+        with self.held() as (_, generation):
+            yield lambda query: self.answer(query, generation)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[tuple[str, int]]:
+        """The state and the generation published now, which stays as long as this lasts."""
+        state, generation, lease = self._published.held()
+        with lease or contextlib.nullcontext():
+            yield state, generation
+
     async def answer(self, query: Query, generation: int | None = None) -> Answer:
-        """The answer to a query on the generation published now, which who has just looked may say.
+        """The answer to a query on that generation if it is there still, else on the one published now.
 
         Raises Malformed, NotAcceptable, TooLarge, TooSlow, TooMany, Busy, Refused (it broke its reader) and
         QueryStopped. With `parts` in the answer, a reader is in use until they are read or closed.
@@ -198,7 +211,7 @@ class Readers:
                 if turn.child and turn.child.has_crashed:
                     raise Refused("the query needs more memory or nesting than one query may have") from None
                 await asyncio.sleep(0.02 * attempt)  # others ended the reader, and may end more
-                turn, generation = _again(turn), None
+                turn = _again(turn)
         raise Busy("the reader of this query was ended again and again; try again later", retry_after=1)
 
     async def _answered(self, turn: _Turn, known: int | None) -> Answer:
@@ -208,7 +221,7 @@ class Readers:
             self._admit(turn)
             child = turn.child
             if child is None:
-                child, known = await self._place(turn), None
+                child = await self._place(turn)
             generation, kind, payload = await self._asked(child, turn, known)
             if kind == b"A":
                 is_clean = True
@@ -333,8 +346,10 @@ class Readers:
     def _dispatch(self) -> None:
         """Gives idle readers to who waits, as long as the quick lane has room."""
         while self._waiting and self._idle and len(self._quick) < self.limits.readers:
-            child = self._idle.pop()
             turn = self._waiting.get()
+            if turn.ready and turn.ready.done():  # whoever asked has just left, which `_leave` will hear
+                continue
+            child = self._idle.pop()
             turn.child, turn.cpu_before, turn.lane = child, child.accounted, "quick"
             self._quick.add(turn)
             turn.waits.end()

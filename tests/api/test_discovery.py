@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,15 +9,23 @@ import httpx
 import pytest
 import rdflib
 from pydantic import SecretStr
+from pyoxigraph import Literal, NamedNode, Quad
 from rdflib.namespace import DCAT, DCTERMS, RDF, SH, VOID
 
 from kg_service import queries, resources
+from kg_service.api.discovery import Counting
+from kg_service.linked_data import Asking
 from kg_service.settings import Settings
+from kg_service.store import Delta
+from kg_service.store.cache import CachedReads
+from kg_service.store.embedded import EmbeddedStore
+from kg_service.store.readers import Readers
 from tests.api.test_patches import update
 from tests.serving import running
 
 DATASET = rdflib.URIRef("https://w3id.org/sse-kg/dataset")
 SD = rdflib.Namespace("http://www.w3.org/ns/sparql-service-description#")
+EX = NamedNode("urn:example")
 PATHS = ("/.well-known/void", "/void", "/catalog", "/examples")
 
 
@@ -160,3 +169,38 @@ def test_addresses_are_the_public_ones(tmp_path: Path) -> None:
             text = client.get(path).text
             assert "https://graph.example/kg/sparql" in text
             assert "127.0.0.1" not in text
+
+
+def test_figures_that_several_wait_for_are_of_a_state_that_is_not_older_than_their_question(tmp_path: Path) -> None:
+    """Whoever asks while an older state is counted waits for the next count, which the first of them begins."""
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def triples(asking: Asking) -> int:
+        found = await asking.rows("SELECT (COUNT(*) AS ?n) { ?s ?p ?o }")
+        begun.set()
+        await go_on.wait()
+        return int(found[0]["n"].value)
+
+    def quads(number: int) -> Delta:
+        return Delta(added=frozenset([Quad(EX, EX, Literal(number), EX)]))
+
+    async def work(store: EmbeddedStore) -> None:
+        reads = CachedReads(Readers(tmp_path), 2**20)
+        await reads.start()
+        counting = Counting(Settings(store=tmp_path), "test", triples)
+        try:
+            first = asyncio.ensure_future(counting.current(reads))
+            await begun.wait()
+            await asyncio.to_thread(store.apply, quads(2))
+            others = [asyncio.ensure_future(counting.current(reads)) for _ in range(3)]
+            await asyncio.sleep(0.05)
+            go_on.set()
+            assert await first == (1, 1)
+            assert await asyncio.gather(*others) == [(2, 2)] * 3
+        finally:
+            await counting.close()
+            await reads.close()
+
+    with EmbeddedStore(tmp_path) as store:
+        store.apply(quads(1))
+        asyncio.run(work(store))

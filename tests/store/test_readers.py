@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -388,6 +388,42 @@ def test_queries_see_the_generation_published_last_and_only_whole_ones(tmp_path:
     with EmbeddedStore(root) as store:
         store.apply(numbers(0, 100))
         run(root, work, readers=3)
+
+
+def test_what_is_asked_as_long_as_it_lasts_is_of_one_generation(tmp_path: Path) -> None:
+    async def work(readers: Readers) -> None:
+        async def asked(ask: Callable[[Query], Awaitable[Answer]]) -> tuple[int, int]:
+            answer = await ask(Query("SELECT ?s { ?s ?p ?o }", table="csv"))
+            return answer.generation, (await answer.content()).count(b"\r\n") - 1
+
+        with readers.still() as ask:
+            before = await asked(ask)
+            for number in range(10, 15):
+                await asyncio.to_thread(store.apply, numbers(number, number + 1))
+                assert await asked(ask) == before == (1, 10)
+                assert await asked(readers.answer) == (readers.generation, number + 1)
+
+    with EmbeddedStore(tmp_path / "store") as store:
+        store.apply(numbers(0, 10))
+        run(tmp_path / "store", work)
+
+
+def test_a_client_that_leaves_just_when_a_reader_comes_free_gets_none(root: Path) -> None:
+    async def work(readers: Readers) -> None:
+        long = Query(ENDLESS, seconds=30)
+        running = asyncio.ensure_future(readers.answer(long))
+        while not readers.running() or readers.running()[0].lane != "quick":
+            await asyncio.sleep(0.01)
+        leaving, waiting = (asyncio.ensure_future(count(readers)) for _ in range(2))
+        await asyncio.sleep(0.05)
+        leaving.cancel()
+        assert readers.end(long.id, QueryStopped("enough"))
+        with pytest.raises(QueryStopped, match="enough"):
+            await running
+        assert await waiting == 300
+        assert not readers.running()
+
+    run(root, work, readers=1, quick_seconds=30)
 
 
 def test_more_than_one_default_graph_is_their_merge(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
@@ -153,6 +153,10 @@ class RemoteReads:
         for exchange in found:
             exchange.stop(reason)
         return bool(found)
+
+    @contextlib.contextmanager
+    def still(self) -> Iterator[Callable[[Query], Awaitable[Answer]]]:
+        yield self.answer  # no engine can be asked for a state that is gone
 
     async def answer(self, query: Query) -> Answer:
         """The answer to a query; raises as `Reads` says, and StoreError when the engine fails.
