@@ -23,7 +23,6 @@ KINDS = {
 _PLACED = "|".join(
     f"<{ONTOLOGY}{name}>" for name in ("locatedIn", "activeIn", "governs", "takesPlaceIn", "linksRegion")
 )
-_IN = f"({_PLACED})/<{ONTOLOGY}within>*"
 _CODE = NamedNode(ONTOLOGY + "countryCode")
 
 
@@ -41,11 +40,13 @@ def counting_query(kind: str, language: str) -> str:
     """The query for the number of things of a kind by country, the most first."""
     own = Literal(language)
     return (
-        "SELECT ?country ?code (COUNT(DISTINCT ?thing) AS ?n) (SAMPLE(?own) AS ?name) (SAMPLE(?english) AS ?other) {\n"
-        f"  {_places('?place ?country ?code')}\n  ?thing {_PLACED} ?place ; a {_class(kind)} .\n"
+        "SELECT ?country ?code ?n (SAMPLE(?own) AS ?name) (SAMPLE(?english) AS ?other) {\n"
+        "  { SELECT ?country ?code (COUNT(DISTINCT ?thing) AS ?n) {\n"
+        f"    {_places('?place ?country ?code')}\n    {_placed(kind)}\n"
+        "  } GROUP BY ?country ?code }\n"
         f"  OPTIONAL {{ ?country {PREF_LABEL} ?own . FILTER(LANG(?own) = {own}) }}\n"
         f'  OPTIONAL {{ ?country {PREF_LABEL} ?english . FILTER(LANG(?english) = "en") }}\n'
-        "}\nGROUP BY ?country ?code\nORDER BY DESC(?n) ?code"
+        "}\nGROUP BY ?country ?code ?n\nORDER BY DESC(?n) ?code"
     )
 
 
@@ -56,22 +57,33 @@ def sizes_query(kind: str) -> str:
     """
     return (
         f"SELECT ?all ?placed {{\n  {{ SELECT (COUNT(DISTINCT ?thing) AS ?all) {{ ?thing a {_class(kind)} }} }}\n"
-        f"  {{ SELECT (COUNT(DISTINCT ?thing) AS ?placed) {{ {_places('?place')} ?thing {_PLACED} ?place ; "
-        f"a {_class(kind)} }} }}\n}}"
+        f"  {{ SELECT (COUNT(DISTINCT ?thing) AS ?placed) {{ {_places('?place')} {_placed(kind)} }} }}\n}}"
     )
 
 
 def listing_query(kind: str, country: str) -> str:
-    """The query for what was counted in a country, by name."""
+    """The query for what was counted in a country, by name.
+
+    Texts that a query makes are compared without looking each up again, so that ten thousand are soon in order.
+    """
     return (
-        f"SELECT ?thing ?name {{\n  ?thing a {_class(kind)} ; {_IN} {NamedNode(country)} .\n"
-        f'  OPTIONAL {{ ?thing {PREF_LABEL} ?name . FILTER(LANG(?name) = "en") }}\n}}\nORDER BY ?name ?thing'
+        "SELECT ?thing ?name {\n  { SELECT DISTINCT ?thing {\n"
+        f"    ?place <{ONTOLOGY}within>* {NamedNode(country)} .\n    {_placed(kind)}\n  }} }}\n"
+        f'  OPTIONAL {{ ?thing {PREF_LABEL} ?name . FILTER(LANG(?name) = "en") }}\n}}\n'
+        "ORDER BY LCASE(STR(?name)) ?thing"
     )
 
 
 def _places(names: str) -> str:
     """The places that are, or are in, a country: found first, because there are fewer of them than of things."""
     return f"{{ SELECT DISTINCT {names} {{ ?country {_CODE} ?code . ?place <{ONTOLOGY}within>* ?country }} }}"
+
+
+def _placed(kind: str) -> str:
+    """The things of a kind and the places where they are: each found by itself and then joined, because engines look
+    the class of each thing up otherwise, which takes ten times as long.
+    """
+    return f"{{ SELECT ?thing ?place {{ ?thing {_PLACED} ?place }} }} {{ SELECT ?thing {{ ?thing a {_class(kind)} }} }}"
 
 
 def _class(kind: str) -> NamedNode:
