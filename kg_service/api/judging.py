@@ -11,7 +11,7 @@ from kg_service.linked_data.judging import Outcome
 from kg_service.settings import Settings
 
 #: Seconds that a page waits for an outcome, and seconds between the beginnings of two such works.
-_PATIENCE, _REST = 3.0, 60.0
+_PATIENCE, _REST = 0.3, 60.0
 
 
 class Judging:
