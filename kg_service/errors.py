@@ -24,6 +24,7 @@
     │   ├── TooLarge             its answer passes a limit of rows or bytes
     │   ├── TooMany              its client asks more than one client may
     │   └── Busy                 too many ask at once
+    │       └── BeingMade        what is asked for is still being made
     └── StoreError               the store cannot be used
         ├── StoreLocked          another process holds it
         ├── StoreUnwritable      no permission, not a directory
@@ -241,6 +242,10 @@ class Busy(QueryStopped):
 
     title = "The service is busy"
     status = 503
+
+
+class BeingMade(Busy):
+    """What is asked for is still being made; `retry_after` says when to come again."""
 
 
 class StoreError(KgError):

@@ -109,7 +109,7 @@ async def _resolved(request: Request, fields: list[Field], said: dict[str, str])
         words = said.get(each.id, "")
         if each.kind != "thing" or not words or each.term(words) is not None:
             continue
-        found = await offering.meant(request, each, words, pages.language_of(request))
+        found = await offering.meant(request, each.classes, words, pages.language_of(request))
         if len(found) == 1:
             said[each.id] = found[0][1]
         elif found:

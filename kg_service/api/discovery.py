@@ -16,7 +16,7 @@ from kg_service.api.changes import from_log
 from kg_service.api.finished import state_of
 from kg_service.api.parameters import chosen_format, refuse_others
 from kg_service.api.writing import tags
-from kg_service.errors import Busy
+from kg_service.errors import BeingMade, Busy
 from kg_service.linked_data import Asking, catalog, dumps, examples, feed, kept, of_one_generation
 from kg_service.linked_data.asking import Remembered
 from kg_service.linked_data.catalog import Facts
@@ -57,7 +57,7 @@ class Counting(Generic[T]):
         self._work: asyncio.Task[tuple[int, T]] | None = None
 
     async def current(self, reads: Reads, *, patience: float = _PATIENCE) -> tuple[int, T]:
-        """The generation that is published now, or a later one, and what is counted of it; Busy while that goes on."""
+        """The generation that is published now, or a later one, and what is counted of it; BeingMade while that goes on."""
         asked = reads.generation
         while True:
             is_fresh = reads.generation or time.monotonic() - self._since < _UNTOLD
@@ -68,7 +68,7 @@ class Counting(Generic[T]):
             work = self._work  # others who wait may begin the next one
             done, _ = await asyncio.wait({work}, timeout=patience)
             if not done:
-                raise Busy("the figures of this generation are being counted; come again", retry_after=10)
+                raise BeingMade("the figures of this generation are being counted; come again", retry_after=10)
             try:
                 self.latest, self._since = work.result(), time.monotonic()
             except Busy:  # it changes all the time: what was true a moment ago is better than nothing

@@ -31,14 +31,23 @@ class Facets:
 
 
 async def searched(
-    request: Request, question: Question, chosen: Chosen, facets: Sequence[str], *, whole: Collection[str] = ()
+    request: Request,
+    question: Question,
+    chosen: Chosen,
+    facets: Sequence[str],
+    *,
+    whole: Collection[str] = (),
+    patience: float | None = None,
 ) -> tuple[Found, Facets]:
-    """The page of what was found that has what was chosen, and the facets; those that are `whole` with every value."""
+    """The page of what was found that has what was chosen, and the facets; those that are `whole` with every value.
+
+    `patience` are the seconds that each question waits for an index of the published generation.
+    """
     search, client = request.app.state.search, client_of(request)
     asked = [*facets, *(facet for facet, values in chosen.items() if values and facet not in facets)]
     if not asked:
-        return await search.find(question, client), Facets()
-    every = await search.find(replace(question, is_list=True, offset=0, limit=DEEPEST), client)
+        return await search.find(question, client, patience=patience), Facets()
+    every = await search.find(replace(question, is_list=True, offset=0, limit=DEEPEST), client, patience=patience)
     things = [each["iri"] for each in every.found["data"]]
 
     async def read(asking: Asking) -> tuple[Narrowed, Facets]:
@@ -56,7 +65,7 @@ async def searched(
         client=client,
     )
     only = tuple(narrowed.kept) if any(chosen.values()) else None
-    page = await search.find(replace(question, only=only), client)
+    page = await search.find(replace(question, only=only), client, patience=patience)
     is_exact = page.found["is_exact"] and every.found["is_exact"] and every.found["total"] <= DEEPEST
     return replace(page, found=page.found | {"is_exact": is_exact or (only is None and page.found["is_exact"])}), told
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
@@ -36,7 +37,7 @@ async def lists(request: Request, fields: Iterable[Field], language: str, *, als
                 f"SELECT ?thing ?label {{ {{ SELECT DISTINCT ?thing {{ {_of(classes)} }} LIMIT {OFFERED} }} "
                 f"?thing {PREF_LABEL} ?label }}"
             )
-            found[classes] = [choice(name, iri) for name, iri in await _named(asking, text, language)]
+            found[classes] = [choice(name.value, iri) for name, iri in await _named(asking, text, language)]
         return found
 
     try:
@@ -45,29 +46,53 @@ async def lists(request: Request, fields: Iterable[Field], language: str, *, als
         return {}
 
 
-async def meant(request: Request, field: Field, words: str, language: str) -> list[tuple[str, str]]:
-    """Name and IRI of the things of a field's classes that words may mean: those of that very name, else others."""
-    folded = Literal(words)
+async def meant(request: Request, classes: Iterable[str], words: str, language: str) -> list[tuple[str, str]]:
+    """Name and IRI of the things of some classes that words may mean: those of that very name, else others."""
+    of = _of_any(classes)
 
-    async def find(asking: Asking) -> list[tuple[str, str]]:
-        of = _of(field.classes) if field.classes else f"?thing {_NAMES} ?any ."
-        for test in (f"LCASE(STR(?any)) = LCASE({folded})", f"CONTAINS(LCASE(STR(?any)), LCASE({folded}))"):
-            text = (
-                f"SELECT ?thing ?label {{ {{ SELECT DISTINCT ?thing {{ {of} ?thing {_NAMES} ?any FILTER({test}) }} "
-                f"ORDER BY ?thing LIMIT {MEANT} }} ?thing {PREF_LABEL} ?label }}"
-            )
-            if found := await _named(asking, text, language):
-                return found
-        return []
+    async def find(asking: Asking) -> list[tuple[Literal, str]]:
+        return await _called(asking, of, words, language) or await _containing(asking, of, words, language)
 
-    return await _asked(request, find)
+    return [(name.value, iri) for name, iri in await _asked(request, find)]
 
 
-async def _asked(request: Request, find: Callable[[Asking], Awaitable[T]]) -> T:
+async def named(
+    request: Request, classes: Iterable[str], words: str, language: str, *, seconds: float
+) -> list[tuple[Literal, str]]:
+    """Name and IRI of things of some classes whose names hold words as they stand; those of that very name first.
+
+    QueryStopped where that takes longer than so many seconds.
+    """
+    of = _of_any(classes)
+
+    async def find(asking: Asking) -> list[tuple[Literal, str]]:
+        called, containing = [await ask(asking, of, words, language) for ask in (_called, _containing)]
+        return list(dict.fromkeys([*called, *containing]))
+
+    return await _asked(request, find, seconds=seconds)
+
+
+async def _called(asking: Asking, of: str, words: str, language: str) -> list[tuple[Literal, str]]:
+    return await _named(asking, _naming(of, f"LCASE(STR(?any)) = LCASE({Literal(words)})"), language)
+
+
+async def _containing(asking: Asking, of: str, words: str, language: str) -> list[tuple[Literal, str]]:
+    return await _named(asking, _naming(of, f"CONTAINS(LCASE(STR(?any)), LCASE({Literal(words)}))"), language)
+
+
+def _naming(of: str, test: str) -> str:
+    """The query for the names of a few things, one of whose names passes a test."""
+    return (
+        f"SELECT ?thing ?label {{ {{ SELECT DISTINCT ?thing {{ {of} ?thing {_NAMES} ?any FILTER({test}) }} "
+        f"ORDER BY ?thing LIMIT {MEANT} }} ?thing {PREF_LABEL} ?label }}"
+    )
+
+
+async def _asked(request: Request, find: Callable[[Asking], Awaitable[T]], *, seconds: float = math.inf) -> T:
     _, found = await of_one_generation(
         request.app.state.readers,
         find,
-        seconds=request.app.state.settings.query_seconds,
+        seconds=min(seconds, request.app.state.settings.query_seconds),
         client=client_of(request),
     )
     return found
@@ -78,11 +103,17 @@ def _of(classes: Iterable[str]) -> str:
     return f"VALUES ?class {{ {listed} }} ?thing {RDF_TYPE} ?class ."
 
 
-async def _named(asking: Asking, text: str, language: str) -> list[tuple[str, str]]:
+def _of_any(classes: Iterable[str]) -> str:
+    """A pattern for the things of some classes, or for those of any where none is given."""
+    listed = list(classes)
+    return _of(listed) if listed else f"?thing {_NAMES} ?any ."
+
+
+async def _named(asking: Asking, text: str, language: str) -> list[tuple[Literal, str]]:
     """The things of a query by their names in a language, in order."""
     labels: dict[str, list[Literal]] = defaultdict(list)
     for row in await asking.rows(text):
         if isinstance(row["label"], Literal):
             labels[row["thing"].value].append(row["label"])
     chosen = {iri: best(each, language) for iri, each in labels.items()}
-    return sorted((name.value, iri) for iri, name in chosen.items() if name)
+    return sorted(((name, iri) for iri, name in chosen.items() if name), key=lambda each: (each[0].value, each[1]))

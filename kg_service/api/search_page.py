@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from kg_service.api import pages
+from kg_service.api import offering, pages
 from kg_service.api.addresses import public_url
 from kg_service.api.clients import client_of
 from kg_service.api.collections import PLAIN
@@ -17,13 +17,13 @@ from kg_service.api.languages import accepted_languages
 from kg_service.api.narrowed import Facets, searched
 from kg_service.api.parameters import Parameter, chosen_format, values
 from kg_service.api.search import NARROWING, chosen_of, question_of
-from kg_service.errors import Busy, QueryStopped
+from kg_service.errors import BeingMade, Busy, QueryStopped
 from kg_service.linked_data import of_one_generation
 from kg_service.linked_data.addresses import Addresses
 from kg_service.linked_data.profiles import HTML
 from kg_service.rdf import ONTOLOGY, PREF_LABEL, PREFIXES, Literal, NamedNode
 from kg_service.rulebook import compact
-from kg_service.search import DEEPEST, LONGEST_QUESTION
+from kg_service.search import DEEPEST, LONGEST_QUESTION, Question
 from kg_service.search.narrowing import FACETS, Tally
 from kg_service.web.found import SIZE, VIEWS, Results, Source, things_query
 from kg_service.web.names import Names, Shown
@@ -38,13 +38,18 @@ PARAMETERS = (
     *NARROWING,
     pages.LANGUAGE,
 )
+#: Seconds that a reader waits for an index, and for names where there is none.
+PATIENCE, _NAMING = 1.0, 1.0
 _EMPTY = ("q", "type", *FACETS)
 #: Searches to begin with, and their language.
 EXAMPLES = (("Iztapalapa", "es"), ("public procurement", "en"), ("économie solidaire", "fr"), ("vivienda", "es"))
 
 
 async def shown(request: Request) -> Response:
-    """What was found, or what to do; 503 while there is no index. Who wants JSON is led to `/api/search`."""
+    """What was found, or what to do; who wants JSON is led to `/api/search`.
+
+    While there is no index the status is 503, and the page lists things by the names that the graph has.
+    """
     how = chosen_format(request, (HTML, PLAIN))
     pairs = request.query_params.multi_items()
     # A form sends empty fields too.
@@ -77,11 +82,13 @@ async def shown(request: Request) -> Response:
     )
     try:
         whole = ("country",) if asked["view"] == "map" else ()
-        answer, facets = await searched(request, question, chosen_of(asked), FACETS, whole=whole)
+        answer, facets = await searched(request, question, chosen_of(asked), FACETS, whole=whole, patience=PATIENCE)
     except Busy as error:
         if not pages.prefers_html(request):
             raise
         wait = pages.come_again(request, error)
+        if isinstance(error, BeingMade):
+            about["named"] = await _named(request, question, language)
         return pages.page(request, "search.html", status=503, headers=wait, state="busy", results=None, **about)
     wanted = {each["reason"]["source"] for each in answer.found["data"]} - {None}
     results = Results(
@@ -108,6 +115,16 @@ async def shown(request: Request) -> Response:
         "words": request.app.state.pages.catalogues[language].beginning("map.js."),
     }
     return pages.page(request, "search.html", generation=answer.generation, state="found", results=results, **about)
+
+
+async def _named(request: Request, question: Question, language: str) -> list[Shown] | None:
+    """Things whose names hold the words just as they stand; None where finding them takes too long."""
+    words, addresses = " ".join(question.text.split()), Addresses(public_url(request))
+    try:
+        found = await offering.named(request, question.types, words, language, seconds=_NAMING)
+    except QueryStopped:
+        return None
+    return [Shown(name.value, name.language, addresses.page(iri), iri) for name, iri in found]
 
 
 def _facets(request: Request, facets: Facets) -> list[tuple[str, list[tuple[Shown, str, int]]]]:

@@ -2,8 +2,8 @@
 
 An answer is of the generation that it names. Before a question is answered the index is brought up to what is
 published, once for all who wait. When that has taken some seconds, who asks gets an answer of the generation that the
-index still holds, named as such; Busy (503, with the time to come again) while there is none at all, as after the first
-start.
+index still holds, named as such; BeingMade (503, with the time to come again) while there is none at all, as after the
+first start.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from kg_service import beside
-from kg_service.errors import Busy, KgError, QueryStopped, StoreError, TooMany, TooSlow, from_problem
+from kg_service.errors import BeingMade, Busy, KgError, QueryStopped, StoreError, TooMany, TooSlow, from_problem
 from kg_service.search import Question, building
 from kg_service.store.children import Child, Ended, Nursery
 from kg_service.store.fairness import FairQueue
@@ -88,10 +88,11 @@ class Search:
                 await self._end_builder()
                 await self._nursery.close()
 
-    async def find(self, question: Question, client: str = "") -> Found:
+    async def find(self, question: Question, client: str = "", *, patience: float | None = None) -> Found:
         """The answer; raises Busy, TooMany, TooSlow, and StoreError where there is no index and none can be made.
 
-        Clients take turns when there are more questions than processes.
+        Clients take turns when there are more questions than processes. `patience` are the seconds that this question
+        waits for the index.
         """
         now = asyncio.get_running_loop().time()
         published = await self._published()
@@ -100,7 +101,7 @@ class Search:
             work = self._bring_up(answer.get("unusable"))
             # Who comes while much is taken in does not wait for that again, if there is an older index.
             began = now if answer["generation"] is None else min(now, self._began)
-            left = began + PATIENCE - asyncio.get_running_loop().time()
+            left = began + (PATIENCE if patience is None else patience) - asyncio.get_running_loop().time()
             done, _ = await asyncio.wait([work], timeout=max(0.0, left))
             if not done:
                 return await self._older(question, answer, client)
@@ -119,7 +120,7 @@ class Search:
             answer = await self._asked(question, None, client)
             if "found" in answer:
                 return Found(answer["generation"], True, answer["found"])
-        raise Busy("the search index is being made; try again soon", retry_after=5)
+        raise BeingMade("the search index is being made; try again soon", retry_after=5)
 
     # one process that builds, started when there is something to do
 

@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from kg_service.api import search_page
 from kg_service.ingest import bulk
-from kg_service.search import door
 from kg_service.search.narrowing import FACETS
 from kg_service.settings import Settings
 from kg_service.shacl import load_shapes
@@ -200,10 +200,10 @@ def test_every_page_has_a_search_of_its_own(service: httpx.Client) -> None:
         assert box.attributes.get("aria-label") or box.attributes["id"] in labels
 
 
-def test_while_the_index_is_being_made_the_page_says_when_to_come_again(
+def test_while_the_index_is_being_made_the_page_finds_by_names_and_says_when_to_come_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(door, "PATIENCE", 0.0)
+    monkeypatch.setattr(search_page, "PATIENCE", 0.0)
     with EmbeddedStore(tmp_path / "store") as store:
         bulk.load(store, [VILLAGE], load_shapes([]))
     with running(Settings(store=tmp_path / "store")) as url:
@@ -213,8 +213,10 @@ def test_while_the_index_is_being_made_the_page_says_when_to_come_again(
         assert answer.headers["refresh"] == answer.headers["retry-after"]  # without a script
         page = html.read(answer.text)
         assert not page.problems
-        assert page.all("h2")[0].text == "La recherche ne peut pas répondre pour l’instant"
+        assert page.all("h2")[0].text == "L’index de la recherche est en préparation"
         assert page.all("input")[0].attributes["value"] == "fair"
+        (named,) = (each for each in page.all("a") if each.attributes["href"] == f"{url}/page/event/fair-2021")
+        assert named.text == "Foire de 2021"
 
 
 @pytest.mark.parametrize("language", ["en", "es", "fr"])
