@@ -42,11 +42,11 @@ async def listed(request: Request) -> Response:
     judged: Outcome | None = await request.app.state.judging.latest(request.app.state.readers.generation)
 
     async def make(reader: Reader) -> dict[str, Any]:
-        rows = await reader.answer("provenance/sources")
+        rows, graphs, said = await asyncio.gather(
+            reader.answer("provenance/sources"), reader.asking.rows(GRAPHS), reader.asking.rows(DATASETS)
+        )
         named = [row[name] for row in rows for name in ("document", "license") if isinstance(row.get(name), NamedNode)]
-        graphs = await reader.asking.rows(GRAPHS)
         reader.show("The named graphs with how many statements each holds", GRAPHS)
-        said = await reader.asking.rows(DATASETS)
         reader.show("What the data sets of others say of themselves", DATASETS)
         named += [row["value"] for row in said if row["property"].value == f"{_DCTERMS}license"]
         names = await reader.names([*named, *(row["graph"] for row in graphs)])
