@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from starlette.requests import Request
@@ -12,13 +11,13 @@ from kg_service import __version__
 from kg_service.api import dumps, pages
 from kg_service.api.addresses import public_url
 from kg_service.api.parameters import read
-from kg_service.errors import KgError
+from kg_service.errors import BeingMade, KgError
 from kg_service.linked_data.addresses import Addresses
 from kg_service.rdf import ENTITY
 from kg_service.web.names import Names, Shown
 
 #: Seconds that a reader waits for files that are being made.
-_PATIENCE = 2.0
+_PATIENCE = 0.3
 #: The firmest first.
 _CERTAINTIES = ("stated", "derived", "ambiguous", "inferred")
 
@@ -56,12 +55,11 @@ async def download(request: Request) -> Response:
     values: dict[str, Any] = {"index": None, "files": [], "problem": None, "folder": ""}
     headers: dict[str, str] = {}
     try:
-        async with asyncio.timeout(_PATIENCE):  # they go on being made
-            index = await dumps.latest_of(request)
+        index = await dumps.latest_of(request, patience=_PATIENCE)
         here = f"{public_url(request)}/dumps/{index.generation}"
         values |= {"index": index, "files": [(f"{here}/{each.name}", each) for each in index.dumps], "folder": here}
-    except TimeoutError:
-        headers = {"Refresh": "10"}
+    except BeingMade as error:
+        headers = pages.come_again(request, error)
     except KgError as error:  # the rest of the page stands without them
         values["problem"] = error.detail
     return pages.page(request, "download.html", headers=headers, **values)

@@ -57,7 +57,10 @@ class Counting(Generic[T]):
         self._work: asyncio.Task[tuple[int, T]] | None = None
 
     async def current(self, reads: Reads, *, patience: float = _PATIENCE) -> tuple[int, T]:
-        """The generation that is published now, or a later one, and what is counted of it; BeingMade while that goes on."""
+        """The generation that is published now, or a later one, and what is counted of it.
+
+        BeingMade while that goes on for longer than so many seconds.
+        """
         asked = reads.generation
         while True:
             is_fresh = reads.generation or time.monotonic() - self._since < _UNTOLD

@@ -13,7 +13,7 @@ from kg_service import beside
 from kg_service.api.addresses import public_url
 from kg_service.api.parameters import refuse_others
 from kg_service.api.writing import tags
-from kg_service.errors import Busy, Deleted, NotFound
+from kg_service.errors import BeingMade, Deleted, NotFound
 from kg_service.linked_data import dumping, dumps
 from kg_service.settings import Settings
 
@@ -43,23 +43,23 @@ class Making:
         self.settings, self.folder = settings, dumping.folder(settings)
         self._work: asyncio.Task[None] | None = None
 
-    async def latest(self, generation: int) -> dumps.Index:
+    async def latest(self, generation: int, *, patience: float = _PATIENCE) -> dumps.Index:
         """The files of the published generation; those of the one before while they are still being made.
 
-        Busy when there are none yet. Raises what went wrong with making them.
+        BeingMade when there are none after so many seconds. Raises what went wrong with making them.
         """
         found = dumps.index(self.folder, generation)
         if found:
             return found
         if self._work is None or self._work.done():
             self._work = beside.begun(dumping.make(self.settings))
-        done, _ = await asyncio.wait({self._work}, timeout=_PATIENCE)
+        done, _ = await asyncio.wait({self._work}, timeout=patience)
         if done:
             self._work.result()
         for each in await asyncio.to_thread(dumps.made, self.folder):
             if index := dumps.index(self.folder, each):
                 return index
-        raise Busy("the dumps of this generation are being made; come again", retry_after=10)
+        raise BeingMade("the dumps of this generation are being made; come again", retry_after=10)
 
     async def close(self) -> None:
         if self._work:
@@ -67,10 +67,10 @@ class Making:
             await asyncio.gather(self._work, return_exceptions=True)
 
 
-async def latest_of(request: Request) -> dumps.Index:
-    """The files that there are now; Busy while there are none."""
+async def latest_of(request: Request, *, patience: float = _PATIENCE) -> dumps.Index:
+    """The files that there are now; BeingMade while there are none."""
     making: Making = request.app.state.dumps
-    return await making.latest(request.app.state.readers.generation)
+    return await making.latest(request.app.state.readers.generation, patience=patience)
 
 
 @router.api_route("", methods=["GET", "HEAD"], include_in_schema=False)
@@ -155,7 +155,7 @@ async def _instead(request: Request, generation: int) -> dumps.Index:
         index = await latest_of(request)
         if index.generation == generation:
             return index
-        raise Busy("the dumps of this generation are being made; come again", retry_after=10)
+        raise BeingMade("the dumps of this generation are being made; come again", retry_after=10)
     if 0 < generation < published:
         raise Deleted(f"the dumps of generation {generation} are not kept; /dumps/ lists the present ones")
     raise NotFound(f"there is no generation {generation}; /dumps/ lists what there is")
