@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from urllib.parse import urlencode
 
@@ -41,25 +42,17 @@ async def shown(request: Request) -> Response:
         raise wrong_parameter("class", chosen[:80], f"one of: {', '.join(sorted(known))}")
     fields = forms.fields(known[chosen].iri) if chosen else []
     given = values(pairs, [pages.LANGUAGE, _CLASS, _SHOW, *_parameters(fields)])
-    text, problem, generation, language = "", "", 0, pages.language_of(request)
+    text, language = "", pages.language_of(request)
     choices: dict[str, list[tuple[str, str]]] = {}
-    rows: list[dict[str, Any]] = []
     if chosen:
         said = {name: value for name, value in given.items() if isinstance(value, str)}
         choices = await _resolved(request, fields, said)
         _check([each for each in fields if each.id not in choices], said)
         wanted = [each for each in fields if each.id in given["show"]]
         text = built(known[chosen].iri, fields, wanted, conditions(fields, said), language)
-    if text and not choices:
-        try:
-            generation, rows = await of_one_generation(
-                request.app.state.readers,
-                lambda asking: asking.rows(text),
-                seconds=request.app.state.settings.query_seconds,
-                client=client_of(request),
-            )
-        except QueryStopped as stopped:
-            problem = stopped.detail
+    (generation, rows, problem), lists = await asyncio.gather(
+        _answered(request, text if not choices else ""), offering.lists(request, fields, language)
+    )
     root = public_url(request)
     columns = list(dict.fromkeys(name for row in rows for name in row))
     return pages.page(
@@ -70,7 +63,7 @@ async def shown(request: Request) -> Response:
         chosen=known.get(chosen or ""),
         chosen_name=chosen,
         fields=fields,
-        lists=await offering.lists(request, fields, language),
+        lists=lists,
         offered=offering.OFFERED,
         choices=choices,
         chosen_instead={
@@ -89,6 +82,22 @@ async def shown(request: Request) -> Response:
         csv=f"{root}/sparql?{urlencode({'query': text, 'format': 'csv'})}",
         json=f"{root}/sparql?{urlencode({'query': text, 'format': 'json'})}",
     )
+
+
+async def _answered(request: Request, text: str) -> tuple[int, list[dict[str, Any]], str]:
+    """Generation and rows of the answer to a query, and why it was stopped, if it was; nothing without a text."""
+    if not text:
+        return 0, [], ""
+    try:
+        generation, rows = await of_one_generation(
+            request.app.state.readers,
+            lambda asking: asking.rows(text),
+            seconds=request.app.state.settings.query_seconds,
+            client=client_of(request),
+        )
+    except QueryStopped as stopped:
+        return 0, [], stopped.detail
+    return generation, rows, ""
 
 
 def _parameters(fields: list[Field]) -> list[Parameter]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
@@ -30,15 +31,16 @@ async def lists(request: Request, fields: Iterable[Field], language: str, *, als
     wanted = {each.classes for each in fields if each.kind == "thing" and each.classes}
     wanted |= {(each.value,) for each in also}
 
+    async def of(asking: Asking, classes: tuple[str, ...]) -> list[str]:
+        text = (
+            f"SELECT ?thing ?label {{ {{ SELECT DISTINCT ?thing {{ {_of(classes)} }} LIMIT {OFFERED} }} "
+            f"?thing {PREF_LABEL} ?label }}"
+        )
+        return [choice(name.value, iri) for name, iri in await _named(asking, text, language)]
+
     async def find(asking: Asking) -> Lists:
-        found = {}
-        for classes in sorted(wanted):
-            text = (
-                f"SELECT ?thing ?label {{ {{ SELECT DISTINCT ?thing {{ {_of(classes)} }} LIMIT {OFFERED} }} "
-                f"?thing {PREF_LABEL} ?label }}"
-            )
-            found[classes] = [choice(name.value, iri) for name, iri in await _named(asking, text, language)]
-        return found
+        every = sorted(wanted)
+        return dict(zip(every, await asyncio.gather(*(of(asking, classes) for classes in every)), strict=True))
 
     try:
         return await _asked(request, find)
