@@ -39,7 +39,7 @@ PARAMETERS = (
     pages.LANGUAGE,
 )
 #: Seconds that a reader waits for an index, and for names where there is none.
-PATIENCE, _NAMING = 1.0, 1.0
+PATIENCE, _NAMING = 0.5, 1.0
 _EMPTY = ("q", "type", *FACETS)
 #: Searches to begin with, and their language.
 EXAMPLES = (("Iztapalapa", "es"), ("public procurement", "en"), ("économie solidaire", "fr"), ("vivienda", "es"))
