@@ -10,8 +10,8 @@ from kg_service.linked_data import judging
 from kg_service.linked_data.judging import Outcome
 from kg_service.settings import Settings
 
-#: Seconds that a page waits for an outcome, and seconds between the beginnings of two such works.
-_PATIENCE, _REST = 0.3, 60.0
+#: Seconds between the beginnings of two such works.
+_REST = 60.0
 
 
 class Judging:
@@ -23,7 +23,7 @@ class Judging:
         self._began = -_REST
 
     async def latest(self, generation: int) -> Outcome | None:
-        """The outcome for the published generation, or an earlier one while that is found out; None without any.
+        """The outcome for the published generation; an earlier one, or None, at once while that is being found out.
 
         The graph of another engine is not judged as a whole here: `kg validate` does that.
         """
@@ -36,10 +36,7 @@ class Judging:
         if is_idle and time.monotonic() - self._began >= _REST:
             self._began = time.monotonic()
             self._work = beside.begun(judging.make(self._settings))
-        if self._work and not self._work.done():
-            await asyncio.wait({self._work}, timeout=_PATIENCE)
-        # Without an outcome, whatever went wrong, the page says that there is none.
-        return await asyncio.to_thread(judging.kept, self._settings)
+        return found  # without an outcome, whatever went wrong, the page says that there is none
 
     async def close(self) -> None:
         if self._work:
