@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,13 @@ _XSD = PREFIXES["xsd"]
 _QUIET = {_XSD + name for name in ("string", "integer", "decimal", "date", "gYear", "gYearMonth", "boolean", "time")}
 #: Characters of the longest text that is shown whole.
 _LONGEST = 10_000
+#: Addresses of licences, and what these are called by everybody.
+_LICENCES = (
+    (re.compile(r"https?://creativecommons\.org/licenses/([a-z-]+)/(\d\.\d)/?"), "CC {} {}"),
+    (re.compile(r"https?://creativecommons\.org/publicdomain/zero/(\d\.\d)/?"), "CC0 {}"),
+    (re.compile(r"https?://opendatacommons\.org/licenses/([a-z]+)/(\d)-(\d)/?"), "ODC-{} {}.{}"),
+    (re.compile(r"https?://spdx\.org/licenses/([A-Za-z0-9.+-]+?)(?:\.html)?"), "{}"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,8 @@ class Names:
         """A term in words: a name in the reader's language where there is one."""
         if isinstance(term, Literal):
             datatype = term.datatype.value
+            if datatype == f"{_XSD}anyURI" and (address := href(term.value)):
+                return Shown(term.value, address=address)
             shown = None if term.language or datatype in _QUIET else self.compact(datatype)
             if len(term.value) <= _LONGEST:
                 return Shown(term.value, term.language, datatype=shown)
@@ -56,7 +66,7 @@ class Names:
         iri, label = term.value, self.label(term.value)
         # Not to be run by a click: an IRI such as javascript: is words, wherever the graph has it.
         address = self.addresses.page(iri) if href(iri) or iri.startswith("urn:") else None
-        text, language = label or (self._word(iri) or self.compact(iri), None)
+        text, language = label or (self._word(iri) or _licence(iri) or self.compact(iri), None)
         return Shown(text, language, address, iri)
 
     def of(self, iri: str) -> Shown:
@@ -85,6 +95,14 @@ class Names:
     def _word(self, iri: str) -> str | None:
         """What a term of another vocabulary is called here."""
         return self.catalogue.entries.get(f"term.{self.compact(iri)}")
+
+
+def _licence(iri: str) -> str | None:
+    """What a licence that many use is called; None for anything else."""
+    for pattern, name in _LICENCES:
+        if found := pattern.fullmatch(iri):
+            return name.format(*(each.upper() if each.islower() else each for each in found.groups()))
+    return None
 
 
 def best(texts: Iterable[Literal], language: str) -> Literal | None:

@@ -166,19 +166,38 @@ def test_the_letters_are_those_of_the_readers_names(service: httpx.Client) -> No
     assert "E" in letters
 
 
+def _names() -> Names:
+    return Names(
+        {},
+        addresses=Addresses("http://x"),
+        ontology=ontology.read(resources.folder("ontology")),
+        catalogue=Catalogue("en"),
+    )
+
+
 def _concepts(*pairs: tuple[str, str | None]) -> Concepts:
     rows: list[dict[str, Any]] = []
     for concept, broader in pairs:
         rows.append({"concept": NamedNode(f"urn:{concept}"), "things": Literal(1)})
         if broader:
             rows[-1]["broader"] = NamedNode(f"urn:{broader}")
-    names = Names(
-        {},
-        addresses=Addresses("http://x"),
-        ontology=ontology.read(resources.folder("ontology")),
-        catalogue=Catalogue("en"),
-    )
-    return Concepts(rows, names)
+    return Concepts(rows, _names())
+
+
+def test_licences_have_names_and_addresses_of_websites_lead_there() -> None:
+    names = _names()
+    called = {
+        "https://creativecommons.org/licenses/by-sa/4.0/": "CC BY-SA 4.0",
+        "https://creativecommons.org/publicdomain/zero/1.0/": "CC0 1.0",
+        "http://opendatacommons.org/licenses/by/1-0/": "ODC-BY 1.0",
+        "https://spdx.org/licenses/MIT": "MIT",
+    }
+    assert {iri: names.of(iri).text for iri in called} == called
+    any_uri = NamedNode("http://www.w3.org/2001/XMLSchema#anyURI")
+    shown = names.shown(Literal("http://www.example.coop", datatype=any_uri))
+    assert (shown.text, shown.address, shown.datatype) == ("http://www.example.coop", "http://www.example.coop", None)
+    assert names.shown(Literal("javascript:alert(1)", datatype=any_uri)).address is None
+    assert names.property("http://www.w3.org/2003/01/geo/wgs84_pos#lat").text == "latitude"
 
 
 def test_circles_diamonds_and_chains_are_told_once() -> None:
