@@ -11,6 +11,8 @@ from kg_service.web.fields import Field
 
 #: Rows of an answer; the query can be changed.
 MOST = 1_000
+#: Variables that every query has.
+_TAKEN = ("thing", "name", "own", "other", "label")
 _LOCAL = re.compile(r"[#/]([A-Za-z][A-Za-z0-9]*)$")
 
 
@@ -30,7 +32,7 @@ def variables(fields: Sequence[Field]) -> dict[str, str]:
     for each in fields:
         match = _LOCAL.search(each.iri)
         name = match[1] if match else "value"
-        while name in found.values() or name in ("thing", "name"):
+        while name in found.values() or name in _TAKEN:
             name += "_"
         found[each.iri] = name
     return found
@@ -39,14 +41,20 @@ def variables(fields: Sequence[Field]) -> dict[str, str]:
 def built(
     iri: str, fields: Sequence[Field], shown: Sequence[Field], conditions: Sequence[Condition], language: str
 ) -> str:
-    """The query, in the reader's language where there are names; terms stand in it as terms, never as typed."""
+    """The query, with names in the reader's language where there are any, else in another; terms stand in it as terms,
+    never as typed.
+    """
     names = variables(fields)
     lines = [f"  ?thing {_short(RDF_TYPE.value)} {_short(iri)} ."]
     for each in conditions:
         lines += _holding(each, names[each.field.iri])
-    lines.append(
-        f"  OPTIONAL {{ ?thing {_short(PREF_LABEL.value)} ?name . FILTER(LANG(?name) = {Literal(language)}) }}"
-    )
+    named = f"?thing {_short(PREF_LABEL.value)}"
+    lines += [
+        f"  OPTIONAL {{ {named} ?own . FILTER(LANG(?own) = {Literal(language)}) }}",
+        f"  OPTIONAL {{ SELECT ?thing (MIN(?label) AS ?other) {{ ?thing a {_short(iri)} . {named} ?label }} "
+        "GROUP BY ?thing }",
+        "  BIND(COALESCE(?own, ?other) AS ?name)",
+    ]
     chosen = ["?thing", "?name"]
     for field in shown:
         name, path = names[field.iri], _short(field.iri)
