@@ -35,13 +35,13 @@ def names_in(*paths: Path) -> Names:
 
 
 def attributes_in(path: Path, leading: Mapping[str, str]) -> dict[str, dict[str, tuple[str, ...]]]:
-    """By attribute and node, the values in the rows of `queries/nodes/attributes.rq`.
+    """By attribute and node, the values in the rows of `queries/nodes/attributes.rq`, which may come in any order.
 
     `leading` names the node that an entry is part of, where it is not one of its own.
     """
     found: dict[str, dict[str, tuple[str, ...]]] = {}
     with path.open(encoding="utf-8", newline="") as file:
-        for node, attribute, value in list(csv.reader(file))[1:]:
+        for node, attribute, value in sorted(list(csv.reader(file))[1:]):
             nodes, place = found.setdefault(attribute, {}), leading.get(node, node)
             nodes[place] = tuple(dict.fromkeys((*nodes.get(place, ()), value)))
     return found
