@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
@@ -142,8 +143,9 @@ async def _page(
     note: str = "",
 ) -> Response:
     delta = patch.delta if trial is None else patch.inverse
-    quads, left_out = picked(delta, of)
-    names = await names_of(request, mentioned(quads), names_in(delta))
+    # A change may have a hundred thousand statements: others are answered meanwhile.
+    (quads, left_out), known = await asyncio.to_thread(lambda: (picked(delta, of), names_in(delta)))
+    names = await names_of(request, mentioned(quads), known)
     about, root = history.summary(entry), public_url(request)
     return pages.page(
         request,

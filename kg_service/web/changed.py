@@ -57,8 +57,15 @@ def picked(delta: Delta, about: str | None = None) -> tuple[list[tuple[str, Quad
         if (not isinstance(quad.graph_name, DefaultGraph) or (sign, quad.triple) not in named)
         and (about is None or _value(quad.subject) == about)
     ]
-    wanted.sort(key=lambda each: (str(each[1].subject), *_place(each[1].predicate.value), each[0] == "+", str(each[1])))
-    return wanted[:SHOWN], max(0, len(wanted) - SHOWN)
+    # By thing first: few statements are looked at more closely than that.
+    subjects = sorted(str(quad.subject) for _, quad in wanted)[:SHOWN]
+    first = [each for each in wanted if subjects and str(each[1].subject) <= subjects[-1]]
+    return sorted(first, key=_order)[:SHOWN], max(0, len(wanted) - SHOWN)
+
+
+def _order(each: tuple[str, Quad]) -> tuple[str, int, str, bool, str]:
+    sign, quad = each
+    return str(quad.subject), *_place(quad.predicate.value), sign == "+", str(quad)
 
 
 def _place(property: str) -> tuple[int, str]:
@@ -79,9 +86,10 @@ def mentioned(quads: Iterable[tuple[str, Quad]]) -> list[NamedNode]:
 def names_in(delta: Delta) -> dict[str, list[Literal]]:
     """The names that a change itself gives: the graph may not have them, or no more."""
     named: dict[str, list[Literal]] = {}
-    for quad in sorted(delta.removed, key=str) + sorted(delta.added, key=str):
-        if quad.predicate == PREF_LABEL and isinstance(quad.object, Literal):
-            named.setdefault(_value(quad.subject), []).append(quad.object)
+    for quads in (delta.removed, delta.added):
+        for quad in sorted((each for each in quads if each.predicate == PREF_LABEL), key=str):
+            if isinstance(quad.object, Literal):
+                named.setdefault(_value(quad.subject), []).append(quad.object)
     return named
 
 
