@@ -49,6 +49,8 @@ ALIGNMENTS = {
     _SKOS + "relatedMatch": "related",
     _RDFS + "seeAlso": "see-also",
 }
+#: The languages in which things are named and described; there may be names in others as well.
+TONGUES = ("en", "es", "fr", "pt")
 
 
 @dataclass(frozen=True, slots=True)

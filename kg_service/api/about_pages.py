@@ -24,20 +24,20 @@ _CERTAINTIES = ("stated", "derived", "ambiguous", "inferred")
 
 async def about(request: Request) -> Response:
     """What this is, whose it is, and what may be done with it."""
-    read(request, [pages.LANGUAGE])
+    read(request, pages.LANGUAGES)
     return pages.page(request, "about.html", version=__version__)
 
 
 async def method(request: Request) -> Response:
     """How a statement gets into the graph, what its certainty means, and where the limits are."""
-    read(request, [pages.LANGUAGE])
+    read(request, pages.LANGUAGES)
     state, language = request.app.state, pages.language_of(request)
     known = {each.iri: each for scheme in state.ontology.schemes for each in scheme.concepts}
     names = Names(
         {},
         addresses=Addresses(public_url(request)),
         ontology=state.ontology,
-        catalogue=state.pages.catalogues[language],
+        catalogue=pages.catalogue_of(request),
     )
     certainties = []
     for slug in _CERTAINTIES:
@@ -51,7 +51,7 @@ async def method(request: Request) -> Response:
 
 async def download(request: Request) -> Response:
     """The files with their sizes and checksums; that they are being made where there are none yet."""
-    read(request, [pages.LANGUAGE])
+    read(request, pages.LANGUAGES)
     values: dict[str, Any] = {"index": None, "files": [], "problem": None, "folder": ""}
     headers: dict[str, str] = {}
     try:

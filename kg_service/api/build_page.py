@@ -41,8 +41,8 @@ async def shown(request: Request) -> Response:
     if chosen is not None and chosen not in known:
         raise wrong_parameter("class", chosen[:80], f"one of: {', '.join(sorted(known))}")
     fields = forms.fields(known[chosen].iri) if chosen else []
-    given = values(pairs, [pages.LANGUAGE, _CLASS, _SHOW, *_parameters(fields)])
-    text, language = "", pages.language_of(request)
+    given = values(pairs, [*pages.LANGUAGES, _CLASS, _SHOW, *_parameters(fields)])
+    text, language = "", pages.catalogue_of(request).tongues[0]
     choices: dict[str, list[tuple[str, str]]] = {}
     if chosen:
         said = {name: value for name, value in given.items() if isinstance(value, str)}
@@ -118,7 +118,7 @@ async def _resolved(request: Request, fields: list[Field], said: dict[str, str])
         words = said.get(each.id, "")
         if each.kind != "thing" or not words or each.term(words) is not None:
             continue
-        found = await offering.meant(request, each.classes, words, pages.language_of(request))
+        found = await offering.meant(request, each.classes, words, pages.catalogue_of(request).tongues[0])
         if len(found) == 1:
             said[each.id] = found[0][1]
         elif found:

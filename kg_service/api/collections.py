@@ -110,7 +110,7 @@ class Listing:
         """What a cursor belongs to: all that decides which things come in which order."""
         keys = [(field.name, turned) for field, turned in self.order.fields]
         asked = [(each.field.name, each.values, each.least, each.most) for each in self.filters]
-        return repr((self.collection.name, keys, asked, self.order.language))
+        return repr((self.collection.name, keys, asked, *self.order.languages))
 
     async def answer(self, request: Request, how: Format) -> Made:
         after = None

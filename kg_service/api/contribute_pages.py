@@ -35,12 +35,13 @@ from kg_service.errors import Busy, Malformed, NotFound, PreconditionFailed, Vio
 from kg_service.evidence import Source
 from kg_service.linked_data import of_one_generation
 from kg_service.linked_data.addresses import Addresses
+from kg_service.ontology import TONGUES
 from kg_service.rdf import RDF_TYPE, Literal, NamedNode, Quad, Term, sse
 from kg_service.rulebook import compact
 from kg_service.store import Delta
 from kg_service.web.changed import difference, mentioned, names_in, picked, results
 from kg_service.web.entity_form import Draft, best_class, report_by_path
-from kg_service.web.fields import DASH, TONGUES, FormClass, Forms, choice, thing_named
+from kg_service.web.fields import DASH, FormClass, Forms, choice, thing_named
 
 METHODS = ["GET", "HEAD", "POST"]
 #: Bytes of a form; characters of a note; things that a search shows.
@@ -78,12 +79,12 @@ class _Work:
 
 async def start(request: Request) -> Response:
     """The classes that something can be made of, and a search for what is to be edited."""
-    given = read(request, [pages.LANGUAGE, _Q])
+    given = read(request, [*pages.LANGUAGES, _Q])
     hits, is_busy = [], False
     if given["q"] and given["q"].strip():
         try:
             question = question_of(
-                given["q"], types=(), languages=(pages.language_of(request),), offset=0, limit=_FOUND
+                given["q"], types=(), languages=pages.catalogue_of(request).tongues, offset=0, limit=_FOUND
             )
             hits = (await request.app.state.search.find(question, client_of(request))).found["data"]
         except Busy:
@@ -103,7 +104,7 @@ async def start(request: Request) -> Response:
 
 async def make(request: Request) -> Response:
     """The form for a new thing; after POST what would be made, or the thing itself."""
-    given = read(request, [pages.LANGUAGE, _CLASS, _FROM])
+    given = read(request, [*pages.LANGUAGES, _CLASS, _FROM])
     names = await names_of(request, [])
     forms = Forms(rulebook(request.app.state.settings), names)
     known = {each.iri.rpartition("#")[2]: each for each in forms.classes()}
@@ -127,7 +128,7 @@ async def _offer(request: Request, draft: Draft, iri: str) -> None:
 
 async def edit(request: Request) -> Response:
     """The form with what the graph says of a thing; after POST what would change, or the change itself."""
-    given = read(request, [pages.LANGUAGE, _IRI])
+    given = read(request, [*pages.LANGUAGES, _IRI])
     thing = NamedNode(given["iri"])
     # Before what is said: a change in between is noticed, not overwritten.
     version = await from_log(request, lambda log: log.last_about(thing.value))

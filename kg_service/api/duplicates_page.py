@@ -34,13 +34,13 @@ _DONE = Parameter(name="done", description="The change that was just made.", kin
 
 async def shown(request: Request) -> Response:
     """The pairs of a state, the likeliest first."""
-    given = read(request, [pages.LANGUAGE, STATE, OF, _PAGE, _DONE])
+    given = read(request, [*pages.LANGUAGES, STATE, OF, _PAGE, _DONE])
     return await _page(request, given)
 
 
 async def decided(request: Request) -> Response:
     """Takes a decision, and leads back to the list."""
-    given = read(request, [pages.LANGUAGE, STATE, OF, _PAGE])
+    given = read(request, [*pages.LANGUAGES, STATE, OF, _PAGE])
     sessions: Sessions = request.app.state.sessions
     form = await form_of(request, _MOST)
     session = sessions.check(request, form)

@@ -32,7 +32,7 @@ class Reader:
     def __init__(self, request: Request, asking: Asking) -> None:
         self.asking, self._request = asking, request
         self.addresses = Addresses(public_url(request))
-        self.catalogue = request.app.state.pages.catalogues[pages.language_of(request)]
+        self.catalogue = pages.catalogue_of(request)
         #: The queries that were asked for the page, as people may see them: title, text and address.
         self.shown: list[tuple[str, str, str]] = []
 

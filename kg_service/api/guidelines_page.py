@@ -39,7 +39,7 @@ _PLACES = f"SELECT ?place {{ ?place a <https://w3id.org/sse-kg/ontology#Place> }
 async def shown(request: Request) -> Response:
     """The choice of a territory; with one its evidence, its answers and its scores."""
     known, _ = await blocks_of(request)
-    asked = _asked(request, known, [_TERRITORY, _VIEW, pages.EMBED, pages.LANGUAGE])
+    asked = _asked(request, known, [_TERRITORY, _VIEW, pages.EMBED, *pages.LANGUAGES])
     given = _given(asked, known)
     territory = (await territory_of(request, asked["territory"]))[0] if asked["territory"] else None
 
@@ -79,7 +79,7 @@ async def keep(request: Request) -> Response:
         form = await form_of(request, 2**16)
         session = sessions.check(request, form)
     known, _ = await blocks_of(request)
-    asked = _asked(request, known, [_TERRITORY, pages.LANGUAGE])
+    asked = _asked(request, known, [_TERRITORY, *pages.LANGUAGES])
     given = _given(asked, known)
     territory, label, _ = await territory_of(request, asked["territory"] or "")
     if not given or any(each.value is None or not each.words for each in given.values()):

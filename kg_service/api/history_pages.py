@@ -37,7 +37,7 @@ SIZE = 25
 _MOST = 2**62
 _OF = Parameter(name="of", description="Only changes of this thing or graph.", kind="iri")
 _LIST = (
-    pages.LANGUAGE,
+    *pages.LANGUAGES,
     _OF,
     Parameter(name="author", description="Only changes by this author."),
     Parameter(name="below", description="Changes before this one.", kind="integer", least=1, most=_MOST),
@@ -79,14 +79,14 @@ def _as_sent(asked: dict[str, str]) -> dict[str, str]:
 
 async def shown(request: Request) -> Response:
     """One change: who, when, why, what came and what went."""
-    given = read(request, [pages.LANGUAGE, _OF])
+    given = read(request, [*pages.LANGUAGES, _OF])
     entry, patch, left_out = await _change(request, request.path_params["number"])
     return await _page(request, entry, patch, left_out, of=given["of"])
 
 
 async def reverted(request: Request) -> Response:
     """Undoes a change: tried out first, and made when that was seen and confirmed."""
-    read(request, [pages.LANGUAGE])
+    read(request, pages.LANGUAGES)
     sessions: Sessions = request.app.state.sessions
     form = await form_of(request, 2**16)
     session = sessions.check(request, form)
@@ -184,5 +184,5 @@ async def names_of(
         labels,
         addresses=Addresses(public_url(request)),
         ontology=request.app.state.ontology,
-        catalogue=request.app.state.pages.catalogues[pages.language_of(request)],
+        catalogue=pages.catalogue_of(request),
     )

@@ -45,7 +45,7 @@ class Home:
         Figures are those counted last where the present ones take longer to count, and missing where there are none.
         """
         how = chosen_format(request, (*GRAPH_FORMATS, HTML))
-        read(request, [pages.LANGUAGE])
+        read(request, pages.LANGUAGES)
         if how is not HTML:
             return RedirectResponse(f"{public_url(request)}/catalog", 303, headers={"Vary": "Accept"})
         state = request.app.state
@@ -60,7 +60,7 @@ class Home:
                     collections=self._collections,
                     addresses=Addresses(public_url(request)),
                     ontology=state.ontology,
-                    catalogue=state.pages.catalogues[pages.language_of(request)],
+                    catalogue=pages.catalogue_of(request),
                     changed=_changed(request, figures[0]) if figures else None,
                 )
             }

@@ -34,7 +34,7 @@ _FRESH = {"Cache-Control": "no-store"}
 
 async def shown(request: Request) -> Response:
     """The state of a job; 404 for one that there is not, or not any more."""
-    given = read(request, [_BACK, _WATCH, pages.LANGUAGE])
+    given = read(request, [_BACK, _WATCH, *pages.LANGUAGES])
     job = _job(request)
     is_watched = not job.is_over and given["watch"] != "0"
     return pages.page(
@@ -55,7 +55,7 @@ async def shown(request: Request) -> Response:
 
 async def cancelled(request: Request) -> Response:
     """Ends the job, as whoever knows its id may, and shows it; of one that is over nothing is changed."""
-    given = read(request, [_BACK, pages.LANGUAGE])
+    given = read(request, [_BACK, *pages.LANGUAGES])
     check_origin(request)
     job = _job(request)
     request.app.state.jobs.cancel(job)
@@ -87,7 +87,7 @@ def _again(request: Request) -> str:
 
 
 def _told(request: Request, job: Job) -> dict[str, Any]:
-    words = request.app.state.pages.catalogues[pages.language_of(request)].beginning("job.state.")
+    words = pages.catalogue_of(request).beginning("job.state.")
     return {"job": job, "part": math.floor(100 * job.part), "words": words}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from starlette.requests import Request
@@ -76,7 +76,7 @@ class Door:
         self._listed, self._collection = listed, collection
         every = {each.name: each for each in describing.parameters(collection, FORMATS)}
         names = [parameter.name for field in collection.fields if field.filter for parameter in _of(field, every)]
-        self._parameters = (every["q"], *(every[name] for name in names), every["sort"], _PAGE, pages.LANGUAGE)
+        self._parameters = (every["q"], *(every[name] for name in names), every["sort"], _PAGE, *pages.LANGUAGES)
         by_filter = {str(field.filter): field for field in collection.fields if field.is_facet}
         self._facets = tuple(by_filter[name] for name in listed.facets)
 
@@ -85,20 +85,22 @@ class Door:
         # A form sends empty fields too.
         sent = [each for each in request.query_params.multi_items() if each[1] or each[0] not in ("q", "sort")]
         given = values(sent, self._parameters)
-        language = pages.language_of(request)
+        tongues = pages.catalogue_of(request).tongues
         asked = Listing.of(
             self._collection,
-            given | {"lang": language, "facets": (), "fields": (), "include": (), "limit": SIZE, "cursor": None},
+            given | {"lang": tongues[0], "facets": (), "fields": (), "include": (), "limit": SIZE, "cursor": None},
         )
+
+        order = replace(asked.order, languages=tongues)
 
         async def make(reader: Reader) -> dict[str, Any]:
             texts = [field for field in self._collection.fields if field.kind == "text" and field.name != "label"]
-            needs = [*selection.needed(asked.order, asked.filters, self._facets), *texts]
+            needs = [*selection.needed(order, asked.filters, self._facets), *texts]
             table = await current(request, self._collection, needs)
-            found = selection.page(table, asked.filters, asked.order, None, SIZE * given["page"])
+            found = selection.page(table, asked.filters, order, None, SIZE * given["page"])
             members = found.members[SIZE * (given["page"] - 1) :]
             fields = tuple(field for field in self._collection.fields if not field.is_hidden)
-            things = await objects(request, fields, members, table, language)
+            things = await objects(request, fields, members, table, tongues[0])
             facets = [(field, *selection.facet(table, field, asked.filters)) for field in self._facets]
             rows = {each.what: await self._rows(reader, each, members) for each in self._listed.asked}
             iris = set(_iris(fields, things)) | {term for each in rows.values() for term in _named(each)}
@@ -114,7 +116,7 @@ class Door:
                         {
                             field.name: chosen
                             for field in texts
-                            if (chosen := selection.best(table.columns[field.name].get(thing["iri"], ()), language))
+                            if (chosen := selection.best(table.columns[field.name].get(thing["iri"], ()), *tongues))
                         },
                         {
                             each.what: [

@@ -17,11 +17,12 @@ from kg_service.linked_data.addresses import Addresses
 from kg_service.linked_data.asking import Asking
 from kg_service.linked_data.profiles import HTML
 from kg_service.web import world
+from kg_service.web.rendering import read_in
 
 METHODS = ["GET", "HEAD"]
 PARAMETERS = (
     Parameter(name="kind", description="What is counted.", allowed=tuple(world.KINDS), default="event"),
-    pages.LANGUAGE,
+    *pages.LANGUAGES,
 )
 
 
@@ -29,8 +30,8 @@ async def shown(request: Request) -> Response:
     """The page; who wants JSON is led to the answer of its query."""
     how = chosen_format(request, (HTML, PLAIN))
     asked = values([pair for pair in request.query_params.multi_items() if pair[1].strip()], PARAMETERS)
-    kind, language, addresses = asked["kind"], pages.language_of(request), Addresses(public_url(request))
-    query = world.counting_query(kind, language)
+    kind, catalogue, addresses = asked["kind"], pages.catalogue_of(request), Addresses(public_url(request))
+    query = world.counting_query(kind, catalogue.tongues[0])
     if how is not HTML:
         return RedirectResponse(addresses.sparql(query), 303, headers={"Vary": "Accept"})
 
@@ -44,8 +45,8 @@ async def shown(request: Request) -> Response:
         seconds=request.app.state.settings.query_seconds,
         client=client_of(request),
     )
-    asking = f"{addresses.root}/query?lang={language}&"
-    listed = world.countries(rows, kind, addresses, asking, language)
+    asking = read_in(f"{addresses.root}/query?lang={catalogue.language}", catalogue.content) + "&"
+    listed = world.countries(rows, kind, addresses, asking, catalogue.tongues[0])
     about = {
         "kind": kind,
         "kinds": list(world.KINDS),
@@ -53,7 +54,7 @@ async def shown(request: Request) -> Response:
         "most": max((each.n for each in listed), default=0),
         "without": without,
         "counts": world.island_data(listed),
-        "words": request.app.state.pages.catalogues[language].beginning("map.js."),
+        "words": catalogue.beginning("map.js."),
         "sparql": query,
         "data": addresses.sparql(query),
     }

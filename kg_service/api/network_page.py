@@ -41,7 +41,7 @@ PARAMETERS = (
     Parameter(name="against_to", description="Last day, month or year of a second window."),
     Parameter(name="renderer", description="What draws the picture in a browser.", allowed=("canvas", "webgl")),
     pages.EMBED,
-    pages.LANGUAGE,
+    *pages.LANGUAGES,
 )
 
 
@@ -62,7 +62,7 @@ async def shown(request: Request) -> Response:
     found = {name: part for name, part in zip(_wanted(asked), parts, strict=True) if isinstance(part, Finished)}
     state = request.app.state
     generation = max(part.generation for part in found.values())
-    choosable = await _choosable(request, asked["lang"])
+    choosable = await _choosable(request, asked["names"])
     asker = Asker(state.rowfiles, state.settings.own_folder, state.settings.network_seconds)
     selected = await asker.selected(chosen, asked)
 
@@ -70,7 +70,7 @@ async def shown(request: Request) -> Response:
         read = {name: json.loads(part.data) for name, part in found.items()}
         return {
             "network": NetworkPage(
-                asked=asked,
+                asked=sent,
                 chosen=chosen,
                 projections=list(known),
                 drawn=read["drawn"],
@@ -82,13 +82,13 @@ async def shown(request: Request) -> Response:
                 choosable=choosable,
                 addresses=Addresses(public_url(request)),
                 ontology=state.ontology,
-                catalogue=state.pages.catalogues[asked["lang"]],
+                catalogue=pages.catalogue_of(request),
                 here=[pair for pair in request.query_params.multi_items() if pair[1].strip() and pair[0] != "page"],
                 data=_api(request, asked),
                 island_data=_api(request, asked | dict.fromkeys(_WINDOWED), format="drawing"),
                 sparql=selection.ties_query(chosen, selected),
             ),
-            "words": state.pages.catalogues[asked["lang"]].beginning("network.js."),
+            "words": pages.catalogue_of(request).beginning("network.js."),
         }
 
     return await pages.long_page(
@@ -116,7 +116,7 @@ def _wanted(asked: dict[str, Any]) -> list[str]:
 
 async def _part(request: Request, asked: dict[str, Any], name: str) -> Finished | Job:
     """One of the answers that the page is put together of."""
-    given = {each.name: asked[each.name] for each in _SELECTING} | {"lang": asked["lang"]}
+    given = {each.name: asked[each.name] for each in _SELECTING} | {"lang": asked["names"]}
     measure, parameters, path = None, dict[str, Any](), ""
     window: dict[str, Any] = {}
     if name == "whole":
@@ -157,19 +157,19 @@ def _api(request: Request, asked: dict[str, Any], measure: str = "", **more: Any
             sent += [(each.name, one) for one in value]
         elif value is not None and value != each.default and (each.name, value) != ("undated", "leave"):
             sent.append((each.name, value))
-    sent += [("lang", asked["lang"])] if asked["lang"] != "en" else []
+    sent += [("lang", ",".join(asked["names"]))] if asked["names"] != ("en",) else []
     sent += more.items()
     path = f"{public_url(request)}/api/networks/{asked['projection']}{f'/{measure}' if measure else ''}"
     return f"{path}{'?' if sent else ''}{urlencode(sent)}"
 
 
-async def _choosable(request: Request, language: str) -> list[tuple[str, str, str, str]]:
+async def _choosable(request: Request, tongues: tuple[str, ...]) -> list[tuple[str, str, str, str]]:
     """Class, IRI, name and its language of what filters can be set to; nothing where that cannot be told in time."""
     state = request.app.state
     try:
         _, rows = await of_one_generation(
             state.readers,
-            lambda asking: asking.rows(choices_query(language)),
+            lambda asking: asking.rows(choices_query(tongues)),
             seconds=state.settings.query_seconds,
             client=client_of(request),
         )

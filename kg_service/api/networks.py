@@ -23,6 +23,7 @@ from kg_service.network.jobs import Finished, Job, Jobs
 from kg_service.network.measures import Measure
 from kg_service.network.projection import Projection
 from kg_service.network.selection import FILTERS
+from kg_service.ontology import TONGUES
 from kg_service.settings import Settings
 
 #: Seconds that a request waits for an answer before it is told where the job is.
@@ -54,7 +55,12 @@ SELECTING = (
         allowed=("count", "newman", "jaccard"),
         default="count",
     ),
-    Parameter(name="lang", description="Language of names.", allowed=("en", "es", "fr"), default="en"),
+    Parameter(
+        name="lang",
+        description="Languages of names, the best first; where there is none in them, the English one, else any.",
+        allowed=TONGUES,
+        is_many=True,
+    ),
     Parameter(name="wait", description="Seconds to wait before it becomes a job.", kind="integer", least=0, most=60),
 )
 _FORMAT = Parameter(name="format", description="How the network is written.", allowed=FORMATS, default="json")

@@ -56,7 +56,7 @@ def _described(name: str, summary: str, path: dict[str, str], *, has_language: b
         {"name": part, "in": "path", "required": True, "schema": {"type": "string"}, "example": example}
         for part, example in path.items()
     ]
-    parameters = [*parts, *([pages.LANGUAGE.openapi()] if has_language else [])]
+    parameters = [*parts, *([each.openapi() for each in pages.LANGUAGES] if has_language else [])]
     about = {"tags": ["ontology"], "summary": summary, "operationId": name}
     return {"get": about | {"parameters": parameters, "responses": _ANSWERS}}
 
@@ -89,7 +89,7 @@ def install(app: FastAPI) -> None:
 
 async def whole(request: Request) -> Response:
     """The ontology, as a page or as RDF."""
-    read(request, [pages.LANGUAGE])
+    read(request, pages.LANGUAGES)
     about: Ontology = request.app.state.ontology
     settings: Settings = request.app.state.settings
     ending = request.path_params.get("ending")
@@ -105,7 +105,7 @@ async def whole(request: Request) -> Response:
                 rulebook(settings),
                 used,
                 addresses=Addresses(public_url(request)),
-                catalogue=request.app.state.pages.catalogues[pages.language_of(request)],
+                catalogue=pages.catalogue_of(request),
             )
         }
 
@@ -120,7 +120,7 @@ async def whole(request: Request) -> Response:
 
 async def term(request: Request) -> Response:
     """303 from a term to its place in the page, or to its RDF; with an ending, the RDF."""
-    read(request, [pages.LANGUAGE])
+    read(request, pages.LANGUAGES)
     about: Ontology = request.app.state.ontology
     root = public_url(request)
     name = request.path_params["name"]
@@ -154,7 +154,7 @@ async def context(request: Request) -> Response:
 
 async def profile(request: Request) -> Response:
     """What a profile of ours is, as a page or as RDF."""
-    read(request, [pages.LANGUAGE])
+    read(request, pages.LANGUAGES)
     token = request.path_params["token"]
     known = {each.token: each for each in profiles.PROFILES}
     if token not in known:

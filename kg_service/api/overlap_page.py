@@ -16,7 +16,7 @@ from kg_service.web import overlap
 
 async def shown(request: Request) -> Response:
     """The pairs with the most members in common, and the memberships that documents date."""
-    read(request, [pages.LANGUAGE])
+    read(request, pages.LANGUAGES)
 
     async def make(reader: Reader) -> dict[str, Any]:
         found = overlap.pairs(await reader.answer("alliances/overlap"))

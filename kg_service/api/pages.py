@@ -21,20 +21,31 @@ from kg_service.api.finished import Document, Finished, sent
 from kg_service.api.parameters import Parameter
 from kg_service.errors import Deleted, KgError
 from kg_service.linked_data.documents import etag
+from kg_service.ontology import TONGUES
 from kg_service.rdf import Format
 from kg_service.sparql.protocol import negotiate
 from kg_service.web import islands
-from kg_service.web.rendering import LANGUAGES, STATIC, Pages
+from kg_service.web.rendering import CONTENT, STATIC, Catalogue, Pages
+from kg_service.web.rendering import LANGUAGES as WORDED
 
 Door = Callable[[Request], Awaitable[Response]]
-LANGUAGE = Parameter(name="lang", description="The language of the page.", allowed=LANGUAGES)
+#: In which language a page is, and in which one the names, descriptions and quotations of the graph come first.
+LANGUAGES = (
+    Parameter(name="lang", description="The language of the page.", allowed=WORDED),
+    Parameter(
+        name=CONTENT,
+        description="The language in which names, descriptions and quotations are shown where there are some in it; "
+        "else in that of the page, else in English, else in any.",
+        allowed=TONGUES,
+    ),
+)
 #: For pages that others may show within theirs.
 EMBED = Parameter(name="embed", description="1: without header and footer, for a frame.", allowed=("0", "1"))
 #: The cookie with what a reader chose instead of what the browser says, and what that can be.
 SCHEME, SCHEMES = "kg-scheme", ("light", "dark")
 _HTML = Format("html", ("text/html", "application/xhtml+xml"), ("html",))
 _PROBLEM = Format("problem", (problems.MEDIA_TYPE, "application/json"), ("json",))
-_TAGS = tuple(Format(language, (f"{language}/-",), ()) for language in LANGUAGES)
+_TAGS = tuple(Format(language, (f"{language}/-",), ()) for language in WORDED)
 #: How a style sheet says what is for the dark; where a reader has chosen it is said otherwise.
 _IF_DARK = re.compile(rb"@media\s*\(prefers-color-scheme:\s*dark\)")
 _EITHER = re.compile(rb"color-scheme:\s*light dark")
@@ -111,13 +122,25 @@ def variant_of(request: Request) -> tuple[str, str]:
 
 def language_of(request: Request) -> str:
     """The language of the page: that of `lang`, else the one that Accept-Language likes best, else English."""
-    if (wanted := request.query_params.get("lang")) in LANGUAGES:
+    if (wanted := request.query_params.get("lang")) in WORDED:
         return str(wanted)
     # A language range is negotiated as a media range is: es-MX as es/-, * as */*.
     ranges = request.headers.get("accept-language", "").split(",")
     as_media = ",".join(_as_media(each) for each in ranges if each.strip())
     best = negotiate(as_media, _TAGS) if as_media else None
-    return best.name if best else LANGUAGES[0]
+    return best.name if best else WORDED[0]
+
+
+def content_of(request: Request) -> str:
+    """The language that `clang` names; nothing for who reads what the graph says in that of the page."""
+    wanted = request.query_params.get(CONTENT, "")
+    return wanted if wanted in TONGUES else ""
+
+
+def catalogue_of(request: Request) -> Catalogue:
+    """The words of the page, with the languages in which its reader wants what the graph says."""
+    known: Pages = request.app.state.pages
+    return known.catalogues[language_of(request)].reading(content_of(request))
 
 
 def _as_media(language_range: str) -> str:
@@ -160,7 +183,13 @@ def document(
     (language, scheme), root = variant_of(request), public_url(request)
     here = f"{root}{request.url.path}{'?' + request.url.query if request.url.query else ''}"
     text = pages.render(
-        template, language=language, root=root, here=here, is_embedded=is_embedded, appearance=scheme, **values
+        template,
+        catalogue=catalogue_of(request),
+        root=root,
+        here=here,
+        is_embedded=is_embedded,
+        appearance=scheme,
+        **values,
     ).encode()
     about = HEADERS | (_EMBEDDED if is_embedded else {})
     about |= {"Content-Language": language, "Cache-Control": "no-cache", "ETag": etag(generation, text)}

@@ -27,7 +27,7 @@ METHODS = ["GET", "HEAD"]
 PARAMETERS = (
     Parameter(name="view", description="How the answer is shown first.", allowed=VIEWS, default="table"),
     Parameter(name="example", description="A ready-made question to begin with."),
-    pages.LANGUAGE,
+    *pages.LANGUAGES,
 )
 
 
@@ -59,9 +59,7 @@ class QueryEditor:
                 generation, answer = await _answered(request, text)
             except KgError as error:
                 answer, status = {"problem": error}, error.status
-        words = request.app.state.pages.catalogues[pages.language_of(request)].beginning(
-            "query.js.", time="timeline.js."
-        )
+        words = pages.catalogue_of(request).beginning("query.js.", time="timeline.js.")
         made = QueryPage(text, list(self._questions.values()), Addresses(public_url(request)), **answer)
         about = {"editor": made, "view": asked["view"], "views": VIEWS, "words": words}
         return pages.page(request, "query.html", generation=generation, status=status, **about)

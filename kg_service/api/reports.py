@@ -74,7 +74,7 @@ def install(app: FastAPI) -> None:
 
 async def shown(request: Request) -> Response:
     """The form, what was sent, or what is wrong with it; 404 where no reports are taken."""
-    given = read(request, [_ABOUT, _SENT, pages.LANGUAGE])
+    given = read(request, [_ABOUT, _SENT, *pages.LANGUAGES])
     reports: Reports = request.app.state.reports
     if not reports.is_open:
         raise NotFound("this service takes no reports; tell those who run it")

@@ -21,7 +21,7 @@ _KIND = Parameter(name="kind", description="What is listed of it.", allowed=tupl
 
 async def shown(request: Request) -> Response:
     """The matrix; with an aim its targets too, and with a kind what serves the aim."""
-    given = read(request, [_AIM, _KIND, pages.EMBED, pages.LANGUAGE])
+    given = read(request, [_AIM, _KIND, pages.EMBED, *pages.LANGUAGES])
     aim, kind = given["aim"], given["kind"]
     if kind and not aim:
         raise wrong_parameter("kind", kind, "send the aim too whose cell is meant")

@@ -26,7 +26,7 @@ from kg_service.rulebook import compact
 from kg_service.search import DEEPEST, LONGEST_QUESTION, Question
 from kg_service.search.narrowing import FACETS, Tally
 from kg_service.web.found import SIZE, VIEWS, Results, Source, things_query
-from kg_service.web.names import Names, Shown
+from kg_service.web.names import Names, Shown, place
 
 METHODS = ["GET", "HEAD"]
 _LAST_PAGE = DEEPEST // SIZE + 1
@@ -36,7 +36,7 @@ PARAMETERS = (
     Parameter(name="page", description="The page.", kind="integer", least=1, most=_LAST_PAGE, default=1),
     Parameter(name="view", description="How what was found is shown.", allowed=VIEWS, default=VIEWS[0]),
     *NARROWING,
-    pages.LANGUAGE,
+    *pages.LANGUAGES,
 )
 #: Seconds that a reader waits for an index, and for names where there is none.
 PATIENCE, _NAMING = 0.5, 1.0
@@ -72,11 +72,11 @@ async def shown(request: Request) -> Response:
     }
     if asked["q"] is None:
         return pages.page(request, "search.html", state="empty", results=None, **about)
-    language = pages.language_of(request)
+    tongues = pages.catalogue_of(request).tongues
     question = question_of(
         asked["q"],
         types=[asked["type"]] if asked["type"] else [],
-        languages=(language, *accepted_languages(request)),
+        languages=(*tongues, *accepted_languages(request)),
         offset=offset,
         limit=SIZE,
     )
@@ -88,12 +88,12 @@ async def shown(request: Request) -> Response:
             raise
         wait = pages.come_again(request, error)
         if isinstance(error, BeingMade):
-            about["named"] = await _named(request, question, language)
+            about["named"] = await _named(request, question, tongues[0])
         return pages.page(request, "search.html", status=503, headers=wait, state="busy", results=None, **about)
     wanted = {each["reason"]["source"] for each in answer.found["data"]} - {None}
     results = Results(
         answer.found,
-        await _sources(request, sorted(wanted), language),
+        await _sources(request, sorted(wanted), tongues),
         q=asked["q"],
         type=asked["type"],
         class_iri=next(iter(question.types), None),
@@ -104,7 +104,7 @@ async def shown(request: Request) -> Response:
         last_page=_LAST_PAGE,
         addresses=Addresses(public_url(request)),
         ontology=request.app.state.ontology,
-        catalogue=request.app.state.pages.catalogues[language],
+        catalogue=pages.catalogue_of(request),
     )
     asking = things_query([each["iri"] for each in answer.found["data"]])
     about |= {
@@ -112,7 +112,7 @@ async def shown(request: Request) -> Response:
         "is_behind": answer.is_behind,
         "sparql": asking,
         "run": Addresses(public_url(request)).sparql(asking),
-        "words": request.app.state.pages.catalogues[language].beginning("map.js."),
+        "words": pages.catalogue_of(request).beginning("map.js."),
     }
     return pages.page(request, "search.html", generation=answer.generation, state="found", results=results, **about)
 
@@ -133,7 +133,7 @@ def _facets(request: Request, facets: Facets) -> list[tuple[str, list[tuple[Show
         facets.labels,
         addresses=Addresses(public_url(request)),
         ontology=request.app.state.ontology,
-        catalogue=request.app.state.pages.catalogues[pages.language_of(request)],
+        catalogue=pages.catalogue_of(request),
     )
     words = names.catalogue.entries
 
@@ -149,7 +149,7 @@ def _facets(request: Request, facets: Facets) -> list[tuple[str, list[tuple[Show
     ]
 
 
-async def _sources(request: Request, iris: list[str], language: str) -> dict[str, Source]:
+async def _sources(request: Request, iris: list[str], tongues: tuple[str, ...]) -> dict[str, Source]:
     """Where the quotations and claims of a page are from; nothing where that cannot be told in time."""
     if not iris:
         return {}
@@ -164,17 +164,13 @@ async def _sources(request: Request, iris: list[str], language: str) -> dict[str
         return {}
     addresses, found = Addresses(public_url(request)), dict[str, Source]()
     # The name in the reader's language comes last, the English one before it.
-    rows.sort(key=lambda row: _place(row["name"].language if "name" in row else None, language))
+    rows.sort(key=lambda row: place(row["name"].language if "name" in row else None, tongues), reverse=True)
     for row in rows:
         document, name, spoken = row["document"].value, row.get("name"), row.get("language")
         text, tongue = (name.value, name.language) if name else (compact(document), None)
         shown = Shown(text, tongue, addresses.page(document), document)
         found[row["source"].value] = Source(shown, spoken.value if spoken else None)
     return found
-
-
-def _place(tag: str | None, wanted: str) -> tuple[bool, bool, str]:
-    return tag == wanted, tag == "en", tag or ""
 
 
 def sources_query(iris: Iterable[str]) -> str:

@@ -44,7 +44,7 @@ OPENAPI: dict[str, Any] = {
         "tags": ["shapes"],
         "summary": "The shapes in force",
         "operationId": "shapes_get",
-        "parameters": [pages.LANGUAGE.openapi()],
+        "parameters": [each.openapi() for each in pages.LANGUAGES],
         "responses": {
             "200": {
                 "description": "The shapes, as they judge every change: RDF, or a page.",
@@ -108,7 +108,7 @@ async def _shown(request: Request) -> Response:
     """The shapes in force: as RDF, or as a page for those who prefer HTML."""
     settings: Settings = request.app.state.settings
     how = chosen_format(request, (*_FORMATS, HTML))
-    read(request, [pages.LANGUAGE])
+    read(request, pages.LANGUAGES)
     if how is not HTML:
         text = await asyncio.to_thread(lambda: to_text(rules.quads(settings.own_folder), how))
         return Response(text, media_type=how.media_type, headers={"Vary": "Accept"})
@@ -119,7 +119,7 @@ async def _shown(request: Request) -> Response:
                 rulebook(settings),
                 ontology=request.app.state.ontology,
                 addresses=Addresses(public_url(request)),
-                catalogue=request.app.state.pages.catalogues[pages.language_of(request)],
+                catalogue=pages.catalogue_of(request),
             )
         }
 

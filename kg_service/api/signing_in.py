@@ -26,7 +26,7 @@ PRIVATE = {"Cache-Control": "no-store", "Vary": "Cookie, Accept, Accept-Language
 
 async def sign_in(request: Request) -> Response:
     """The form; after POST a redirection with the cookie, or the form again with what was wrong."""
-    given = read(request, [pages.LANGUAGE, _NEXT])
+    given = read(request, [*pages.LANGUAGES, _NEXT])
     onward = given["next"] if given["next"] and _PATH.fullmatch(given["next"]) else "/history"
     sessions: Sessions = request.app.state.sessions
     if request.method != "POST":

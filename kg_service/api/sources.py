@@ -38,7 +38,7 @@ _LONGEST = 32 * 1024 * 1024
 
 async def listed(request: Request) -> Response:
     """The documents with texts and those only cited, and the graphs that hold what they say."""
-    read(request, [pages.LANGUAGE])
+    read(request, pages.LANGUAGES)
     judged: Outcome | None = await request.app.state.judging.latest(request.app.state.readers.generation)
 
     async def make(reader: Reader) -> dict[str, Any]:
@@ -64,7 +64,7 @@ async def listed(request: Request) -> Response:
 
 async def shown(request: Request) -> Response:
     """The text of one document; 404 where the graph knows no such document."""
-    given = read(request, [_CHAR, _PART, pages.LANGUAGE])
+    given = read(request, [_CHAR, _PART, *pages.LANGUAGES])
     try:
         document = entity("document", request.path_params["slug"])
     except ValueError:

@@ -58,7 +58,7 @@ class Uploads:
 
 async def shown(request: Request) -> Response:
     """The templates, and the form; after POST what became of each row, or the change that was made."""
-    read(request, [pages.LANGUAGE])
+    read(request, pages.LANGUAGES)
     if request.method != "POST":
         return await _page(request)
     settings: Settings = request.app.state.settings

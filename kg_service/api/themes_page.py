@@ -19,7 +19,7 @@ _VIEW = Parameter(name="view", description="A tree, or from A to Z.", allowed=VI
 
 async def shown(request: Request) -> Response:
     """The concepts of a list, each with how many things have it."""
-    given = read(request, [_SCHEME, _VIEW, pages.LANGUAGE])
+    given = read(request, [_SCHEME, _VIEW, *pages.LANGUAGES])
 
     async def make(reader: Reader) -> dict[str, Any]:
         schemes = {name: entity("scheme", name) for name in SCHEMES}

@@ -70,7 +70,7 @@ class _Found:
 
 async def identified(request: Request) -> Response:
     """303 from a thing to the page or the data about it."""
-    wanted = read(request, [*CHOICE, *PAGING, pages.LANGUAGE])
+    wanted = read(request, [*CHOICE, *PAGING, *pages.LANGUAGES])
     path = _path(request)
     if number := _change(path):
         return RedirectResponse(f"{public_url(request)}/api/changes/{number}", 303, headers={"Vary": _VARY})
@@ -211,14 +211,17 @@ async def _made(request: Request, thing: NamedNode, chosen: Representation, want
     settings: Settings = request.app.state.settings
     addresses = Addresses(public_url(request))
 
-    around, came = _Around(), None
+    around, came, where = _Around(), None, list[dict[str, Any]]()
     records: list[Description] = []
 
     async def make(asking: Asking) -> tuple[Description, set[Quad]]:
-        nonlocal around, came, records
+        nonlocal around, came, records, where
         description = await _description(asking, thing, chosen, wanted, addresses)
         if chosen.format is HTML and wanted["property"] is None:
-            around, came = await _around(asking, description), await origin.found(request, asking, description)
+            around, came = (
+                await _around(asking, _as_read(request, description)),
+                await origin.found(request, asking, description),
+            )
             records = await _records(asking, description)
         if chosen.profile is SCHEMA:
             return description, await documents.in_schema_org(asking, thing, addresses)
@@ -331,7 +334,7 @@ def _page(
     words: dict[str, Any] = {
         "addresses": addresses,
         "ontology": request.app.state.ontology,
-        "catalogue": request.app.state.pages.catalogues[language],
+        "catalogue": pages.catalogue_of(request),
     }
     iri, is_embedded = description.iri.value, request.query_params.get("embed") == "1"
     return pages.document(
@@ -344,7 +347,7 @@ def _page(
         origin=came.told(words) if came else None,
         ego=ego.picture(around.ties, around.dates, Names(around.labels, **words)),
         is_actor=_is_actor(description),
-        records=[Page(each, **words) for each in records],
+        records=[Page(_as_read(request, each), **words) for each in records],
         decision=f"{addresses.root}/duplicates?{urlencode({'state': 'accepted', 'of': iri, 'lang': language})}",
         is_part="property" in request.query_params,
         formats=list(profiles.alternates(addresses, iri)),

@@ -81,14 +81,14 @@ OPENAPI = {
     "/id/{type}/{slug}": _described(
         "thing",
         "A thing: leads to its page or its data",
-        [*CHOICE, *PAGING, pages.LANGUAGE],
+        [*CHOICE, *PAGING, *pages.LANGUAGES],
         _SEEN | _DOCUMENT,
         _THING,
     ),
     "/graph/{name}": _described(
         "graph",
         "A named graph: leads to its page or its data",
-        [*CHOICE, pages.LANGUAGE],
+        [*CHOICE, *pages.LANGUAGES],
         _SEEN | _DOCUMENT,
         ("name",),
     ),

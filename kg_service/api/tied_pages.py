@@ -44,7 +44,7 @@ _NODES, _MOST = 2000, 50
 
 async def path(request: Request) -> Response:
     """The shortest paths between two nodes; with none of them, or one, the choice of the other."""
-    given = _asked(request, [_NETWORK, _FROM, _TO, _COUNT, _WITHOUT, _HUBS, pages.LANGUAGE])
+    given = _asked(request, [_NETWORK, _FROM, _TO, _COUNT, _WITHOUT, _HUBS, *pages.LANGUAGES])
     ends = {name: _iri(given[name]) for name in ("from", "to")}
     every = await _kinds(request, given["network"])
     without = {str(_iri(each)) for each in given["without"]}
@@ -92,7 +92,7 @@ async def path(request: Request) -> Response:
 
 async def communities(request: Request) -> Response:
     """The communities of a network, with their members and those who tie them to others."""
-    given = _asked(request, [_NETWORK, _RESOLUTION, pages.LANGUAGE])
+    given = _asked(request, [_NETWORK, _RESOLUTION, *pages.LANGUAGES])
     asked: dict[str, str] = {"resolution": given["resolution"]}
     parts = await asyncio.gather(
         _measured(request, given["network"], "communities", asked),
@@ -183,7 +183,7 @@ async def _measured(
     known = measures.named(measure) if measure else None
     given: dict[str, Any] = {each.name: each.default for each in networks.SELECTING}
     given |= {each.name: () for each in networks.SELECTING if each.is_many}
-    given |= {"lang": pages.language_of(request), "format": "json", "limit": 100_000 if measure else 0}
+    given |= {"lang": pages.catalogue_of(request).tongues, "format": "json", "limit": 100_000 if measure else 0}
     given["kinds"] = tuple(kinds)
     sent = [*asked.items(), *(("kinds", each) for each in kinds)]
     where = f"{public_url(request)}/api/networks/{network}{f'/{measure}' if measure else ''}"

@@ -24,7 +24,7 @@ async def shown(request: Request) -> Response:
     """The things that a document dates, of a period and in some lanes."""
     # A form sends empty fields too.
     sent = [each for each in request.query_params.multi_items() if each[1]]
-    given = values(sent, [_FROM, _TO, _LANE, pages.EMBED, pages.LANGUAGE])
+    given = values(sent, [_FROM, _TO, _LANE, pages.EMBED, *pages.LANGUAGES])
     if given["from"] and given["to"] and days(given["from"])[0] > days(given["to"])[1]:
         raise wrong_parameter("to", given["to"], f"not before {given['from']}, where the period begins")
 

@@ -35,7 +35,7 @@ _MOST_RESULTS = 1_000
 async def shown(request: Request) -> Response:
     """The form, filled in with an example when `example` asks for it; after POST with the report."""
     settings: Settings = request.app.state.settings
-    read(request, [pages.LANGUAGE])
+    read(request, pages.LANGUAGES)
     if request.method != "POST":
         return _page(request, EXAMPLE, "", _AUTOMATIC, _scopes(settings)[0], None)
     # A form doubles its line ends and has fields of its own; what counts is the text.
@@ -92,7 +92,7 @@ async def _checked(request: Request, text: str, file: str, how: Format, chosen: 
             base=settings.base,
             context=_context(),
             addresses=Addresses(public_url(request)),
-            catalogue=request.app.state.pages.catalogues[language],
+            catalogue=pages.catalogue_of(request),
         )
 
     return _page(request, text, file, chosen, scope, await asyncio.to_thread(checked))

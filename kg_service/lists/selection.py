@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import total_ordering
 from hashlib import blake2b
+from itertools import chain
 from typing import Any
 
 from kg_service.errors import wrong_parameter
@@ -71,16 +72,18 @@ def fold(text: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)).casefold()
 
 
-def best(values: Iterable[Value], language: str) -> tuple[str, str] | None:
-    """The (language, text) that a reader of a language is served best with: in it, else in English, else any."""
+def best(values: Iterable[Value], *languages: str) -> tuple[str, str] | None:
+    """The (language, text) that a reader of some languages, the best first, is served best with: in the first of them
+    that there is one in, else in English, else any."""
     texts = [value for value in values if isinstance(value, tuple)]
     if not texts:
         return None
-    wanted, main = language.lower(), language.lower().partition("-")[0]
+    wanted = [(each.lower(), each.lower().partition("-")[0]) for each in languages]
 
     def rank(value: tuple[str, str]) -> tuple[int, str, str]:
         tag = value[0].lower()
-        kinds = (tag == wanted, tag == main, tag.partition("-")[0] == main, tag == ENGLISH, not tag)
+        near = [(tag == each, tag == main, tag.partition("-")[0] == main) for each, main in wanted]
+        kinds = (*chain.from_iterable(near), tag == ENGLISH, not tag)
         return (kinds.index(True) if True in kinds else len(kinds), *value)
 
     return min(texts, key=rank)
@@ -102,10 +105,12 @@ class _Turned:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """How members are sorted: fields with their direction, then the IRI, which makes it total."""
+    """How members are sorted: fields with their direction, then the IRI, which makes it total; by names in the first of
+    some languages that there are any in.
+    """
 
     fields: tuple[tuple[Field, bool], ...]
-    language: str
+    languages: tuple[str, ...]
 
     @classmethod
     def of(cls, text: str, collection: Collection, language: str) -> Order:
@@ -116,7 +121,7 @@ class Order:
             if name not in sortable:
                 known = ", ".join(sortable)
                 raise wrong_parameter("sort", name, f"one of: {known}; with a hyphen before it for the other direction")
-        return cls(tuple((sortable[name], is_turned) for name, is_turned in dict(names).items()), language)
+        return cls(tuple((sortable[name], is_turned) for name, is_turned in dict(names).items()), (language,))
 
     def keys(self, table: Table) -> list[tuple[Any, ...]]:
         """The keys of all members in order; the last part of each is the member's IRI."""
@@ -135,7 +140,7 @@ class Order:
         if not values:
             return (True, "")
         if field.kind == "text":
-            name = best(values, self.language)
+            name = best(values, *self.languages)
             key: Any = f"{fold(name[1])}\0{name[1]}" if name else ""
         elif field.kind == "code":
             key = min(_natural(str(value)) for value in values)

@@ -20,6 +20,7 @@ from kg_service.network.measures import Measure
 from kg_service.network.projection import Projection
 from kg_service.network.rowfiles import RowFiles
 from kg_service.network.selection import FILTERS, Selection
+from kg_service.ontology import TONGUES
 from kg_service.rdf import NamedNode
 from kg_service.settings import Settings
 from kg_service.store import Query, Reads
@@ -43,7 +44,7 @@ class Asked:
     url: str
     limit: int = 1000
     weighting: str = "count"
-    language: str = "en"
+    languages: tuple[str, ...] = ()
     undated: str | None = None
     generation: int | None = None
 
@@ -57,7 +58,7 @@ class Asked:
     def key(self, state: str) -> str:
         """What tells this question, of this state of the store, from all others."""
         measure = self.measure.name if self.measure else None
-        how = (self.format, self.url, self.limit, self.weighting, self.language)
+        how = (self.format, self.url, self.limit, self.weighting, self.languages)
         when = (state, self.generation)
         told = (when, self.projection.name, self.selection.told(), measure, dict(self.parameters), how)
         return blake2b(repr(told).encode()).hexdigest()
@@ -160,7 +161,7 @@ class Asker:
             "parameters": dict(asked.parameters),
             "format": asked.format,
             "limit": asked.limit,
-            "language": asked.language,
+            "languages": asked.languages,
             "generation": generation,
             "selection": asked.selection.told(),
             "url": asked.url,
@@ -189,7 +190,7 @@ def _nodes_query(name: str) -> str:
 FORMATS = ("json", "graphml", "gexf", "pajek", "csv-nodes", "csv-edges", "cytoscape", "json-ld", "drawing", "parquet")
 RESULTS = ("json", "csv")
 _WINDOW = ("from", "to", "at", "undated", "generation")
-_CHOICES = {"weighting": ("count", "newman", "jaccard"), "lang": ("en", "es", "fr")}
+_CHOICES = {"weighting": ("count", "newman", "jaccard"), "lang": TONGUES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +221,7 @@ def asked_for(name: str, measure: str | None, chosen: Sequence[str], how: str | 
             raise wrong_parameter("set", pair, f"it must be NAME=VALUE with one of the names {', '.join(known)}")
         written[key] = value
     for key, allowed in _CHOICES.items():
-        if written.get(key, allowed[0]) not in allowed:
+        if not set(written.get(key, allowed[0]).split(",")) <= set(allowed):
             raise wrong_parameter(key, written[key], f"allowed are {', '.join(allowed)}")
     own = {each.name: written.pop(each.name) for each in what.parameters if each.name in written} if what else {}
     given = {key: value.split(",") if key in FILTERS else value for key, value in written.items()}
@@ -250,7 +251,7 @@ async def answered(
             words.url,
             words.limit,
             words.given.get("weighting", "count"),
-            words.given.get("lang", "en"),
+            tuple(filter(None, words.given.get("lang", "").split(","))),
             words.given.get("undated"),
             await asker.generation(words.given),
         )

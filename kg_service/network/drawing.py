@@ -17,12 +17,12 @@ from kg_service.network.packing import packed
 _JOIN = " + "
 
 
-def groups(network: Network, names: Names, context: Context, language: str) -> dict[str, dict[str, Any]]:
+def groups(network: Network, names: Names, context: Context, languages: Sequence[str]) -> dict[str, dict[str, Any]]:
     """For each attribute the names of its groups and the number of each node's, -1 for who has none."""
     found = {}
     for attribute in ATTRIBUTES:
         iris, codes = context.groups(network, attribute)
-        labels = [_JOIN.join(names.name(iri, language) for iri in group.split(_JOIN)) for group in iris]
+        labels = [_JOIN.join(names.name(iri, languages) for iri in group.split(_JOIN)) for group in iris]
         found[attribute] = {"names": labels, "of": codes.tolist()}
     return found
 
@@ -50,6 +50,7 @@ def drawing(
             "nodes": {
                 "id": [node["id"] for node in nodes],
                 "label": [node["label"] for node in nodes],
+                "language": [node["language"] for node in nodes],
                 "mode": [network.projection.modes.index(node["mode"]) for node in nodes],
                 "degree": [node["degree"] for node in nodes],
                 "community": [node["community"] for node in nodes],

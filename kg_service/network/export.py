@@ -29,7 +29,8 @@ class _Drawn:
     """A network with all that is shown of it; `ties` are the things behind each edge."""
 
     network: Network
-    labels: list[str]
+    #: What each node is called, and in which language.
+    labels: list[tuple[str, str]]
     degree: list[int]
     community: list[int]
     x: list[float]
@@ -43,7 +44,7 @@ class _Drawn:
         return [
             {
                 "id": iri,
-                "label": self.labels[place],
+                "label": self.labels[place][0],
                 "mode": modes[min(int(self.network.mode[place]), len(modes) - 1)],
                 "degree": self.degree[place],
                 "community": self.community[place],
@@ -84,13 +85,13 @@ def written(job: dict[str, Any], network: Network, names: Names, context: Contex
     meta = about(job, network)
     drawn = _Drawn(
         network,
-        [names.name(node, job["language"]) for node in network.nodes],
+        [names.named(node, job["languages"]) for node in network.nodes],
         degree.tolist(),
         groups.columns["value"].tolist(),
         places.columns["x"].tolist(),
         places.columns["y"].tolist(),
         evidence(network),
-        drawing.groups(network, names, context, job["language"]) if job["format"] == "drawing" else {},
+        drawing.groups(network, names, context, job["languages"]) if job["format"] == "drawing" else {},
         meta | {"citation": citation(job, meta), "modularity": groups.values["modularity"]},
     )
     return media_type, write(drawn).encode()
@@ -101,7 +102,8 @@ def _json(drawn: _Drawn) -> str:
 
 
 def _drawing(drawn: _Drawn) -> str:
-    return drawing.drawing(drawn.network, drawn.nodes(), drawn.ties, drawn.groups, drawn.meta)
+    nodes = [node | {"language": drawn.labels[place][1]} for place, node in enumerate(drawn.nodes())]
+    return drawing.drawing(drawn.network, nodes, drawn.ties, drawn.groups, drawn.meta)
 
 
 def _cytoscape(drawn: _Drawn) -> str:
@@ -218,7 +220,7 @@ def _pajek(drawn: _Drawn) -> str:
     """The .net format: http://mrvar.fdv.uni-lj.si/pajek/"""
     span = max([abs(value) for value in (*drawn.x, *drawn.y)], default=1) or 1
     lines = [f"*Vertices {drawn.network.size}"]
-    for place, label in enumerate(drawn.labels):
+    for place, (label, _) in enumerate(drawn.labels):
         quoted = label.replace('"', "'").replace("\n", " ")
         x, y = (0.5 + drawn.x[place] / span / 2, 0.5 + drawn.y[place] / span / 2)
         lines.append(f'{place + 1} "{quoted}" {x:.4f} {y:.4f}')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +14,17 @@ class Names:
 
     of: Mapping[str, Mapping[str, str]]
 
-    def name(self, iri: str, language: str = "en") -> str:
-        """The name in that language, else in English, else in another, else the end of the IRI."""
+    def name(self, iri: str, languages: Sequence[str] = ()) -> str:
+        """The name in the first of those languages that there is one in, else in English, else in another, else the end
+        of the IRI.
+        """
+        return self.named(iri, languages)[0]
+
+    def named(self, iri: str, languages: Sequence[str] = ()) -> tuple[str, str]:
+        """The same with the language that it is in; none where it is not known, or no name at all."""
         known = self.of.get(iri, {})
-        return known.get(language) or known.get("en") or next(iter(known.values()), "") or _end(iri)
+        tag = next((each for each in (*languages, "en", *known) if known.get(each)), None)
+        return (_end(iri), "") if tag is None else (known[tag], tag)
 
 
 def _end(iri: str) -> str:

@@ -27,7 +27,7 @@ def written(job: dict[str, Any], network: Network, names: Names) -> bytes:
         {
             "id": np.arange(network.size),
             "iri": pa.array(network.nodes, pa.string()),
-            "label": pa.array([names.name(node, job["language"]) for node in network.nodes], pa.string()),
+            "label": pa.array([names.name(node, job["languages"]) for node in network.nodes], pa.string()),
             "mode": pa.array([modes[min(int(mode), len(modes) - 1)] for mode in network.mode], pa.string()),
         }
     )

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -31,11 +32,11 @@ def written(job: dict[str, Any], network: Network, outcome: Outcome, names: Name
     count = network.size if outcome.columns else len(outcome.rows or ())
     also = None
     if outcome.rows is not None and outcome.columns:  # a number for each node, and rows besides
-        also = [_plain(_named(dict(row), names, job["language"])) for row in outcome.rows[:limit]]
+        also = [_plain(_named(dict(row), names, job["languages"])) for row in outcome.rows[:limit]]
     document = {
         "data": _rows(job, network, outcome, names, limit),
         **({"rows": also} if also is not None else {}),
-        "values": _labelled(_plain(dict(outcome.values)), names, job["language"]),
+        "values": _labelled(_plain(dict(outcome.values)), names, job["languages"]),
         "meta": _meta(job, network, outcome, measure) | {"count": count, "truncated": count > limit},
     }
     return "application/json", json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
@@ -46,7 +47,7 @@ def _rows(
 ) -> list[dict[str, Any]]:
     """One row per node, greatest value first; else the rows of the outcome; the first ones where there is a limit."""
     if not outcome.columns:
-        return [_plain(_named(dict(row), names, job["language"])) for row in (outcome.rows or ())[:limit]]
+        return [_plain(_named(dict(row), names, job["languages"])) for row in (outcome.rows or ())[:limit]]
     value = outcome.columns["value"].astype(np.float64)
     sign = 1 if job["measure"] in ("communities", "components", "distances") else -1
     ranked = np.nan_to_num(sign * value, nan=math.inf)  # what has no value comes last
@@ -55,43 +56,43 @@ def _rows(
     found = []
     for place, node in enumerate(order):
         iri = network.nodes[node]
-        row = {"iri": iri, "label": names.name(iri, job["language"])}
+        row = {"iri": iri, "label": names.name(iri, job["languages"])}
         found.append(row | {name: column[place] for name, column in columns.items()})
     return found
 
 
-def _named(row: dict[str, Any], names: Names, language: str) -> dict[str, Any]:
+def _named(row: dict[str, Any], names: Names, languages: Sequence[str]) -> dict[str, Any]:
     """A row with names beside its IRIs."""
     for key in ("source", "target", "from", "to"):
         if isinstance(row.get(key), str) and ":" in row[key]:
-            row[f"{key}_label"] = names.name(row[key], language)
+            row[f"{key}_label"] = names.name(row[key], languages)
     if "reasons" in row:
-        row["reasons"] = [_reason(reason, names, language) for reason in row["reasons"]]
+        row["reasons"] = [_reason(reason, names, languages) for reason in row["reasons"]]
     if "nodes" in row and isinstance(row["nodes"], list):
-        row["labels"] = [names.name(node, language) for node in row["nodes"]]
+        row["labels"] = [names.name(node, languages) for node in row["nodes"]]
     if "steps" in row:
-        row["steps"] = [_named(dict(step), names, language) for step in row["steps"]]
+        row["steps"] = [_named(dict(step), names, languages) for step in row["steps"]]
     return row
 
 
-def _labelled(value: Any, names: Names, language: str) -> Any:
+def _labelled(value: Any, names: Names, languages: Sequence[str]) -> Any:
     """A value with names beside the IRIs in it."""
     if isinstance(value, list):
-        return [_labelled(entry, names, language) for entry in value]
+        return [_labelled(entry, names, languages) for entry in value]
     if not isinstance(value, dict):
         return value
-    told = {key: _labelled(entry, names, language) for key, entry in value.items()}
-    return {"iri": value["iri"], "label": names.name(value["iri"], language)} | told if "iri" in value else told
+    told = {key: _labelled(entry, names, languages) for key, entry in value.items()}
+    return {"iri": value["iri"], "label": names.name(value["iri"], languages)} | told if "iri" in value else told
 
 
 #: Things that a reason names; of more it says how many they are.
 _NAMED = 5
 
 
-def _reason(reason: dict[str, Any], names: Names, language: str) -> dict[str, Any]:
+def _reason(reason: dict[str, Any], names: Names, languages: Sequence[str]) -> dict[str, Any]:
     """A reason in words, beside the things that it speaks of."""
     things = reason["things"]
-    told = ", ".join(names.name(thing, language) for thing in things[:_NAMED])
+    told = ", ".join(names.name(thing, languages) for thing in things[:_NAMED])
     more = f" and {len(things) - _NAMED} more" if len(things) > _NAMED else ""
     kind = reason["kind"] if len(things) > 1 else reason["kind"].removesuffix("s")
     return {"words": f"{len(things)} {kind}: {told}{more}"} | reason

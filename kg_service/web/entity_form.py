@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from kg_service.ontology import TONGUES
 from kg_service.rdf import PREF_LABEL, Literal, NamedNode, Term
 from kg_service.rulebook import compact
-from kg_service.web.fields import TONGUES, Field, choice, thing_named
+from kg_service.web.fields import Field, choice, thing_named
 from kg_service.web.names import Names, Shown
 from kg_service.web.validation import Found
 

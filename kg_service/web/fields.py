@@ -14,8 +14,6 @@ from kg_service.rulebook import Rule, Rulebook, ShapeText, compact
 from kg_service.web.names import Names, Shown
 
 _XSD, _RDF = PREFIXES["xsd"], PREFIXES["rdf"]
-#: Languages that a text is asked for in.
-TONGUES = ("en", "es", "fr", "pt")
 #: Classes whose things are made of quotations, not by hand.
 _MADE = ("Claim", "Quotation", "EncodingBlock")
 #: Shapes of things that tie others together.

@@ -13,7 +13,7 @@ from kg_service.ontology import Ontology
 from kg_service.rdf import ONTOLOGY, PREF_LABEL, NamedNode
 from kg_service.rulebook import compact
 from kg_service.web.names import Shown
-from kg_service.web.rendering import LANGUAGES, Catalogue
+from kg_service.web.rendering import CONTENT, LANGUAGES, Catalogue
 
 #: Things on a page, and how they may be shown.
 SIZE = 20
@@ -133,7 +133,7 @@ class Results:
         asked = (
             {"q": self._q, "type": self._type, "view": self._view, **self._chosen}
             | dict(other or {})
-            | {"lang": self._catalogue.language}
+            | {"lang": self._catalogue.language, CONTENT: self._catalogue.content}
         )
         sent = {n: text for n, text in asked.items() if text and (n, text) != ("view", VIEWS[0])} | (
             {"page": str(page)} if page > 1 else {}

@@ -63,7 +63,7 @@ def _dataset(
         return [value for property, value in said if property == name]
 
     titles = {each.language or "": each.value for each in values(f"{_DCTERMS}title") if isinstance(each, Literal)}
-    tongue = next((each for each in (names.catalogue.language, "en", *titles) if each in titles), None)
+    tongue = next((each for each in (*names.catalogue.tongues, "en", *titles) if each in titles), None)
     title = Shown(titles[tongue], tongue, names.addresses.page(iri), iri) if tongue is not None else None
     licences = tuple(names.shown(each) for each in values(f"{_DCTERMS}license"))
     citation = next((each.value for each in values(f"{_DCTERMS}bibliographicCitation")), "")

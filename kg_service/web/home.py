@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -13,9 +13,9 @@ from kg_service.linked_data.gaps import Gaps
 from kg_service.lists.declared import Collection
 from kg_service.ontology import Ontology
 from kg_service.queries import Question
-from kg_service.rdf import ONTOLOGY
+from kg_service.rdf import ONTOLOGY, Literal
 from kg_service.rulebook import compact
-from kg_service.web.names import Shown
+from kg_service.web.names import Shown, best
 from kg_service.web.rendering import Catalogue
 
 #: The lists in the order in which they are shown; others come after them.
@@ -36,7 +36,8 @@ ASKED = (
 class Counted:
     """A class of things: what it is called, how many there are, and where they are listed for whom.
 
-    `n` is None while nothing is counted; there is a page only where there are things.
+    `n` is None while nothing is counted; there is a page only where there are things. `changed` is when one of them was
+    changed last, as ISO 8601, where that is known.
     """
 
     name: str
@@ -115,6 +116,11 @@ class HomePage:
     def _asked(self, name: str, summary: str) -> Asked:
         return Asked(summary, self._question(name), f"{self._addresses.root}/query?example={quote(name)}")
 
+    def _concept(self, iri: str, labels: Mapping[str, str]) -> Shown:
+        chosen = best((Literal(text, language=tag) for tag, text in labels.items() if tag), *self._catalogue.tongues)
+        name, language = (chosen.value, chosen.language) if chosen else (compact(iri), None)
+        return Shown(name, language, self._addresses.page(iri), iri)
+
     def _question(self, name: str) -> str:
         return f"{self._addresses.root}/api/queries/{name}"
 
@@ -122,10 +128,9 @@ class HomePage:
         """The most frequent first."""
         whole = sum(certainties.values())
         names = {each.iri: each.labels for scheme in self._ontology.schemes for each in scheme.concepts}
-        language = self._catalogue.language
         return [
             Share(
-                Shown(names.get(iri, {}).get(language, compact(iri)), address=self._addresses.page(iri), iri=iri),
+                self._concept(iri, names.get(iri, {})),
                 n,
                 self._catalogue.number(round(100 * n / whole)) if 200 * n >= whole else "<\u202f1",
             )

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from kg_service.lists.declared import Collection, Field
 from kg_service.web.names import Names, Shown
 from kg_service.web.paging import paging
+from kg_service.web.rendering import CONTENT
 
 #: Things on a page.
 SIZE = 25
@@ -90,7 +91,7 @@ class ListPage:
         asked = {**self._given, **(other or {})}
         pairs = []
         for name, value in asked.items():
-            if name in ("page", "lang"):
+            if name in ("page", "lang", CONTENT):
                 continue
             pairs += [(name, str(each)) for each in (value if isinstance(value, tuple) else (value,)) if each]
         return pairs

@@ -81,11 +81,15 @@ class Names:
         return Shown(text or (label[0] if label else self.compact(iri)), label[1] if label else None, address, iri)
 
     def label(self, iri: str) -> tuple[str, str | None] | None:
-        """The name of a thing in the reader's language, else in English, else any, with its language."""
-        wanted = self.catalogue.language
-        if text := self.ontology.label(iri, wanted):
-            return text, wanted
-        chosen = best(self._labels.get(iri, ()), wanted)
+        """The name of a thing with its language: in the first of those wanted that has one, else in English, else any.
+
+        Words of the ontology are those of the page: `catalogue.tongues` is about what the graph says.
+        """
+        if term := self.ontology.terms.get(iri):
+            texts = [Literal(text, language=tag) if tag else Literal(text) for tag, text in term.labels.items()]
+            chosen = best(texts, self.catalogue.language)
+        else:
+            chosen = best(self._labels.get(iri, ()), *self.catalogue.tongues)
         return (chosen.value, chosen.language) if chosen else None
 
     def compact(self, iri: str) -> str:
@@ -105,9 +109,19 @@ def _licence(iri: str) -> str | None:
     return None
 
 
-def best(texts: Iterable[Literal], language: str) -> Literal | None:
-    """The text in a language, else in English, else any."""
-    names: Sequence[Literal] = sorted(
-        texts, key=lambda each: (each.language != language, each.language != "en", str(each))
-    )
+def best(texts: Iterable[Literal], *tongues: str) -> Literal | None:
+    """The text in the first of some languages that there is one in, else in English, else any."""
+    names: Sequence[Literal] = sorted(texts, key=lambda each: (place(each.language, tongues), str(each)))
     return names[0] if names else None
+
+
+def place(tag: str | None, tongues: Sequence[str]) -> tuple[int, bool]:
+    """Where what is in a language stands among languages, the best first; English and then all others come after.
+
+    A language as it is spoken somewhere (es-MX) comes right after the language itself.
+    """
+    order, whole = dict.fromkeys((*tongues, "en")), (tag or "").lower()
+    for number, each in enumerate(order):
+        if whole == each or whole.startswith(f"{each}-"):
+            return number, whole != each
+    return len(order), False

@@ -109,7 +109,7 @@ class NetworkPage:
     # -- choices ------------------------------------------------------------------------------------------------
 
     def choices(self, name: str) -> list[Choice]:
-        """The values of a choice that has a closed list and one value: projection, color, size, weighting, undated."""
+        """The values of a choice that has a closed list and one value, such as projection or color."""
         listed = {
             "projection": self.projections,
             "color": COLOURED,
@@ -124,7 +124,7 @@ class NetworkPage:
     def filters(self) -> list[Filter]:
         """The filters that can be set, each with its values."""
         return filters(
-            self.asked, self.choosable, self.whole["kinds"], ontology=self.ontology, language=self.catalogue.language
+            self.asked, self.choosable, self.whole["kinds"], ontology=self.ontology, catalogue=self.catalogue
         )
 
     def parameters(self) -> list[tuple[str, str]]:
@@ -143,7 +143,7 @@ class NetworkPage:
     def with_(self, **changed: str | None) -> str:
         """The address of this page with other parameters; None leaves one out."""
         kept = [(name, value) for name, value in self.here if name not in changed]
-        kept += [(name, value) for name, value in changed.items() if value is not None]
+        kept += [(name, str(value)) for name, value in changed.items() if value is not None]
         return f"{self.addresses.root}/network{'?' if kept else ''}{urlencode(kept)}"
 
     # -- pictures -----------------------------------------------------------------------------------------------
@@ -258,7 +258,7 @@ class NetworkPage:
         iri, modes = nodes["id"][n], self.drawn["modes"]
         value = self._values.get(iri)
         return Row(
-            Shown(nodes["label"][n], address=self.addresses.page(iri), iri=iri),
+            Shown(nodes["label"][n], nodes["language"][n] or None, self.addresses.page(iri), iri),
             self.catalogue.entries.get(f"network.mode.{modes[nodes['mode'][n]]}", modes[nodes["mode"][n]]),
             "" if value is None else f"{value:.3g}" if value != int(value) else f"{int(value)}",
             nodes["degree"][n],
@@ -302,10 +302,15 @@ class NetworkPage:
     def ends(self) -> list[tuple[str, Shown, str]]:
         """The ends of the path that are chosen, and the address without each."""
         names = dict(zip(self.drawn["nodes"]["id"], self.drawn["nodes"]["label"], strict=True))
+        spoken = self._spoken
         return [
             (
                 end,
-                Shown(names.get(self.asked[end], self.asked[end]), address=self.addresses.page(self.asked[end])),
+                Shown(
+                    names.get(self.asked[end], self.asked[end]),
+                    spoken.get(self.asked[end]),
+                    self.addresses.page(self.asked[end]),
+                ),
                 self.with_(**{end: None}),
             )
             for end in ("origin", "destination")
@@ -321,10 +326,16 @@ class NetworkPage:
     def _step(self, step: Mapping[str, Any]) -> Step:
         things = [each["iri"] for each in step["evidence"] if each["iri"]]
         return Step(
-            Shown(step["from_label"], address=self.addresses.page(step["from"])),
-            Shown(step["to_label"], address=self.addresses.page(step["to"])),
+            Shown(step["from_label"], self._spoken.get(step["from"]), self.addresses.page(step["from"])),
+            Shown(step["to_label"], self._spoken.get(step["to"]), self.addresses.page(step["to"])),
             tuple(Shown(iri.removeprefix(ENTITY), address=self.addresses.page(iri), iri=iri) for iri in things),
         )
+
+    @cached_property
+    def _spoken(self) -> dict[str, str | None]:
+        """The language of each node's name."""
+        nodes = self.drawn["nodes"]
+        return {iri: tag or None for iri, tag in zip(nodes["id"], nodes["language"], strict=True)}
 
     def exports(self) -> list[tuple[str, str]]:
         """The formats in which this network can be had, with their addresses."""

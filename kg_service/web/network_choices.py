@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from kg_service.network.selection import FILTERS
 from kg_service.ontology import Ontology
 from kg_service.rdf import ENTITY, ONTOLOGY, PREF_LABEL, PREFIXES, NamedNode
+from kg_service.web.names import place
+from kg_service.web.rendering import Catalogue
 
 #: Most values of a filter that are listed.
 MOST_CHOICES = 200
@@ -44,10 +46,10 @@ class Filter:
         return sum(each.is_chosen for each in self.choices)
 
 
-def choices_query(language: str) -> str:
-    """The query for the values of the filters that are things in the data, with their names."""
+def choices_query(tongues: Sequence[str]) -> str:
+    """The query for the values of the filters that are things in the data, with their names in some languages."""
     classes = " ".join(str(NamedNode(each)) for each in _CLASSES)
-    spoken = ", ".join(f'"{code}"' for code in dict.fromkeys((language, "en")))
+    spoken = ", ".join(f'"{code}"' for code in dict.fromkeys((*tongues, "en")))
     return (
         f"SELECT DISTINCT ?class ?value ?name {{ VALUES ?class {{ {classes} }} ?value a ?class ; {PREF_LABEL} ?name . "
         f"FILTER(LANG(?name) IN ({spoken})) }} ORDER BY ?value ?name LIMIT {5 * MOST_CHOICES}"
@@ -60,24 +62,29 @@ def filters(
     kinds: Iterable[str],
     *,
     ontology: Ontology,
-    language: str,
+    catalogue: Catalogue,
 ) -> list[Filter]:
     """Each filter that has values or is set. `choosable` are the rows of `choices_query`, `kinds` those of the ties."""
     found: dict[str, dict[str, str]] = {name: {} for name in FILTERS}
+    tongues = catalogue.tongues
     for scheme in ontology.schemes:
         for concept in scheme.concepts:
             kind, _, slug = concept.iri.removeprefix(ENTITY).partition("/")
             if kind in _LISTS and slug:
-                found[kind][slug] = concept.labels.get(language) or concept.labels.get("en") or slug
-    for class_iri, iri, name, tongue in choosable:
+                found[kind][slug] = _named(concept.labels, tongues) or slug
+    # The name that is wanted most comes last.
+    for class_iri, iri, name, _ in sorted(choosable, key=lambda row: place(row[3], tongues), reverse=True):
         into, value = found[_CLASSES[class_iri]], iri.rstrip("/").rpartition("/")[2]
-        if value not in into or tongue == language:
-            into[value] = f"{value}. {name}" if class_iri.endswith("Goal") else name
+        into[value] = f"{value}. {name}" if class_iri.endswith("Goal") else name
     names = {each.iri: each.labels for scheme in ontology.schemes for each in scheme.concepts}
     for iri in kinds:
         value = iri.rpartition("/")[2].rpartition("#")[2]
-        found["kinds"][value] = names.get(iri, {}).get(language) or ontology.label(iri, language) or value
+        found["kinds"][value] = _named(names.get(iri, {}), tongues) or ontology.label(iri, catalogue.language) or value
     return [_listed(name, values, asked[name]) for name, values in found.items() if values or asked[name]]
+
+
+def _named(labels: Mapping[str, str], tongues: Sequence[str]) -> str | None:
+    return next((labels[each] for each in (*tongues, "en") if labels.get(each)), None)
 
 
 def _listed(name: str, values: dict[str, str], chosen: list[str]) -> Filter:

@@ -25,6 +25,7 @@ class Dot:
     colour: int
     mode: int
     name: str
+    language: str
     is_named: bool
 
 
@@ -84,6 +85,7 @@ def picture(
                 colours[n],
                 nodes["mode"][n],
                 nodes["label"][n],
+                nodes["language"][n],
                 n in named,
             )
             for n in reversed(shown)  # the largest on top

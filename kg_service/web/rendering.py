@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from copy import copy
 from hashlib import blake2b
 from html import escape
 from pathlib import Path
@@ -21,6 +22,8 @@ from kg_service.web import islands
 
 #: The languages of the pages, the one to fall back on first.
 LANGUAGES = ("en", "es", "fr")
+#: The parameter that names the language in which what the graph says comes first.
+CONTENT = "clang"
 FOLDER = Path(__file__).parent
 STATIC = FOLDER / "static"
 #: Schemes of IRIs that a page may link to.
@@ -34,8 +37,21 @@ class Catalogue:
 
     def __init__(self, language: str) -> None:
         self.language = language
+        #: The language in which what the graph says is wanted, where that is chosen apart from the page's.
+        self.content = ""
         path = FOLDER / "catalogue" / f"{language}.json"
         self.entries: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+
+    @property
+    def tongues(self) -> tuple[str, ...]:
+        """The languages in which what the graph says is shown, the best first."""
+        return (self.content, self.language) if self.content not in ("", self.language) else (self.language,)
+
+    def reading(self, content: str) -> Catalogue:
+        """The same words, for who wants what the graph says in another language; in that of the page without one."""
+        made = copy(self)
+        made.content = content
+        return made
 
     def words(self, key: str, n: int | None = None, **values: object) -> str:
         """The words for a key, with values put in by name; `n` chooses between singular and plural."""
@@ -95,20 +111,21 @@ class Pages:
         self,
         template: str,
         *,
-        language: str,
+        catalogue: Catalogue,
         root: str,
         here: str,
         is_embedded: bool = False,
         appearance: str = "",
         **values: Any,
     ) -> str:
-        """A page in a language. `root` is the service's address, `here` that of the page, with its parameters.
+        """A page in the language of a catalogue. `root` is the service's address, `here` the page's, with parameters.
 
-        One that is embedded has no header and no footer. `appearance` is light or dark for who has chosen.
+        One that is embedded has no header and no footer. `appearance` is light or dark for who has chosen. What is
+        chosen in the address for what the graph says is in every link to another page as well.
         """
         about: Mapping[str, Any] = {
-            "catalogue": self.catalogues[language],
-            "language": language,
+            "catalogue": catalogue,
+            "language": catalogue.language,
             "root": root,
             "here": here,
             "is_embedded": is_embedded,
@@ -119,7 +136,8 @@ class Pages:
                 f"{root}/static/{name}?v={self.digests[name]}{f'&scheme={appearance}' if appearance else ''}"
             ),
         }
-        return self._environment.get_template(template).render(**about, **values)
+        text = self._environment.get_template(template).render(**about, **values)
+        return keeping.kept(text, root, CONTENT, catalogue.content) if catalogue.content else text
 
 
 @pass_context
@@ -147,6 +165,11 @@ def in_language(address: str, language: str) -> str:
     return _with(address, "lang", language)
 
 
+def read_in(address: str, content: str) -> str:
+    """The address of the same page with what the graph says in that language; in that of the page without one."""
+    return _with(address, CONTENT, content)
+
+
 def framed(address: str) -> str:
     """The address of the same page without header and footer, for a frame."""
     return _with(address, "embed", "1")
@@ -163,4 +186,5 @@ def iframe(address: str, title: str) -> str:
 def _with(address: str, name: str, value: str) -> str:
     path, _, query = address.partition("?")
     kept = [part for part in query.split("&") if part and part.partition("=")[0] != name]
-    return f"{path}?{'&'.join([*kept, f'{name}={value}'])}"
+    kept += [f"{name}={value}"] if value else []
+    return f"{path}{'?' if kept else ''}{'&'.join(kept)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import textwrap
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -14,7 +15,7 @@ from kg_service.linked_data.documents import neighbours
 from kg_service.linked_data.questions import EVIDENCE, OBJECT, PREDICATE, SUBJECT, Direction
 from kg_service.ontology import Ontology
 from kg_service.rdf import PREFIXES, Literal, NamedNode, Term
-from kg_service.web.names import Names, Shown
+from kg_service.web.names import Names, Shown, place
 from kg_service.web.rendering import Catalogue
 
 _SSE, _OA, _DCTERMS = (PREFIXES[name] for name in ("sse", "oa", "dcterms"))
@@ -130,7 +131,7 @@ class Page:
         self.said_in = tuple(self._graph(each) for each in sorted(own, key=str))
         self.quiet = _QUIET
         #: Where a quotation is marked in the text of its document, and the text of a document.
-        self.in_text = self._place()
+        self.in_text = self._in_document()
         self.types = tuple(self.shown(each) for each in description.types)
         self.outgoing = tuple(self._group(p) for p in description.properties if p.direction is Direction.OUT)
         self.incoming = tuple(self._group(p) for p in description.properties if p.direction is Direction.IN)
@@ -144,7 +145,7 @@ class Page:
         """A term in words: a name in the reader's language where there is one."""
         return self._names.shown(term)
 
-    def _place(self) -> str | None:
+    def _in_document(self) -> str | None:
         """The text of the thing, where it is a document or a quotation from one of ours."""
 
         def of(iri: str) -> list[Term]:
@@ -178,19 +179,36 @@ class Page:
         return Group(
             self._names.property(of.iri.value),
             of.total,
-            tuple(self._statement(of, each, with_claims=is_out) for each in of.values),
+            tuple(
+                self._statement(of, each, with_claims=is_out)
+                for each in sorted(of.values, key=lambda value: self._order(value.term))
+            ),
             of.page,
             of.pages,
             at(1),
             {name: at(number) for name, number in neighbours(of).items()} if of.pages > 1 else {},
         )
 
+    def _order(self, term: Term) -> tuple[int, bool]:
+        """Words in the languages of the reader come first; all else stays in its order."""
+        tag = term.language if isinstance(term, Literal) else None
+        return self._place(tag) if tag else (sys.maxsize, False)
+
+    def _spoken(self, of: Quotation | Claim) -> tuple[int, bool]:
+        """Where a quotation stands among others, or a claim with its first one."""
+        if isinstance(of, Claim):
+            return self._spoken(of.quotations[0]) if of.quotations else self._place(None)
+        return self._place(of.language)
+
+    def _place(self, tag: str | None) -> tuple[int, bool]:
+        return place(tag, self._names.catalogue.tongues)
+
     def _statement(self, of: Property, value: Value, *, with_claims: bool) -> Statement:
         claims = self._claims[of.iri, value.term] if (of.iri, value.term) in self._claims and with_claims else []
         quoted = of.iri == EVIDENCE and with_claims and isinstance(value.term, NamedNode) and value.term in self._said
         return Statement(
             self.shown(value.term),
-            tuple(self._claim(each) for each in claims),
+            tuple(sorted((self._claim(each) for each in claims), key=self._spoken)),
             tuple(map(self._graph, value.graphs)),
             self._quotation(value.term) if quoted and isinstance(value.term, NamedNode) else None,
         )
@@ -204,9 +222,14 @@ class Page:
             self._addresses.page(claim.value),
             self._first(said[_SSE + "certainty"]),
             self._first(said[_DCTERMS + "source"]),
-            tuple(self.shown(each) for each in said[_SSE + "rationale"]),
+            tuple(map(self.shown, sorted(said[_SSE + "rationale"], key=self._order))),
             tuple(self.shown(each) for each in said[_SSE + "method"]),
-            tuple(self._quotation(each) for each in said[EVIDENCE.value] if isinstance(each, NamedNode)),
+            tuple(
+                sorted(
+                    (self._quotation(each) for each in said[EVIDENCE.value] if isinstance(each, NamedNode)),
+                    key=self._spoken,
+                )
+            ),
         )
 
     def _quotation(self, quotation: NamedNode) -> Quotation:

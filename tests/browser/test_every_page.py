@@ -21,7 +21,7 @@ PAGES = (
     "/search?q=solidarity&view=table",
     "/search?q=solidarity&view=map",
     "/page/event/gsef-policy-dialogue-seoul-2019",
-    "/page/place/bamako",
+    "/page/place/bamako?clang=pt",
     "/page/organisation/nobody-of-this-name",
     "/network",
     "/network?projection=actor-event&color=sector&size=betweenness&from=2019&to=2022&against_from=2010&against_to=2018",

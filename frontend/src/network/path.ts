@@ -40,8 +40,14 @@ export async function shortest(source: string, from: string, to: string): Promis
   return told.data[0] ?? null;
 }
 
-/** Where a thing has its page: our own things by their path, others by their IRI. */
-export function pageOf(root: string, iri: string): string {
+/** Where a thing has its page: our own things by their path, others by their IRI; in the language that is read in now. */
+export function pageOf(root: string, iri: string, here: string = location.search): string {
+  const content = new URLSearchParams(here).get("clang");
+  const page = pathOf(root, iri);
+  return content ? `${page}${page.includes("?") ? "&" : "?"}clang=${encodeURIComponent(content)}` : page;
+}
+
+function pathOf(root: string, iri: string): string {
   const own = "https://w3id.org/sse-kg/id/";
   const local = iri.startsWith(own) ? iri.slice(own.length) : "";
   return /^[^/?#]+\/[^?#]+$/.test(local)

@@ -61,6 +61,8 @@ function Query({ root, text, mount }: { root: HTMLElement; text: string; mount: 
   latest.current = run;
   const address = (query: string, shown: View) => {
     const asked = new URLSearchParams({ query, ...(shown !== "table" && { view: shown }), lang: root.dataset.language ?? "en" });
+    const content = new URLSearchParams(location.search).get("clang");
+    if (content) asked.set("clang", content);
     return `${location.pathname}?${asked}`;
   };
 
