@@ -24,6 +24,7 @@ from kg_service.network.asking import Asker
 from kg_service.network.jobs import Finished, Job
 from kg_service.web.network import COLOURED, SIZES, SORTS, NetworkPage
 from kg_service.web.network_choices import choices_query
+from kg_service.web.network_walk import LIMIT, STEPS, walk
 
 METHODS = ["GET", "HEAD"]
 _WINDOWED = ("from", "to", "at", "undated")
@@ -68,12 +69,14 @@ async def shown(request: Request) -> Response:
 
     def made() -> dict[str, Any]:
         read = {name: json.loads(part.data) for name, part in found.items()}
+        walked = walk(read["drawn"], asked, is_compared="other" in read)
         return {
             "network": NetworkPage(
                 asked=sent,
                 chosen=chosen,
                 projections=list(known),
-                drawn=read["drawn"],
+                drawn=walked.drawn,
+                walk=walked,
                 whole=read.get("whole", read["drawn"]),
                 other=read.get("other"),
                 measured=read.get("measured"),

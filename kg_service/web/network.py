@@ -18,6 +18,7 @@ from kg_service.rdf import ENTITY
 from kg_service.web.names import Shown
 from kg_service.web.network_choices import Choice, Filter, filters
 from kg_service.web.network_picture import COLOURS, Picture, picture
+from kg_service.web.network_walk import LIMIT, STEPS, Walk
 from kg_service.web.rendering import Catalogue
 
 #: What nodes may be sized by: the measures that give a number which grows with importance.
@@ -85,6 +86,8 @@ class NetworkPage:
     addresses: Addresses
     ontology: Ontology
     catalogue: Catalogue
+    #: Where the reader stands in `drawn`, which is what that lets see.
+    walk: Walk
     here: Sequence[tuple[str, str]]
     data: str
     island_data: str
@@ -97,6 +100,9 @@ class NetworkPage:
             self._values.update(zip(nodes["id"], map(float, nodes["degree"]), strict=True))
         else:
             self._values.update((row["iri"], row["value"]) for row in self.measured["data"] if row["value"] is not None)
+
+    #: Most ties that are drawn unless all are asked for, and most steps that one walks.
+    most, most_steps = LIMIT, STEPS
 
     @property
     def nodes(self) -> int:
@@ -140,7 +146,7 @@ class NetworkPage:
             told += [(words(f"network.filter.{each.name}"), ", ".join(chosen))] if chosen else []
         return [*told, (words("network.generation"), str(self.drawn["meta"]["generation"]))]
 
-    def with_(self, **changed: str | None) -> str:
+    def with_(self, **changed: str | int | None) -> str:
         """The address of this page with other parameters; None leaves one out."""
         kept = [(name, value) for name, value in self.here if name not in changed]
         kept += [(name, str(value)) for name, value in changed.items() if value is not None]

@@ -25,7 +25,7 @@ PAGES = (
     "/page/organisation/nobody-of-this-name",
     "/network",
     "/network?projection=actor-event&color=sector&size=betweenness&from=2019&to=2022&against_from=2010&against_to=2018",
-    "/network?projection=part-of&territory=mexico",
+    "/network?projection=part-of&node=organisation/gsef",
     "/map",
     "/map?kind=alliance",
     "/query",

@@ -17,8 +17,9 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import Open, ready
 from tests.browser.test_every_page import violations
 from tests.browser.test_journeys import islands_built
+from tests.web.conftest import CROWDED, crowd
 
-__all__ = ["islands_built"]
+__all__ = ["crowd", "islands_built"]
 
 pytestmark = pytest.mark.usefixtures("islands_built")
 GSEF = "Global Social Economy Forum"
@@ -211,6 +212,31 @@ def test_without_webgl_the_canvas_draws(browser: Browser, service: httpx.Client)
         page.get_by_label("Drawn by").select_option("webgl")
         expect(page.get_by_text("There is no WebGL here")).to_be_visible()
         assert not errors
+
+
+@pytest.mark.parametrize("renderer", ["canvas", "webgl"])
+def test_a_large_network_begins_empty_is_walked_and_drawn_when_asked(
+    browser: Browser, crowd: httpx.Client, axe: str, renderer: str
+) -> None:
+    opening = Open(browser, str(crowd.base_url).rstrip("/"))
+    page = opening(f"/network?lang=en&renderer={renderer}")
+    expect(page.locator("canvas")).to_have_count(0)
+    assert renderer == "webgl" or violations(page, axe) == []
+    page.get_by_label("Find a node to begin with").fill("nandu 1")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Ñandú 1", exact=True).click()
+    ready(page)
+    expect(page.get_by_role("group", name="Ñandú 1")).to_be_visible()
+    page.get_by_role("button", name="Everything", exact=True).click()
+    expect(page.locator(".island > p[role=status]")).to_contain_text("Only the 15,000 strongest ties are drawn.")
+    page.wait_for_url(re.compile(r"[?&]draw=strongest(#|$)"))
+    opening.again(page, "/network?lang=en&draw=all")
+    expect(page.locator(".island > p[role=status]")).to_contain_text(f"{CROWDED:,}")
+    assert "strongest" not in shown(page)
+    # What draws WebGL without hardware says that it is slow.
+    opening.seen.errors = [each for each in opening.seen.errors if "GL Driver Message" not in each]
+    opening.seen.nothing_else()
+    opening.close()
 
 
 def test_a_network_is_printed_with_its_choices_and_legend(opened: Open) -> None:

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from kg_service import resources
 from kg_service.ingest import bulk
 from kg_service.settings import Settings
-from kg_service.shacl import Shapes
+from kg_service.shacl import Shapes, load_shapes
 from kg_service.store.embedded import EmbeddedStore
 from tests.conftest import VILLAGE
 from tests.serving import running

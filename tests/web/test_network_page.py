@@ -11,7 +11,7 @@ import pytest
 from kg_service.web.network import COLOURED, SIZES
 from kg_service.web.rendering import LANGUAGES
 from tests.web import html
-from tests.web.conftest import PEOPLE
+from tests.web.conftest import CROWDED, PEOPLE
 
 SSE_ORGANISATIONS = "https://w3id.org/sse-kg/id/actor-group/sse-organisations"
 GSEF = "https://w3id.org/sse-kg/id/organisation/gsef"
@@ -182,8 +182,79 @@ def test_a_network_can_stand_in_a_frame_with_its_source(service: httpx.Client) -
     assert "2019 – 2022" in page.all("p")[0].text  # what the picture is of
 
 
+def test_ties_that_were_concluded_can_be_left_out(service: httpx.Client) -> None:
+    said = service.get("/api/networks/actor-event?certainty=stated,ambiguous&wait=60", headers={"accept": "*/*"}).json()
+    every = service.get("/api/networks/actor-event?wait=60", headers={"accept": "*/*"}).json()
+    page = html.read(asked(service, "projection=actor-event&conclusions=without&lang=en").text)
+    assert not page.problems
+    assert len(said["edges"]) < len(every["edges"])
+    assert f"{len(said['edges'])} ties" in page.all("caption")[0].text
+    assert not any(boxes(page, "certainty").values())  # so that the switch alone decides
+    assert "only as the documents say it" in "; ".join(each.text for each in page.all("dd"))
+
+
 def test_what_is_chosen_is_printed(service: httpx.Client) -> None:
     page = html.read(asked(service, "projection=actor-event&territory=mexico&from=2019&to=2022&lang=en").text)
     told = "; ".join(each.text for each in page.all("dd"))
     for each in ("Actors and events", "2019 – 2022", "Mexico"):
         assert each in told
+
+
+def drawn(page: html.Document) -> int:
+    """How many ties the picture that needs no script has."""
+    return len(page.all("line"))
+
+
+def link(page: html.Document, words: str) -> str:
+    return next(each.attributes["href"].partition("?")[2] for each in page.all("a") if words in each.text)
+
+
+def test_of_too_many_ties_nothing_is_drawn_until_something_is_chosen(crowd: httpx.Client) -> None:
+    page = html.read(asked(crowd, "lang=en&color=sector").text)
+    assert not page.problems
+    assert drawn(page) == 0
+    assert not [each for each in page.elements if each.attributes.get("data-island") == "network"]
+    assert any(f"This network has {CROWDED:,} ties" in each.text for each in page.all("p"))
+    assert len(column(page, "Name")) == 50  # the table stands
+    for words, draw in ((f"strongest 15,000 of {CROWDED:,}", "strongest"), (f"all {CROWDED:,} ties", "all")):
+        query = link(page, words)
+        assert {f"draw={draw}", "color=sector", "lang=en"} <= set(query.split("&"))
+        assert drawn(html.read(asked(crowd, query).text)) > 100
+    # Narrowed down it is drawn at once.
+    assert drawn(html.read(asked(crowd, "from=2019&to=2019&lang=en").text)) == 1
+    framed = html.read(asked(crowd, "embed=1&lang=en").text)
+    assert (framed.problems, drawn(framed), framed.all("form")) == ([], 0, [])
+
+
+def test_one_begins_with_a_node_and_walks_on_without_a_script(crowd: httpx.Client, service: httpx.Client) -> None:
+    page = html.read(asked(crowd, "find=nandu&lang=es&clang=es").text)
+    assert not page.problems
+    (hits,) = (each for each in page.all("ul") if each.attributes.get("class") == "found")
+    assert hits.text.split() == ["Ñandú", "número", "0", "175", "vínculos", "Ñandú", "número", "1", "175", "vínculos"]
+    around = html.read(asked(crowd, link(page, "Ñandú número 1")).text)
+    assert not around.problems
+    assert drawn(around) > 100
+    assert "Ñandú número 1" in {each.text for each in around.all("strong")}
+    nobody = html.read(asked(crowd, "find=%C2%A1nadie!&lang=es").text)
+    assert "Ningún nodo de esta red se llama así." in {each.text for each in nobody.all("p")}
+
+    def nodes(query: str) -> set[str]:
+        found = html.read(asked(service, f"projection=actor-event&lang=en&{query}").text)
+        assert not found.problems
+        return set(column(found, "Name"))
+
+    tied = service.get("/api/networks/actor-event?wait=60", headers={"accept": "*/*"}).json()["edges"]
+    near = (
+        {GSEF} | {e["target"] for e in tied if e["source"] == GSEF} | {e["source"] for e in tied if e["target"] == GSEF}
+    )
+    assert len(nodes("node=organisation/gsef")) == min(len(near), 50)
+    assert nodes("node=organisation/gsef") < nodes("node=organisation/gsef&steps=2")
+    gone = asked(service, "node=organisation/nobody&lang=en").text
+    assert "https://w3id.org/sse-kg/id/organisation/nobody is not in this network" in gone
+
+
+@pytest.mark.parametrize("query", ["draw=some", "steps=0", "steps=7", "node=a%20b"])
+def test_a_way_that_is_none_is_refused(crowd: httpx.Client, query: str) -> None:
+    answer = asked(crowd, query)
+    assert answer.status_code == 422
+    assert query.partition("=")[0] in answer.text

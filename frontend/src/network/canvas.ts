@@ -1,11 +1,9 @@
-/** Draws a network on a 2D canvas: edges are left out while it moves, and only the strongest are drawn of very many. */
+/** Draws a network on a 2D canvas: edges are left out while it moves. */
 import type { Camera, Look } from "./camera";
 import { tiesOf, type Graph } from "./graph";
 import { Layer, placed } from "./layer";
 import { svg } from "./svg";
 
-/** Most edges that are drawn. */
-export const MOST_EDGES = 15_000;
 const MOST_NAMES = 40;
 /** Fewer edges than this are drawn even while the picture moves. */
 const QUICK_EDGES = 1_500;
@@ -14,8 +12,6 @@ const QUICK_NODES = 2_000;
 
 /** What draws nodes and ties in the canvas's stead, below it. */
 export interface Backdrop {
-  /** Most edges that it draws. */
-  readonly most: number;
   draw(look: Look, camera: Camera, isMoving: boolean): void;
   recolour(palette: Palette): void;
   end(): void;
@@ -81,11 +77,6 @@ export class Painter {
     this.palette = palette(style);
   }
 
-  /** Most edges that are drawn. */
-  get most(): number {
-    return this.backdrop?.most ?? MOST_EDGES;
-  }
-
   /** Reads the colours anew: the reader may have changed from light to dark. */
   recolour(): void {
     this.palette = palette(this.canvas);
@@ -140,15 +131,13 @@ export class Painter {
     const { scale, left, top } = this.camera;
     pen.strokeStyle = this.palette.edge;
     // A stroke for each width: one for every edge would take a hundred times as long.
-    let drawn = 0;
     for (const [width, edges] of byWidth(graph)) {
       pen.beginPath();
       for (const edge of edges) {
-        if (!seen.edges[edge] || drawn >= MOST_EDGES) continue;
+        if (!seen.edges[edge]) continue;
         const [one, other] = [graph.source[edge]!, graph.target[edge]!];
         pen.moveTo(left + scale * graph.x[one]!, top + scale * graph.y[one]!);
         pen.lineTo(left + scale * graph.x[other]!, top + scale * graph.y[other]!);
-        drawn++;
       }
       pen.lineWidth = width;
       pen.stroke();
@@ -275,7 +264,7 @@ export class Painter {
 
   /** The picture as it is seen now, as SVG. */
   svg(look: Look): string {
-    return svg(look, this.camera, this.palette, this.bySize(look.radius), this.most);
+    return svg(look, this.camera, this.palette, this.bySize(look.radius));
   }
 
   /** The picture as it is seen now, as PNG, whatever draws it on the screen. */

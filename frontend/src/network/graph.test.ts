@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { around, edgesWithin, found, graphOf, grouped, place, seen, span, type Drawing } from "./graph";
+import { around, edgesWithin, found, graphOf, grouped, place, seen, span, strongest, type Drawing } from "./graph";
 
 /** a – b – c – d, where b – c is of 2010 to 2012, c – d is open since 2015, and a – b has no date. */
 const drawing: Drawing = {
@@ -53,6 +53,12 @@ describe("what is seen", () => {
     const without = seen(graph, grouping, { ...choice, hidden: new Set([0]) });
     expect([...without.nodes]).toEqual([0, 1, 0, 1]);
     expect([...without.edges]).toEqual([0, 0, 0]);
+  });
+  it("has only the strongest ties where there are too many", () => {
+    const whole = seen(graph, grouping, choice);
+    expect(strongest(graph, whole, 3)).toBe(whole);
+    expect([...strongest(graph, whole, 2).edges]).toEqual([0, 1, 1]);
+    expect([...strongest(graph, { ...whole, edges: new Uint8Array([1, 0, 1]) }, 1).edges]).toEqual([0, 0, 1]);
   });
   it("is so many steps around a node", () => {
     expect([...around(graph, 0, 2, new Uint8Array([1, 1, 1]))]).toEqual([1, 1, 1, 0]);

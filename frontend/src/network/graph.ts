@@ -119,6 +119,18 @@ export function edgesWithin(graph: Graph, window: Window): Uint8Array {
   return seen;
 }
 
+/** The same with only the strongest ties, where there are more than so many. */
+export function strongest(graph: Graph, seen: Seen, most: number): Seen {
+  if (seen.edges.reduce((a, b) => a + b, 0) <= most) return seen;
+  const edges = new Uint8Array(seen.edges.length);
+  let left = most;
+  for (const edge of graph.byWeight) {
+    if (!left) break;
+    if (seen.edges[edge]) left -= edges[edge] = 1;
+  }
+  return { ...seen, edges };
+}
+
 /** The nodes at most so many steps from one, over edges that are seen. */
 export function around(graph: Graph, node: number, steps: number, edges: Uint8Array): Uint8Array {
   const seen = new Uint8Array(graph.x.length);

@@ -5,7 +5,7 @@ import { numbers, wordsOf, type Words } from "../words";
 import type { Look } from "./camera";
 import { Card, MOST_STEPS } from "./card";
 import { useStage } from "./drawn";
-import { found, graphOf, grouped, place, seen, span, type Drawing, type Graph } from "./graph";
+import { found, graphOf, grouped, place, seen, span, strongest, type Drawing, type Graph } from "./graph";
 import { answered, measureAddress, pageOf, shortest, type Path } from "./path";
 import { usePointer } from "./pointer";
 import { kept, parametersOf, stateOf, written, type Picture, type State } from "./state";
@@ -22,6 +22,8 @@ interface Props {
 }
 
 const COLOURS = 8;
+/** Most ties that are drawn of a network, unless all are asked for. */
+const MOST_EDGES = 15_000;
 const sum = (which: Uint8Array) => which.reduce((a, b) => a + b, 0);
 
 function Network({ root, graph, values }: Props) {
@@ -59,7 +61,9 @@ function Network({ root, graph, values }: Props) {
   }, [nodes, values]);
   const colour = useMemo(() => grouping.of.map((group) => Math.min(group, COLOURS - 1)), [grouping]);
   const pathNodes = useMemo(() => (path ? path.nodes.map((iri) => nodes.id.indexOf(iri)) : []), [path, nodes]);
-  const look: Look = { graph, seen: visible, radius, colour, hover, chosen, pinned, path: pathNodes };
+  const most = new URLSearchParams(location.search).get("draw") === "all" ? Infinity : MOST_EDGES;
+  const drawn = useMemo(() => strongest(graph, visible, most), [graph, visible, most]);
+  const look: Look = { graph, seen: drawn, radius, colour, hover, chosen, pinned, path: pathNodes };
   const latest = useRef(look);
   latest.current = look;
 
@@ -77,10 +81,23 @@ function Network({ root, graph, values }: Props) {
     () => keep.current(),
   );
   keep.current = () => {
-    history.replaceState(null, "", written(location, known, state(), behind(story)));
+    const address = new URL(written(location, known, state(), behind(story)), location.href);
+    if (isLarge || address.searchParams.has("node")) askedOf(address.searchParams);
+    history.replaceState(null, "", address);
     const framed = new URL(location.href);
     framed.searchParams.set("embed", "1");
     document.querySelector(".embed")?.setAttribute("href", framed.href);
+  };
+
+  /** Of a large network, the service draws only what it is asked for: what is walked around, else the strongest ties. */
+  const isLarge = graph.source.length > MOST_EDGES;
+  const askedOf = (query: URLSearchParams) => {
+    const behindHash = parametersOf({ ...picture, view: null }, known);
+    for (const name of ["node", "steps"]) {
+      if (steps) query.set(name, behindHash.get(name)!);
+      else query.delete(name);
+    }
+    if (isLarge && !steps && !query.has("draw")) query.set("draw", "strongest");
   };
 
   /** A further picture, which can be undone. */
@@ -212,7 +229,6 @@ function Network({ root, graph, values }: Props) {
   };
   const hits = useMemo(() => found(graph.drawing, words), [graph, words]);
   const edges = sum(visible.edges);
-  const most = painter.current?.most ?? Infinity;
   const groupName = (group: number) => nameOf(grouping.names, root, t, group);
   return (
     <div class="island" onKeyDown={commands}>

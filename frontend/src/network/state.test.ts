@@ -51,6 +51,10 @@ describe("the address", () => {
     });
     expect(kept(place("", "#node=urn:a&steps=99"), known).steps).toBe(6);
   });
+  it("begins where the address before the hash walks, until there is something behind it", () => {
+    expect(kept(place("?node=urn:a&steps=2"), known)).toMatchObject({ node: known.ids.indexOf("urn:a"), steps: 2 });
+    expect(kept(place("?node=urn:a&steps=2", "#view=1+2+3"), known)).toMatchObject({ node: null, steps: 0 });
+  });
 });
 
 describe("what was done", () => {

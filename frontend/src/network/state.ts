@@ -94,7 +94,10 @@ export function parametersOf(state: State, { ids, groups }: Known): URLSearchPar
 export function kept(place: Place, known: Known): State {
   const asked = new URLSearchParams(place.search);
   const behind = new URLSearchParams(place.hash.slice(1));
+  const isTold = BEHIND.some((name) => behind.has(name));
   for (const name of BEHIND) {
+    // Where one walks from is before the hash as well, for who has no script; what is behind it is newer.
+    if (!isTold && ["node", "steps"].includes(name)) continue;
     asked.delete(name);
     for (const value of behind.getAll(name)) asked.append(name, value);
   }

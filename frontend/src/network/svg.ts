@@ -5,15 +5,14 @@ import type { Palette } from "./canvas";
 const MOST_NAMES = 40;
 
 /** What is seen now; `order` has the nodes, the largest first. */
-export function svg(look: Look, camera: Camera, palette: Palette, order: Int32Array, mostEdges: number): string {
+export function svg(look: Look, camera: Camera, palette: Palette, order: Int32Array): string {
   const { graph, seen, radius, colour } = look;
   const escape = (text: string) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
   const place = (node: number) => [camera.x(graph, node).toFixed(1), camera.y(graph, node).toFixed(1)];
   const parts = [`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${camera.width} ${camera.height}">`];
   parts.push(`<rect width="100%" height="100%" fill="${palette.ground}"/>`);
-  let drawn = 0;
   for (const edge of graph.byWeight) {
-    if (!seen.edges[edge] || drawn++ >= mostEdges) continue;
+    if (!seen.edges[edge]) continue;
     const [[x1, y1], [x2, y2]] = [place(graph.source[edge]!), place(graph.target[edge]!)];
     parts.push(`<line x1="${x1}" y1="${y1}" x2="${x2}" y2="${y2}" stroke="${palette.edge}" opacity=".5"/>`);
   }

@@ -12,7 +12,6 @@ const QUICK_EDGES = 1_500;
 const MANY_EDGES = 5_000;
 
 export class Gl implements Backdrop {
-  readonly most = 100_000;
   private readonly sigma: Sigma;
   private readonly ties = new Ties({ type: "undirected", multi: true });
   private readonly span: number;
