@@ -22,6 +22,7 @@ from kg_service.linked_data.profiles import HTML
 from kg_service.network import measures, projection, selection
 from kg_service.network.asking import Asker
 from kg_service.network.jobs import Finished, Job
+from kg_service.web.certain import SAID
 from kg_service.web.network import COLOURED, SIZES, SORTS, NetworkPage
 from kg_service.web.network_choices import choices_query
 from kg_service.web.network_walk import LIMIT, STEPS, walk
@@ -40,6 +41,20 @@ PARAMETERS = (
     Parameter(name="destination", description="Where paths end.", kind="iri"),
     Parameter(name="against_from", description="First day, month or year of a second window."),
     Parameter(name="against_to", description="Last day, month or year of a second window."),
+    Parameter(name="node", description="The node that only what is around it is shown of.", kind="thing"),
+    Parameter(name="steps", description="How far around it.", kind="integer", least=1, most=STEPS, default=1),
+    Parameter(name="find", description="Words in the name of a node to begin with, where there are too many ties."),
+    Parameter(
+        name="draw",
+        description=f"What is drawn of more than {LIMIT} ties: the strongest or all; by default none.",
+        allowed=("strongest", "all"),
+    ),
+    Parameter(
+        name="conclusions",
+        description="without: only ties that the documents state, if ambiguously; those chosen by certainty otherwise.",
+        allowed=("with", "without"),
+        default="with",
+    ),
     Parameter(name="renderer", description="What draws the picture in a browser.", allowed=("canvas", "webgl")),
     pages.EMBED,
     *pages.LANGUAGES,
@@ -51,7 +66,8 @@ async def shown(request: Request) -> Response:
     how = chosen_format(request, (HTML, PLAIN))
     # A form sends empty fields too.
     asked = values([each for each in request.query_params.multi_items() if each[1].strip()], PARAMETERS)
-    asked["undated"], asked["lang"] = asked["undated"] or "leave", pages.language_of(request)
+    asked["undated"], asked["names"] = asked["undated"] or "leave", pages.catalogue_of(request).tongues
+    sent, asked = asked, asked | ({"certainty": SAID} if _is_as_said(asked) else {})
     known = networks.projections(request)
     chosen = projection.named(asked["projection"], known)
     if how is not HTML:
@@ -102,6 +118,11 @@ async def shown(request: Request) -> Response:
         state=tuple(part.generation for part in found.values()),
         values=made,
     )
+
+
+def _is_as_said(asked: dict[str, Any]) -> bool:
+    """Whether ties are wanted as the documents say them, and no certainty is chosen one by one."""
+    return asked["conclusions"] == "without" and not asked["certainty"]
 
 
 def _wanted(asked: dict[str, Any]) -> list[str]:

@@ -16,7 +16,7 @@ from kg_service.api.addresses import public_url
 from kg_service.api.clients import client_of
 from kg_service.api.finished import Document, Finished, sent, state_of
 from kg_service.api.parameters import read
-from kg_service.api.things_asked import CHOICE, IRI, PAGING
+from kg_service.api.things_asked import CHOICE, CONCLUSIONS, IRI, PAGING
 from kg_service.errors import Deleted, NotFound, wrong_parameter
 from kg_service.leading import records_query
 from kg_service.linked_data import (
@@ -97,7 +97,7 @@ async def identified(request: Request) -> Response:
 
 async def shown(request: Request) -> Response:
     """The page about a thing."""
-    wanted = read(request, [*CHOICE, *PAGING, pages.EMBED, pages.LANGUAGE])
+    wanted = read(request, [*CHOICE, *PAGING, CONCLUSIONS, pages.EMBED, *pages.LANGUAGES])
     found = await _found(request, _path(request))
     if found.ending:
         return RedirectResponse(Addresses(public_url(request)).data(found.iri.value, found.ending), 303)
@@ -115,7 +115,7 @@ async def written(request: Request) -> Response:
 
 async def described(request: Request) -> Response:
     """The page or the data about any IRI that the graph knows."""
-    wanted = read(request, [IRI, *CHOICE, *PAGING, pages.EMBED, pages.LANGUAGE])
+    wanted = read(request, [IRI, *CHOICE, *PAGING, CONCLUSIONS, pages.EMBED, *pages.LANGUAGES])
     thing = NamedNode(wanted["iri"])
     chosen = _chosen(request, wanted, profiles.FULL.formats)
     return await _answer(request, thing, chosen, wanted)
@@ -319,6 +319,16 @@ async def _records(asking: Asking, description: Description) -> list[Description
 
 def _is_actor(description: Description) -> bool:
     return any(each.value == f"{ONTOLOGY}Actor" for each in description.types)
+
+
+def _is_as_said(request: Request) -> bool:
+    """Whether the reader wants what the documents say, and nothing that was concluded."""
+    return request.query_params.get(CONCLUSIONS.name) == "without"
+
+
+def _as_read(request: Request, description: Description) -> Description:
+    """What the reader wants of a description."""
+    return as_said(description) if _is_as_said(request) else description
 
 
 def _page(

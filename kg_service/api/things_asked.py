@@ -23,6 +23,12 @@ _DIRECTION = Parameter(
     default=Direction.OUT.value,
 )
 _PAGE = Parameter(name="page", description="Number of the page of values.", kind="integer", least=1, default=1)
+CONCLUSIONS = Parameter(
+    name="conclusions",
+    description="without: only what the documents say, not what was derived or inferred.",
+    allowed=("with", "without"),
+    default="with",
+)
 IRI = Parameter(name="iri", description="The IRI of any thing that the graph knows.", kind="iri", is_required=True)
 CHOICE = [_PROFILE, _MEDIA_TYPE]
 PAGING = [_PROPERTY, _DIRECTION, _PAGE]
@@ -93,7 +99,11 @@ OPENAPI = {
         ("name",),
     ),
     "/page/{type}/{slug}": _described(
-        "page", "The page about a thing", [*CHOICE, *PAGING, pages.EMBED, pages.LANGUAGE], _SEEN | _DOCUMENT, _THING
+        "page",
+        "The page about a thing",
+        [*CHOICE, *PAGING, CONCLUSIONS, pages.EMBED, *pages.LANGUAGES],
+        _SEEN | _DOCUMENT,
+        _THING,
     ),
     "/data/{type}/{slug}": _described(
         "data", "The data about a thing; the slug may end in .ttl, .jsonld, …", [*CHOICE, *PAGING], _DOCUMENT, _THING
@@ -101,7 +111,7 @@ OPENAPI = {
     "/describe": _described(
         "describe",
         "The page or the data about any IRI that the graph knows",
-        [IRI, *CHOICE, *PAGING, pages.EMBED, pages.LANGUAGE],
+        [IRI, *CHOICE, *PAGING, CONCLUSIONS, pages.EMBED, *pages.LANGUAGES],
         _DOCUMENT,
         (),
     ),

@@ -122,6 +122,7 @@ class NetworkPage:
             "size": SIZES,
             "weighting": ("count", "newman", "jaccard"),
             "undated": ("leave", "keep"),
+            "conclusions": ("with", "without"),
         }[name]
         now = self.chosen.name if name == "projection" else self.asked[name]
         return [Choice(each, self.catalogue.words(f"network.{name}.{each}"), each == now) for each in listed]
@@ -141,6 +142,10 @@ class NetworkPage:
             told.append((words("network.year.other"), self._window("against_from", "against_to")))
         for name in ("color", "size", *(["weighting"] if self.chosen.is_folded else [])):
             told.append((words(f"network.{name}"), words(f"network.{name}.{self.asked[name]}")))
+        if self.asked["conclusions"] == "without":
+            told.append((words("network.conclusions"), words("network.conclusions.without")))
+        if self.walk.name and not self.walk.is_missing:
+            told.append((words("network.walk.from"), f"{self.walk.name.text} ({self.walk.steps})"))
         for each in self.filters:
             chosen = [choice.text for choice in each.choices if choice.is_chosen]
             told += [(words(f"network.filter.{each.name}"), ", ".join(chosen))] if chosen else []

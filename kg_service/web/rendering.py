@@ -102,7 +102,8 @@ class Pages:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._environment.globals |= {"languages": LANGUAGES, "t": _words, "in_language": in_language, "framed": framed}
+        self._environment.globals |= {"languages": LANGUAGES, "tongues": TONGUES, "t": _words, "framed": framed}
+        self._environment.globals |= {"in_language": in_language, "read_in": read_in, "changed": _with}
         self._environment.filters |= {"href": href, "number": _number, "iframe": iframe}
         for name in self._environment.list_templates():  # all now: an upgrade beneath a running service mixes nothing
             self._environment.get_template(name)
@@ -184,6 +185,7 @@ def iframe(address: str, title: str) -> str:
 
 
 def _with(address: str, name: str, value: str) -> str:
+    """An address with another value of a parameter, or without the parameter."""
     path, _, query = address.partition("?")
     kept = [part for part in query.split("&") if part and part.partition("=")[0] != name]
     kept += [f"{name}={value}"] if value else []

@@ -1,0 +1,60 @@
+"""What is said of a thing as its documents say it, without what was concluded.
+
+A claim is stated or ambiguous where the words say it, derived where it follows from them, and inferred where it is a
+judgement of the editors. A statement counts as concluded where it has claims and none of them rests on the words; what
+has no claim at all, as names and classes, is recorded and not concluded.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+
+from kg_service.linked_data import Description, Property
+from kg_service.linked_data.questions import OBJECT, PREDICATE, Direction
+from kg_service.rdf import ENTITY, NamedNode, Term, sse
+
+#: The certainties of what the words say, and of what was concluded from them or from elsewhere.
+SAID, CONCLUDED = ("stated", "ambiguous"), ("derived", "inferred")
+_CERTAINTY = sse("certainty")
+
+
+def as_said(description: Description) -> Description:
+    """The description without the statements of the thing that were concluded."""
+    concluded = _concluded(description)
+
+    def kept(of: Property) -> Property:
+        if of.direction is not Direction.OUT:
+            return of
+        values = tuple(value for value in of.values if (of.iri, value.term) not in concluded)
+        # Of more pages than one it is not known how many there are on the others.
+        return replace(of, values=values, total=of.total if of.pages > 1 else len(values))
+
+    properties = (kept(each) for each in description.properties)
+    return replace(description, properties=tuple(each for each in properties if each.total))
+
+
+def how_many_concluded(description: Description) -> int:
+    """How many of the statements shown are concluded."""
+    concluded = _concluded(description)
+    return sum(
+        (each.iri, value.term) in concluded
+        for each in description.properties
+        if each.direction is Direction.OUT
+        for value in each.values
+    )
+
+
+def _concluded(description: Description) -> set[tuple[Term, Term]]:
+    said: dict[Term, dict[NamedNode, list[Term]]] = defaultdict(lambda: defaultdict(list))
+    for quad in description.evidence:
+        said[quad.subject][quad.predicate].append(quad.object)
+    by: dict[tuple[Term, Term], set[str]] = defaultdict(set)
+    for claim in said.values():
+        certainties = {
+            term.value.removeprefix(f"{ENTITY}certainty/") for term in claim[_CERTAINTY] if isinstance(term, NamedNode)
+        }
+        for predicate in claim[PREDICATE]:
+            for value in claim[OBJECT]:
+                by[predicate, value] |= certainties
+    return {pair for pair, found in by.items() if found and found <= set(CONCLUDED)}
