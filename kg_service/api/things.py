@@ -37,7 +37,8 @@ from kg_service.linked_data.questions import Direction
 from kg_service.rdf import N_QUADS, ONTOLOGY, TRIG, Format, Literal, NamedNode, Quad
 from kg_service.settings import Settings
 from kg_service.store.log import OpenLog
-from kg_service.web import ego
+from kg_service.web import ego, whereabouts
+from kg_service.web.certain import as_said, how_many_concluded
 from kg_service.web.names import Names
 from kg_service.web.thing import Page, queries
 
@@ -223,6 +224,7 @@ async def _made(request: Request, thing: NamedNode, chosen: Representation, want
                 await origin.found(request, asking, description),
             )
             records = await _records(asking, description)
+            where = await _where(asking, description, around)
         if chosen.profile is SCHEMA:
             return description, await documents.in_schema_org(asking, thing, addresses)
         if chosen.profile is MINIMAL:
@@ -241,7 +243,7 @@ async def _made(request: Request, thing: NamedNode, chosen: Representation, want
         (paged,) = description.properties
         headers["Link"] += documents.page_links(addresses, thing, paged)
     if chosen.format is HTML:
-        return _page(request, description, generation, headers, around, came, records)
+        return _page(request, description, generation, headers, around, came, records, where)
     if wanted["property"] is None:
         token = {} if chosen.profile is FULL else {"_profile": chosen.profile.token}
         headers["Content-Location"] = addresses.data(thing.value, chosen.format.endings[0], **token)
@@ -308,6 +310,16 @@ async def _around(asking: Asking, description: Description) -> _Around:
     )
 
 
+async def _where(asking: Asking, description: Description, around: _Around) -> list[dict[str, Any]]:
+    """The places of a thing, whose names are put beside those of what is around it."""
+    query = whereabouts.query(description.iri)
+    rows = await asking.rows(query) if query else []
+    if nameless := [each for each in whereabouts.things(rows) if each.value not in around.labels]:
+        found = await labels_of(asking, nameless)
+        around.labels.update({iri: [label for _, label in names] for iri, names in found.items()})
+    return rows
+
+
 async def _records(asking: Asking, description: Description) -> list[Description]:
     """The other entries of an actor, of which it was decided that they are the same."""
     if not _is_actor(description):
@@ -339,6 +351,7 @@ def _page(
     around: _Around,
     came: origin.Found | None,
     records: list[Description],
+    where: list[dict[str, Any]],
 ) -> Document:
     addresses, language = Addresses(public_url(request)), pages.language_of(request)
     words: dict[str, Any] = {
@@ -353,7 +366,10 @@ def _page(
         generation=generation,
         headers=headers,
         is_embedded=is_embedded,
-        thing=Page(description, **words),
+        thing=Page(_as_read(request, description), **words),
+        where=whereabouts.told(where, request.app.state.pages.outlines, Names(around.labels, **words)),
+        concluded=how_many_concluded(description),
+        is_as_said=_is_as_said(request),
         origin=came.told(words) if came else None,
         ego=ego.picture(around.ties, around.dates, Names(around.labels, **words)),
         is_actor=_is_actor(description),

@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 
-from kg_service.web import islands
+from kg_service.ontology import TONGUES
+from kg_service.web import islands, keeping, outline
 
 #: The languages of the pages, the one to fall back on first.
 LANGUAGES = ("en", "es", "fr")
@@ -92,6 +93,8 @@ class Pages:
             if path.is_file()
         }
         self.islands = islands.built(STATIC)
+        #: The outlines of countries; none where they were not built.
+        self.outlines = outline.read(STATIC)
         #: Whether readers may report what is wrong; the application says so when it starts.
         self.takes_reports = False
         self._environment = Environment(

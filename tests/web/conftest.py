@@ -28,6 +28,40 @@ def service(project: Settings) -> Iterator[httpx.Client]:
         yield client
 
 
+#: Enough in one alliance for more ties than are drawn at once, and two in another one.
+_CROWD = """@prefix sse: <https://w3id.org/sse-kg/ontology#> .
+@prefix skos: <http://www.w3.org/2004/02/skos/core#> .
+@prefix schema: <https://schema.org/> .
+@prefix geo: <http://www.w3.org/2003/01/geo/wgs84_pos#> .
+@prefix xsd: <http://www.w3.org/2001/XMLSchema#> .
+<https://w3id.org/sse-kg/id/alliance/all> a sse:Alliance .
+<https://w3id.org/sse-kg/id/organisation/o0> geo:lat 19.43 ; geo:long -99.13 .
+<https://w3id.org/sse-kg/id/alliance/two> a sse:Alliance ; schema:startDate "2019"^^xsd:gYear .
+"""
+_PARTY = """<{id}alliance/{alliance}> sse:party <{id}party/{alliance}-{n}> .
+<{id}party/{alliance}-{n}> sse:partyActor <{id}organisation/o{n}> .
+<{id}organisation/o{n}> a sse:Actor ; skos:prefLabel "{name} {n}"@en , "{name} número {n}"@es .
+"""
+CROWDED = 176 * 175 // 2
+
+
+@pytest.fixture(scope="package")
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A client of a service over a network of CROWDED ties; one of them is of 2019, between Ñandú 0 and Ñandú 1.
+
+    The first of them is in Mexico City.
+    """
+    folder = tmp_path_factory.mktemp("crowd")
+    about = {"id": "https://w3id.org/sse-kg/id/"}
+    parties = [("all", n) for n in range(176)] + [("two", 0), ("two", 1)]
+    text = (_PARTY.format(alliance=a, n=n, name="Ñandú" if n < 2 else "Actor", **about) for a, n in parties)
+    (folder / "crowd.ttl").write_text(_CROWD + "".join(text), "utf-8")
+    with EmbeddedStore(folder / "store") as store:
+        bulk.load(store, [folder / "crowd.ttl"], load_shapes([]))
+    with running(Settings(store=folder / "store")) as url, httpx.Client(base_url=url, timeout=60, headers=PEOPLE) as to:
+        yield to
+
+
 TOKEN = "a-secret-that-is-nowhere-shown"
 
 

@@ -143,6 +143,50 @@ def test_a_statement_leads_to_the_words_that_it_rests_on(service: httpx.Client) 
     assert "“This year” is the year of the dialogue announced" in text
 
 
+def test_what_was_concluded_can_be_left_out(service: httpx.Client) -> None:
+    def values(query: str) -> tuple[set[str], str]:
+        text = service.get(f"/page/{SEOUL}?lang=en{query}").text
+        page = html.read(text)
+        assert not page.problems
+        return {each.text.strip() for each in page.all("span")}, text
+
+    every, told = values("")
+    said, left_out = values("&conclusions=without")
+    assert "2019-10" in every - said  # the date is derived from two sentences
+    assert "Diálogo de política del GSEF en Asia (Seúl)" in said  # a name has no claim
+    assert "statements were concluded, not said" in told
+    assert "statements that were concluded are left out" in left_out
+    assert "conclusions=without" in told
+    assert "conclusions=without" not in "".join(re.findall(r'href="[^"]*">Show what was concluded', left_out))
+    assert service.get(f"/page/{SEOUL}?conclusions=some").status_code == 422
+    assert 'id="certainty"' in service.get("/method").text
+
+
+def test_a_place_is_drawn_in_its_country_and_told_in_words(service: httpx.Client, crowd: httpx.Client) -> None:
+    def pictures(page: html.Document) -> dict[str, str]:
+        assert not page.problems
+        shapes = iter([each.attributes["d"] for each in page.all("path") if each.attributes.get("class") == "land"])
+        labels = [each.attributes.get("aria-label", "") for each in page.all("svg")]
+        return {label: next(shapes) for label in labels if label.startswith("The outline")}
+
+    has_outlines = bool(rendering.Pages().outlines)  # without islands there is no picture, but the words
+    page = html.read(service.get("/page/place/bamako?lang=en").text)
+    assert "Bamako, Mali" in {" ".join(each.text.split()) for each in page.all("li")}
+    (mali,) = pictures(page).items() if has_outlines else [("Mali 0", "M0L0Z" * 20)]
+    assert "Mali" in mali[0]
+    assert 60 < len(mali[1]) < 6000
+    somewhere = crowd.get("/page/organisation/o0?lang=en").text
+    assert "latitude 19.430, longitude -99.130" in somewhere
+    if has_outlines:
+        assert "The outline of a country with 1 dot." in next(iter(pictures(html.read(somewhere))))
+        dot = re.search(r'class="dot" cx="([0-9.]+)" cy="([0-9.]+)" r="5"/>\s*</svg>', somewhere)
+        assert dot  # Mexico City lies in the lower middle of the country
+        assert 150 < float(dot[1]) < 250
+        assert 120 < float(dot[2]) < 200
+    nowhere = service.get("/page/claim/gsef-policy-dialogue-lac-2019-91cb8c37af41?lang=en").text
+    assert 'id="where"' not in nowhere
+
+
 def test_a_claim_shows_its_quotation_and_is_called_as_what_it_says(service: httpx.Client) -> None:
     page = html.read(service.get("/page/claim/gsef-policy-dialogue-lac-2019-91cb8c37af41?lang=fr").text)
     assert page.all("h1")[0].text == "Dialogue politique du GSEF en Asie (Séoul) · début · 2019-10"
