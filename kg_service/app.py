@@ -72,7 +72,7 @@ from kg_service.api.watched import Watch, Watched
 from kg_service.changes.remote import RemoteWriter
 from kg_service.changes.writer import Writer
 from kg_service.connections import Bounds, Http
-from kg_service.errors import KgError, TooLong
+from kg_service.errors import KgError, StoreError, TooLong
 from kg_service.linked_data import figures, gaps
 from kg_service.lists import declared
 from kg_service.lists.columns import Tables
@@ -83,7 +83,7 @@ from kg_service.search.engine import description, state_of_revision
 from kg_service.settings import Settings
 from kg_service.sparql.federation import Federation
 from kg_service.sparql.sandbox import Sandbox
-from kg_service.store import Query, Reads
+from kg_service.store import Query, Reads, arenas
 from kg_service.store.cache import CachedReads
 from kg_service.store.log import OpenLog, log_of
 from kg_service.store.readers import Limits, Readers
@@ -283,17 +283,21 @@ def _log(settings: Settings) -> OpenLog:
     return functools.partial(log_of, settings.store)
 
 
-#: Ticks, ten a second, between two looks at slow connections.
-_LOOK = 10
+#: Ticks, ten a second, between two looks at slow connections, and before memory that is not used is given back again.
+_LOOK, _TRIM = 10, 600
 #: How long running queries may go on after Ctrl-C.
 DRAIN_SECONDS = 2.0
 
 
 def _brief(record: logging.LogRecord) -> bool:
-    """An answer that had to be cut short is one line in the log: raising is the only way to end it unfinished."""
+    """An answer that had to be cut short is one line in the log, a warning where the store is not to blame: raising is
+    the only way to end it unfinished.
+    """
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, KgError):
         record.msg, record.args, record.exc_info = f"an answer was cut short: {error.detail}", (), None
+        if not isinstance(error, StoreError):
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
     return True
 
 
@@ -376,6 +380,8 @@ class Server(uvicorn.Server):
             for connection in list(self.server_state.connections):
                 if isinstance(connection, Http):
                     connection.look(now)
+        if counter % _TRIM == 0:
+            asyncio.get_running_loop().run_in_executor(None, arenas.trim)
         if stopping and self._draining is None:
             self._app.state.jobs.is_ending = True
             self._draining = asyncio.create_task(self._app.state.readers.drain(DRAIN_SECONDS))

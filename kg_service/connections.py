@@ -23,6 +23,8 @@ from kg_service.errors import Busy, HeadTooLarge, KgError, Malformed, TooLong, T
 _LONGEST, _LARGEST_HEAD = 65_535, 2**17
 #: Bytes a second that are no trickle.
 _TRICKLE = 1024
+#: Seconds in which the event loop, whose timers come first, looks at what has come.
+_GLANCE = 0.01
 
 
 @dataclass(slots=True)
@@ -88,6 +90,10 @@ class Http(HttpToolsProtocol):
     def _is_in_head(self) -> bool:
         """Whether a request is still to come, or has not come as far as its body."""
         return self.scope is None or "method" not in self.scope or self.cycle is None
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Ends a connection on which no other request came, once what came while this process had no turn is read."""
+        self.timeout_keep_alive_task = self.loop.call_later(_GLANCE, super().timeout_keep_alive_handler)
 
     def on_body(self, body: bytes) -> None:
         self._came += len(body)

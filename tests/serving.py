@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import threading
@@ -23,6 +24,11 @@ class running:  # noqa: N801  (reads as a phrase: with running(settings) as url)
 
     def _serve(self) -> None:
         self._server.run(sockets=[self._socket])
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The server's event loop, once it has started."""
+        return self._server.servers[0].get_loop()
 
     def __enter__(self) -> str:
         self._thread.start()

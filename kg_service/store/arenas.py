@@ -9,6 +9,16 @@ import os
 #: Heaps that all threads of a process share (mallopt(3), M_ARENA_MAX): glibc would make eight for each core, and what
 #: one thread has freed in its own is of no use to the others.
 _ARENAS, _ARENA_MAX = 2, -8
+_LIBRARY = ctypes.CDLL(None)  # which may be another than glibc, and know none of this
+
+
+def trim() -> None:
+    """Gives pages that hold nothing back to the system (malloc_trim(3)).
+
+    Takes some tens of milliseconds, in which other threads may wait for memory.
+    """
+    with contextlib.suppress(AttributeError):
+        _LIBRARY.malloc_trim(0)
 
 
 def share() -> None:
@@ -19,5 +29,5 @@ def share() -> None:
     if "MALLOC_ARENA_MAX" in os.environ:
         return
     os.environ["MALLOC_ARENA_MAX"] = str(_ARENAS)
-    with contextlib.suppress(AttributeError, OSError):  # another C library, which knows no arenas
-        ctypes.CDLL(None).mallopt(_ARENA_MAX, _ARENAS)
+    with contextlib.suppress(AttributeError):
+        _LIBRARY.mallopt(_ARENA_MAX, _ARENAS)

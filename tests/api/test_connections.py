@@ -149,6 +149,23 @@ def test_one_address_has_so_many_connections_and_not_more(impatient: str) -> Non
     assert httpx.get(f"{impatient}/health/live").status_code == 200
 
 
+def test_a_connection_whose_next_request_has_come_is_kept_though_the_service_had_no_turn(village: Settings) -> None:
+    service, (ours, theirs) = running(village), socket.socketpair()
+
+    def stall() -> None:
+        service.loop.remove_reader(theirs)
+        time.sleep(6)  # longer than a connection is kept for the next request
+
+    with service as url, httpx.Client(base_url=url, timeout=WAIT, limits=httpx.Limits(keepalive_expiry=WAIT)) as client:
+        assert client.get("/health/live").status_code == 200
+        service.loop.call_soon_threadsafe(service.loop.add_reader, theirs, stall)
+        ours.send(b"x")
+        time.sleep(0.5)
+        assert client.get("/health/live").status_code == 200
+    ours.close()
+    theirs.close()
+
+
 def test_https_is_asked_for_where_that_is_told(impatient: str, client: httpx.Client) -> None:
     for path in ("/", "/health/live", "/sparql?query=ASK%20{}", "/no-such-page"):
         asked = httpx.get(f"{impatient}{path}").headers

@@ -195,7 +195,7 @@ def strict(village: Settings) -> Iterator[httpx.Client]:
 @pytest.mark.parametrize(("query", "accept"), FORMATS)
 @pytest.mark.parametrize("why", ["deadline", "bytes"])
 def test_an_answer_cut_short_is_never_well_formed(
-    client: httpx.Client, strict: httpx.Client, query: str, accept: str, why: str
+    client: httpx.Client, strict: httpx.Client, query: str, accept: str, why: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     parameters = {"query": query} | ({"timeout": "1"} if why == "deadline" else {})
     asked = client if why == "deadline" else strict
@@ -208,6 +208,8 @@ def test_an_answer_cut_short_is_never_well_formed(
         with pytest.raises(httpx.RemoteProtocolError, match="incomplete chunked read"):
             answer.read()
     assert ask(client, "ASK {}").status_code == 200
+    assert [each.levelname for each in caplog.records if "cut short" in each.getMessage()] == ["WARNING"]
+    assert not any(each.exc_info for each in caplog.records)
 
 
 @pytest.mark.parametrize("accept", TABLES)
