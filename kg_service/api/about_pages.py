@@ -16,8 +16,6 @@ from kg_service.linked_data.addresses import Addresses
 from kg_service.rdf import ENTITY
 from kg_service.web.names import Names, Shown
 
-#: Seconds that a reader waits for files that are being made.
-_PATIENCE = 0.3
 #: The firmest first.
 _CERTAINTIES = ("stated", "derived", "ambiguous", "inferred")
 
@@ -55,7 +53,7 @@ async def download(request: Request) -> Response:
     values: dict[str, Any] = {"index": None, "files": [], "problem": None, "folder": ""}
     headers: dict[str, str] = {}
     try:
-        index = await dumps.latest_of(request, patience=_PATIENCE)
+        index = await dumps.latest_of(request, patience=0.0)
         here = f"{public_url(request)}/dumps/{index.generation}"
         values |= {"index": index, "files": [(f"{here}/{each.name}", each) for each in index.dumps], "folder": here}
     except BeingMade as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from fastapi import APIRouter, Request
@@ -21,7 +22,7 @@ from kg_service.linked_data import Asking, catalog, dumps, examples, feed, kept,
 from kg_service.linked_data.asking import Remembered
 from kg_service.linked_data.catalog import Facts
 from kg_service.linked_data.figures import Figures
-from kg_service.rdf import GRAPH_FORMATS, Quad, to_text
+from kg_service.rdf import GRAPH_FORMATS, Format, Quad, to_text
 from kg_service.settings import Settings
 from kg_service.store import Reads
 from kg_service.store.log import ChangeLog
@@ -128,7 +129,10 @@ def times(log: ChangeLog, graphs: list[str]) -> dict[str, tuple[str, str]]:
 
 def _answer(request: Request, quads: list[Quad], generation: int | None) -> Response:
     how = chosen_format(request, GRAPH_FORMATS)
-    text = to_text(quads, how, catalog.NAMES)
+    return _sent(request, to_text(quads, how, catalog.NAMES), how, generation)
+
+
+def _sent(request: Request, text: bytes, how: Format, generation: int | None) -> Response:
     about = {"ETag": f'"{feed.digest(text)}-{how.name}"', "Vary": "Accept", "Cache-Control": "no-cache"}
     if generation is not None:
         about["KG-Generation"] = str(generation)
@@ -168,5 +172,13 @@ async def cataloged(request: Request) -> Response:
 async def asked(request: Request) -> Response:
     """SHACL executables, as SPARQL editors read them."""
     refuse_others(request, ())
+    how = chosen_format(request, GRAPH_FORMATS)
+    text = await asyncio.to_thread(_examples, f"{public_url(request)}/sparql", how)
+    return _sent(request, text, how, None)
+
+
+@lru_cache(16)
+def _examples(endpoint: str, how: Format) -> bytes:
+    """The questions as RDF; they are the same while the service runs."""
     questions = queries.every(resources.folder("queries"))
-    return _answer(request, examples.described(questions, f"{public_url(request)}/sparql"), None)
+    return to_text(examples.described(questions, endpoint), how, catalog.NAMES)

@@ -51,14 +51,16 @@ class Making:
         found = dumps.index(self.folder, generation)
         if found:
             return found
-        if self._work is None or self._work.done():
-            self._work = beside.begun(dumping.make(self.settings))
-        done, _ = await asyncio.wait({self._work}, timeout=patience)
+        before = self._work
+        work = self._work = before if before and not before.done() else beside.begun(dumping.make(self.settings))
+        done, _ = await asyncio.wait({work}, timeout=patience)
         if done:
-            self._work.result()
+            work.result()
         for each in await asyncio.to_thread(dumps.made, self.folder):
             if index := dumps.index(self.folder, each):
                 return index
+        if before and before.done() and not before.cancelled() and (failure := before.exception()):
+            raise failure  # it is tried again, and who does not wait for that hears what went wrong the last time
         raise BeingMade("the dumps of this generation are being made; come again", retry_after=10)
 
     async def close(self) -> None:
