@@ -73,7 +73,7 @@ from kg_service.changes.remote import RemoteWriter
 from kg_service.changes.writer import Writer
 from kg_service.connections import Bounds, Http
 from kg_service.errors import KgError, StoreError, TooLong
-from kg_service.linked_data import figures, gaps
+from kg_service.linked_data import figures, gaps, lately
 from kg_service.lists import declared
 from kg_service.lists.columns import Tables
 from kg_service.network.earlier import Earlier
@@ -117,6 +117,10 @@ def create_app(settings: Settings | None = None, together: Together | None = Non
         app.state.counting = discovery.Counting(settings, "figures", figures.counted)
         app.state.judging = judging.Judging(settings)
         app.state.gaps = discovery.Counting(settings, "gaps", gaps.counted)
+        newest = lately.Lately(
+            app.state.log if settings.is_writable else None, (c for each in listed for c in each.classes)
+        )
+        app.state.lately = discovery.Counting(settings, "lately", newest.counted)
         app.state.federation = Federation(
             settings.services, max_bytes=settings.service_bytes, queue_seconds=settings.queue_seconds
         )
@@ -147,6 +151,7 @@ def create_app(settings: Settings | None = None, together: Together | None = Non
             await app.state.feed.close()
             await app.state.counting.close()
             await app.state.gaps.close()
+            await app.state.lately.close()
             await app.state.judging.close()
             await app.state.jobs.close()
             await app.state.rowfiles.close()

@@ -49,7 +49,7 @@ class Home:
         if how is not HTML:
             return RedirectResponse(f"{public_url(request)}/catalog", 303, headers={"Vary": "Accept"})
         state = request.app.state
-        figures, gaps = await _figures(state)
+        figures, gaps, lately = await _figures(state)
 
         def values() -> dict[str, Any]:
             return {
@@ -62,12 +62,15 @@ class Home:
                     ontology=state.ontology,
                     catalogue=pages.catalogue_of(request),
                     changed=_changed(request, figures[0]) if figures else None,
+                    lately=lately[1] if lately else {},
                 )
             }
 
         if not (figures and gaps and figures[0] and gaps[0]):  # what no generation names is not kept
             return pages.page(request, "home.html", **values())
-        return await pages.long_page(request, "home.html", generation=figures[0], state=gaps[0], values=values)
+        return await pages.long_page(
+            request, "home.html", generation=figures[0], state=(gaps[0], lately and lately[0]), values=values
+        )
 
 
 def _changed(request: Request, generation: int) -> str | None:
@@ -89,11 +92,14 @@ async def prepared(app: FastAPI) -> None:
 
 async def _figures(
     state: State, *, patience: float = _PATIENCE
-) -> tuple[tuple[int, Figures] | None, tuple[int, Gaps] | None]:
+) -> tuple[tuple[int, Figures] | None, tuple[int, Gaps] | None, tuple[int, dict[str, str]] | None]:
     reads: Reads = state.readers
     counting: Counting[Figures] = state.counting
     of_gaps: Counting[Gaps] = state.gaps
-    return await asyncio.gather(_known(reads, counting, patience), _known(reads, of_gaps, patience))
+    lately: Counting[dict[str, str]] = state.lately
+    return await asyncio.gather(
+        _known(reads, counting, patience), _known(reads, of_gaps, patience), _known(reads, lately, patience)
+    )
 
 
 async def _known(reads: Reads, counting: Counting[T], patience: float) -> tuple[int, T] | None:

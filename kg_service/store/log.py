@@ -254,6 +254,10 @@ class ChangeLog(Protocol):
 
     def touching(self, iris: Collection[str], *, after: int) -> list[int]: ...
 
+    def begins(self, number: int, start: str) -> bool:
+        """Whether a change is about a subject or a graph whose IRI begins so."""
+        ...
+
     def first_generation(self) -> int: ...
 
     def last_about(self, iri: str) -> int: ...
@@ -450,6 +454,12 @@ class Log:
             (json.dumps(list(iris)), after, self.generation),
         )
         return [number for (number,) in found]
+
+    def begins(self, number: int, start: str) -> bool:
+        """Whether a change is about a subject or a graph whose IRI begins so."""
+        after = start[:-1] + chr(ord(start[-1]) + 1)
+        query = "SELECT 1 FROM touched WHERE iri >= ? AND iri < ? AND number = ? LIMIT 1"
+        return self._one(query, start, after, number) is not None
 
     def first_generation(self) -> int:
         """The generation before the first change in the log: what came earlier cannot be told."""

@@ -44,6 +44,7 @@ class Counted:
     n: int | None
     page: str | None
     data: str
+    changed: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +79,13 @@ class HomePage:
         ontology: Ontology,
         catalogue: Catalogue,
         changed: str | None = None,
+        lately: Mapping[str, str] | None = None,
     ) -> None:
         #: When the graph was changed last.
         self.changed = changed
         self._addresses, self._ontology, self._catalogue = addresses, ontology, catalogue
         self.generation = figures[0] if figures else None
-        self._figures = figures[1] if figures else None
+        self._figures, self._lately = figures[1] if figures else None, lately or {}
         #: Told when the figures are counted as well: “of how many” is part of what they say.
         self.gaps_generation = of_gaps[0] if of_gaps and figures else None
         self.gaps = of_gaps[1] if of_gaps and figures else None
@@ -111,6 +113,7 @@ class HomePage:
             n,
             self._addresses.instances(iri) if n else None,
             f"{self._addresses.root}/api/{listed.name}",
+            self._lately.get(iri),
         )
 
     def _asked(self, name: str, summary: str) -> Asked:

@@ -23,7 +23,7 @@ from kg_service.web.home import ASKED, HomePage
 from kg_service.web.rendering import LANGUAGES, Catalogue
 from tests.serving import running
 from tests.web import html
-from tests.web.conftest import PEOPLE
+from tests.web.conftest import PEOPLE, Writing
 
 
 def counted(client: httpx.Client, language: str = "en") -> httpx.Response:
@@ -47,8 +47,36 @@ def test_the_page_counts_what_there_is(service: httpx.Client, language: str) -> 
     say = Catalogue(language).entries
     for name, listed in (("Recommendation", "recommendations"), ("Event", "events"), ("Alliance", "alliances")):
         whole = service.get(f"/api/{listed}", headers={"accept": "application/json"}).json()["meta"]["total"]
-        assert f"{whole} {say[f'home.class.sse:{name}']} JSON CSV" in items
+        told = next(each for each in items if each.startswith(f"{whole} {say[f'home.class.sse:{name}']} "))
+        assert re.fullmatch(rf".* {say['home.class-changed']} \d{{4}}-\d\d-\d\d JSON CSV", told)
     assert answer.headers["KG-Generation"] in answer.text
+
+
+def times(page: str) -> dict[str, str]:
+    """When each class was changed last, by where it is listed."""
+    found = {}
+    for item in re.findall(r"<li>.*?</li>", page, re.DOTALL):
+        told, listed = re.search(r'datetime="([^"]+)"', item), re.search(r'/api/(\w+)"', item)
+        if told and listed:
+            found[listed[1]] = told[1]
+    return found
+
+
+def test_each_class_tells_when_it_was_changed_last(writer: Writing) -> None:
+    before = times(counted(writer.client).text)
+    assert before.keys() >= {"events", "organisations", "alliances"}
+    name = '<http://www.w3.org/2004/02/skos/core#altLabel> "Market"@en'
+    made = writer.change(
+        "/api/changes",
+        content=f"<https://w3id.org/sse-kg/id/event/fair-2021> {name} .",
+        headers={"content-type": "text/turtle"},
+    ).json()
+    undone = writer.change(f"/api/changes/{made['change']}/revert").json()["change"]
+    until = time.monotonic() + 30
+    while (after := times(counted(writer.client).text)) == before:
+        assert time.monotonic() < until
+    entry = writer.client.get(f"/api/changes/{undone}", headers={"accept": "application/json"}).json()
+    assert after == before | {"events": entry["time"]}
 
 
 def test_gaps_are_not_told_before_the_figures_that_they_are_part_of() -> None:
@@ -164,7 +192,7 @@ def test_what_was_counted_is_known_again_after_a_restart(village: Settings, tmp_
     with running(settings) as url, httpx.Client(base_url=url, timeout=60) as client:
         before = counted(client).text.replace(url, "")
     kept = {path.name for path in (root / "figures").iterdir()}
-    assert kept == {"figures.json", "gaps.json"}
+    assert kept == {"figures.json", "gaps.json", "lately.json"}
     with running(settings) as url:
         page = httpx.get(f"{url}/?lang=en", headers=PEOPLE, timeout=60).text
         assert counting not in page

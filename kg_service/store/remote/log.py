@@ -121,6 +121,11 @@ class RemoteLog:
         )
         return [int(row["number"].value) for row in chosen]
 
+    def begins(self, number: int, start: str) -> bool:
+        """Whether a change is about a subject or a graph whose IRI begins so."""
+        pattern = f"{_node(number)} {_named('touched')} ?touched . FILTER(STRSTARTS(STR(?touched), {Literal(start)}))"
+        return any(True for _ in self._rows(f"SELECT ?touched {{ GRAPH {LOG} {{ {pattern} }} }} LIMIT 1"))
+
     def _entries(self, pattern: str, limit: int, *, order: str = "DESC(?number)") -> list[Entry]:
         """Entries in that order: their numbers, then what is said of them but for the patch."""
         chosen = self._asked(
