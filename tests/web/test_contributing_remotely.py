@@ -19,6 +19,7 @@ from tests.store.engines import oxigraph
 from tests.web import html
 from tests.web.conftest import TOKEN, Writing
 from tests.web.test_contribute_pages import named, saved, values
+from tests.web.test_home import counted, times
 
 LABEL = "http://www.w3.org/2004/02/skos/core#prefLabel"
 
@@ -46,6 +47,18 @@ def test_a_thing_is_made_shown_and_undone(distant: Writing) -> None:
     undone = distant.client.post(f"/history/{number}/revert", data={"mark": mark, "step": "make"})
     assert undone.status_code == 303
     assert not values(distant, "theme/far-bread", LABEL)
+    # Only of themes was anything changed, and of them last when that was undone.
+    last = distant.client.get("/api/changes?limit=1", headers={"accept": "application/json"}).json()["data"][0]
+    assert times(counted(distant.client).text) == {"themes": last["time"]}
+
+
+def test_a_thing_is_read_in_another_language_and_without_what_was_concluded(distant: Writing) -> None:
+    page = distant.page("/page/alliance/oven?lang=en&clang=fr&conclusions=without")
+    assert not page.problems
+    assert (page.all("h1")[0].text, page.all("h1")[0].attributes["lang"]) == ("Le four commun", "fr")
+    network = distant.page("/network?lang=en&clang=fr&node=organisation/weavers&find=x")
+    assert not network.problems
+    assert "fr" in {each.attributes.get("lang") for each in network.all("a")}
 
 
 def test_a_table_is_tried_out(distant: Writing) -> None:
