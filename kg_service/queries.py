@@ -24,6 +24,7 @@ from typing import Any
 from kg_service.errors import Malformed, NotFound
 from kg_service.rdf import ENTITY, PREFIXES, Literal, NamedNode
 
+_NAME = re.compile(r"[\w-]+(/[\w-]+)*")
 _HEADER = re.compile(r"^#\s*(?P<key>[a-z]+):\s*(?P<value>.*\S)\s*$")
 _PREFIX = re.compile(r"\bPREFIX\s+(?P<prefix>[\w-]*):\s*<(?P<iri>[^>]*)>", re.IGNORECASE)
 #: What may hold anything: IRIs, strings, comments.
@@ -118,11 +119,11 @@ def paged(text: str, limit: int | None, offset: int) -> str:
 
 def read(folder: Path, name: str) -> Question:
     """The question of that name; NotFound lists those of its folder, or the folders."""
-    known = names(folder)
-    if name not in known:
+    path = folder / f"{name}.rq"
+    if not _NAME.fullmatch(name) or not path.is_file():
+        known = names(folder)
         inside = [other for other in known if other.split("/")[0] == name.split("/")[0]]
         raise NotFound(f'unknown query "{name}"; known: {", ".join(inside or known)}')
-    path = folder / f"{name}.rq"
     text = path.read_text(encoding="utf-8")
     heads = [match for line in text.splitlines() if (match := _HEADER.match(line))]
     header = {match["key"]: match["value"] for match in heads}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import re
 import warnings
@@ -70,6 +71,7 @@ def install(app: FastAPI, more_paths: dict[str, Any]) -> None:
     """Adds the page and its files; `more_paths` are the OpenAPI path items of routes that FastAPI does not describe."""
     described_by_fastapi = app.openapi
 
+    @functools.cache
     def openapi() -> dict[str, Any]:
         with warnings.catch_warnings():  # a route of several methods is named below
             warnings.filterwarnings("ignore", "Duplicate Operation ID")
