@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 from urllib.parse import urlencode
 
@@ -50,9 +49,8 @@ async def shown(request: Request) -> Response:
         _check([each for each in fields if each.id not in choices], said)
         wanted = [each for each in fields if each.id in given["show"]]
         text = built(known[chosen].iri, fields, wanted, conditions(fields, said), language)
-    (generation, rows, problem), lists = await asyncio.gather(
-        _answered(request, text if not choices else ""), offering.lists(request, fields, language)
-    )
+    generation, rows, problem = await _answered(request, text if not choices else "")
+    lists = await offering.lists(request, fields, language)
     root = public_url(request)
     columns = list(dict.fromkeys(name for row in rows for name in row))
     return pages.page(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 
 from starlette.requests import Request
 
@@ -53,8 +51,8 @@ async def searched(
     things = [each["iri"] for each in every.found["data"]]
 
     async def read(asking: Asking) -> tuple[Narrowed, Facets]:
-        parts = await asyncio.gather(*(asking.rows(query(things, facet)) for facet in asked)) if things else []
-        narrowed = Narrowed(things, chain.from_iterable(parts), chosen)
+        rows = [row for facet in asked if things for row in await asking.rows(query(things, facet))]
+        narrowed = Narrowed(things, rows, chosen)
         counted = {facet: narrowed.tallies(facet) for facet in facets}
         tallies = {f: each if f in whole else _shown(each, chosen.get(f, ())) for f, each in counted.items()}
         called = {tally.thing for each in tallies.values() for tally in each if tally.thing}

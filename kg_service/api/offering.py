@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
@@ -39,8 +38,7 @@ async def lists(request: Request, fields: Iterable[Field], language: str, *, als
         return [choice(name.value, iri) for name, iri in await _named(asking, text, language)]
 
     async def find(asking: Asking) -> Lists:
-        every = sorted(wanted)
-        return dict(zip(every, await asyncio.gather(*(of(asking, classes) for classes in every)), strict=True))
+        return {classes: await of(asking, classes) for classes in sorted(wanted)}
 
     try:
         return await _asked(request, find)

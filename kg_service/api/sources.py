@@ -42,9 +42,8 @@ async def listed(request: Request) -> Response:
     judged: Outcome | None = await request.app.state.judging.latest(request.app.state.readers.generation)
 
     async def make(reader: Reader) -> dict[str, Any]:
-        rows, graphs, said = await asyncio.gather(
-            reader.answer("provenance/sources"), reader.asking.rows(GRAPHS), reader.asking.rows(DATASETS)
-        )
+        rows = await reader.answer("provenance/sources")
+        graphs, said = await reader.asking.rows(GRAPHS), await reader.asking.rows(DATASETS)
         named = [row[name] for row in rows for name in ("document", "license") if isinstance(row.get(name), NamedNode)]
         reader.show("The named graphs with how many statements each holds", GRAPHS)
         reader.show("What the data sets of others say of themselves", DATASETS)
