@@ -452,6 +452,8 @@ class Readers:
         if turn.reason or not is_clean:
             self._count(turn)
         if child is not None:
+            if was == "paused":  # its answer had come already
+                child.resume()
             used = turn.cpu_seconds
             child.accounted += used
             if turn.client:

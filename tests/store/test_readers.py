@@ -192,6 +192,26 @@ def test_heavy_queries_take_turns_and_every_client_gets_one(root: Path) -> None:
     run(root, work, readers=1, quick_seconds=0.02)
 
 
+def test_a_reader_stopped_just_when_its_answer_came_goes_on_answering(root: Path) -> None:
+    async def work(readers: Readers) -> None:
+        long = Query(ENDLESS, seconds=30)
+        running = asyncio.ensure_future(readers.answer(long))
+        while not readers.running() or readers.running()[0].lane != "heavy":
+            await asyncio.sleep(0.01)
+        short = asyncio.ensure_future(count(readers))
+        while len(readers.running()) < 2 or readers.running()[1].lane != "quick":
+            await asyncio.sleep(0)
+        time.sleep(0.2)  # meanwhile its answer comes and its time in the quick lane ends; both are seen at once
+        assert await short == 300
+        assert readers.end(long.id, QueryStopped("enough"))
+        with pytest.raises(QueryStopped, match="enough"):
+            await running
+        processes = psutil.Process().children(recursive=True)
+        assert [each for each in processes if each.status() == psutil.STATUS_STOPPED] == []
+
+    run(root, work, readers=1, quick_seconds=0.1)
+
+
 def test_too_many_heavy_queries_are_refused_by_who_asks_them(root: Path) -> None:
     async def work(readers: Readers) -> None:
         first = start(readers, "a", 2)
