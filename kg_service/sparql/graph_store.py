@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from email import message_from_bytes
@@ -12,8 +11,6 @@ from pyoxigraph import DefaultGraph, NamedNode, Quad
 
 from kg_service.errors import Malformed, Refused
 from kg_service.store import Delta
-
-_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^<>\"{}|^`\\\x00-\x20]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +40,10 @@ def target(parameters: Sequence[tuple[str, str]]) -> Target | None:
         raise Malformed("name one graph: either ?default or one ?graph=")
     if not graphs:
         return Target(None) if is_default else None
-    if not _ABSOLUTE.fullmatch(graphs[0]):
-        raise Malformed(f'graph must be an absolute IRI, not "{graphs[0]}"')
-    return Target(graphs[0])
+    try:
+        return Target(NamedNode(graphs[0]).value)
+    except ValueError as error:
+        raise Malformed(f'graph must be an absolute IRI, not "{graphs[0]}": {error}') from None
 
 
 def parts(content_type: str, body: bytes) -> Iterator[tuple[str, bytes]]:

@@ -168,6 +168,14 @@ def test_what_is_wrong_with_a_request_is_said(
     assert words in answer.json()["detail"]
 
 
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT", "PATCH"])
+@pytest.mark.parametrize("named", ["urn:g%A2", "urn:g%EF%BF%BF", "urn:%ED%A0%80", "urn:a%00b"])
+def test_a_graph_is_named_by_an_iri_whatever_is_done_to_it(writable: httpx.Client, method: str, named: str) -> None:
+    answer = writable.request(method, f"/store?graph={named}", headers=TURTLE)
+    assert answer.status_code == 400
+    assert "graph must be an absolute IRI" in answer.json()["detail"]
+
+
 def test_without_a_token_setting_writing_is_off(client: httpx.Client) -> None:
     answer = client.put("/store", params=GRAPH, content=ONE, headers=TURTLE)
     assert (answer.status_code, "KG_TOKEN" in answer.json()["detail"]) == (403, True)
