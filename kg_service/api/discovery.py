@@ -67,8 +67,10 @@ class Counting(Generic[T]):
             is_fresh = reads.generation or time.monotonic() - self._since < _UNTOLD
             if self.latest and self.latest[0] == reads.generation and is_fresh:
                 return self.latest
-            if self._work is None or self._work.done():
+            is_new = self._work is None or self._work.done()
+            if is_new:
                 self._work = beside.begun(self._counted(reads))
+            assert self._work
             work = self._work  # others who wait may begin the next one
             done, _ = await asyncio.wait({work}, timeout=patience)
             if not done:
@@ -79,7 +81,7 @@ class Counting(Generic[T]):
                 if self.latest:
                     return self.latest
                 raise
-            if self.latest[0] >= asked:
+            if is_new or self.latest[0] >= asked:
                 return self.latest
 
     async def _counted(self, reads: Reads) -> tuple[int, T]:

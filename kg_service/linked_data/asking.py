@@ -89,13 +89,14 @@ async def of_one_generation(
     again and again.
     """
     for _ in range(_ATTEMPTS):
+        published = reads.generation
         with reads.still() as ask:
             asking = Asking(ask, seconds=seconds, client=client)
             try:
                 made = await make(asking)
             except _Moved:
                 continue
-            return asking.generation, made
+            return asking.generation or published, made  # where nothing had to be asked
     raise Busy("the graph changes faster than it can be read; try again", retry_after=1)
 
 

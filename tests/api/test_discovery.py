@@ -204,3 +204,22 @@ def test_figures_that_several_wait_for_are_of_a_state_that_is_not_older_than_the
     with EmbeddedStore(tmp_path) as store:
         store.apply(quads(1))
         asyncio.run(work(store))
+
+
+def test_what_needs_no_question_is_of_the_generation_published_then(tmp_path: Path) -> None:
+    async def nothing(asking: Asking) -> str:
+        return "nothing"
+
+    async def work(store: EmbeddedStore) -> None:
+        reads = CachedReads(Readers(tmp_path), 2**20)
+        await reads.start()
+        counting = Counting(Settings(store=tmp_path), "test", nothing)
+        try:
+            assert await asyncio.wait_for(counting.current(reads), 30) == (1, "nothing")
+        finally:
+            await counting.close()
+            await reads.close()
+
+    with EmbeddedStore(tmp_path) as store:
+        store.apply(Delta(added=frozenset([Quad(EX, EX, Literal(1), EX)])))
+        asyncio.run(work(store))

@@ -186,7 +186,8 @@ def test_a_token_may_have_any_letters(tmp_path: Path) -> None:
     with running(Settings.model_validate({"store": tmp_path / "store", "token": "llave-ñ"})) as url:
         for token, status in (("llave-ñ", 201), ("llave-n", 401)):
             headers = {b"authorization": f"Bearer {token}".encode(), b"content-type": b"text/turtle"}
-            assert httpx.put(f"{url}/store?graph=urn:g", content=ONE, headers=headers).status_code == status
+            answer = httpx.put(f"{url}/store?graph=urn:g", content=ONE, headers=headers, timeout=60)
+            assert answer.status_code == status
 
 
 def test_an_update_is_one_change_whose_operations_see_each_other(writable: httpx.Client) -> None:

@@ -65,7 +65,7 @@ def village(is_directed: bool = False) -> Network:
 
 
 def exported(network: Network, folder: Path) -> Path:
-    job = {"generation": 7, "selection": {}, "weighting": "count", "language": "en", "parameters": {}, "url": "u"}
+    job = {"generation": 7, "selection": {}, "weighting": "count", "languages": ["en"], "parameters": {}, "url": "u"}
     with zipfile.ZipFile(io.BytesIO(parquet.written(job, network, Names({})))) as archive:
         archive.extractall(folder)
     return folder
@@ -82,7 +82,7 @@ def both(spark: Any, network: Network, folder: Path, words: Words) -> tuple[dict
     told = json.loads(found(spark, exported(network, folder), words, has_graphframes=bool(JARS)))
     assert words.measure
     outcome = measured({"measure": words.measure.name}, network, Context(dict(words.parameters)))
-    job = {"generation": 7, "selection": {}, "weighting": "count", "language": "en", "url": "u", "format": "json"}
+    job = {"generation": 7, "selection": {}, "weighting": "count", "languages": ["en"], "url": "u", "format": "json"}
     job |= {"measure": words.measure.name, "parameters": dict(words.parameters), "limit": 10_000}
     return told, json.loads(written(job, network, outcome, Names({}))[1])
 
@@ -175,5 +175,5 @@ def test_parquet_holds_the_network(tmp_path: Path) -> None:
     assert edges.num_rows == network.edges
     assert edges["weight"].to_pylist() == network.weights.tolist()
     assert json.loads((folder / "about.json").read_text())["directed"] is True
-    job = {"generation": 7, "selection": {}, "weighting": "count", "language": "en", "parameters": {}, "url": "u"}
+    job = {"generation": 7, "selection": {}, "weighting": "count", "languages": ["en"], "parameters": {}, "url": "u"}
     assert parquet.written(job, network, Names({})) == parquet.written(job, network, Names({}))
