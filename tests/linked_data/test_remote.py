@@ -114,7 +114,8 @@ def shown(client: httpx.Client, path: str, tag: str) -> list[str]:
     until = time.monotonic() + 60
     while True:
         answer = client.get(path, headers={"accept": "text/html", "accept-language": "en"})
-        if answer.status_code == 200 and "are being counted" not in answer.text:
+        is_done = "are being counted" not in answer.text and "is being taken in" not in answer.text
+        if answer.status_code == 200 and is_done:
             return [" ".join(each.text.split()) for each in html.read(answer.text).all(tag)]
         assert time.monotonic() < until, f"not ready within 60 s: {answer.status_code}"
         time.sleep(0.2)
