@@ -67,11 +67,8 @@ class Counting(Generic[T]):
             is_fresh = reads.generation or time.monotonic() - self._since < _UNTOLD
             if self.latest and self.latest[0] == reads.generation and is_fresh:
                 return self.latest
-            is_new = self._work is None or self._work.done()
-            if is_new:
-                self._work = beside.begun(self._counted(reads))
-            assert self._work
-            work = self._work  # others who wait may begin the next one
+            going_on = self._work if self._work and not self._work.done() else None
+            work = self._work = going_on or beside.begun(self._counted(reads))
             done, _ = await asyncio.wait({work}, timeout=patience)
             if not done:
                 raise BeingMade("the figures of this generation are being counted; come again", retry_after=10)
@@ -81,7 +78,7 @@ class Counting(Generic[T]):
                 if self.latest:
                     return self.latest
                 raise
-            if is_new or self.latest[0] >= asked:
+            if going_on is None or self.latest[0] >= asked:
                 return self.latest
 
     async def _counted(self, reads: Reads) -> tuple[int, T]:

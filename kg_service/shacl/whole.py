@@ -33,7 +33,7 @@ from kg_service.shacl.everywhere import Everywhere, are_passed, chosen, predicat
 from kg_service.shacl.marks import class_tree
 from kg_service.shacl.report import in_order
 from kg_service.shacl.shapes import VIOLATION
-from kg_service.store import generations
+from kg_service.store import arenas, generations
 from kg_service.store.copying import apply_spool, copied, uses_of
 from kg_service.store.frames import begin, end_with_parent, limit_memory, receive, refuse, send, send_data
 from kg_service.store.spool import Spool
@@ -69,7 +69,7 @@ def validate_generation(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env=os.environ | {"MALLOC_ARENA_MAX": "2"},
+        env=os.environ | arenas.FEW,
     )
     into, out = cast(BinaryIO, process.stdin), cast(BinaryIO, process.stdout)
     try:

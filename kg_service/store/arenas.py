@@ -9,6 +9,8 @@ import os
 #: Heaps that all threads of a process share (mallopt(3), M_ARENA_MAX): glibc would make eight for each core, and what
 #: one thread has freed in its own is of no use to the others.
 _ARENAS, _ARENA_MAX = 2, -8
+#: The same as a variable of a process that is to be started.
+FEW = {"MALLOC_ARENA_MAX": str(_ARENAS)}
 _LIBRARY = ctypes.CDLL(None)  # which may be another than glibc, and know none of this
 
 
@@ -26,8 +28,8 @@ def share() -> None:
 
     Where the environment says how many there may be, that stands.
     """
-    if "MALLOC_ARENA_MAX" in os.environ:
+    if FEW.keys() <= os.environ.keys():
         return
-    os.environ["MALLOC_ARENA_MAX"] = str(_ARENAS)
+    os.environ.update(FEW)
     with contextlib.suppress(AttributeError):
         _LIBRARY.mallopt(_ARENA_MAX, _ARENAS)
