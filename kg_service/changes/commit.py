@@ -130,8 +130,6 @@ def commit_all(
     generations that nobody needs any more stay until `EmbeddedStore.retire`. The tally is told how long judging took.
     """
     tally = tally or Tally()
-    if store.is_broken:  # for want of space, say, of which there may be some again
-        store.discard()
     outcomes: list[Committed | Exception] = []
     try:
         for proposal in proposals:

@@ -223,6 +223,8 @@ class Writer:
                 if time.monotonic() > until:
                     raise
                 time.sleep(0.1)
+        if self._store.is_broken:  # for want of space, say, of which there may be some again
+            self._store.discard()
         return self._store
 
     def _tidy(self) -> None:
