@@ -174,7 +174,7 @@ def network(browser: Browser) -> None:
         store = Path(folder) / "store"
         stored(store, NODES, EDGES)
         with serving(store) as url:
-            path = "/network?projection=part-of&lang=en"
+            path = "/network?projection=part-of&draw=all&lang=en"
             _settled(url, path)
             drawing = httpx.get(f"{url}/api/networks/part-of?format=drawing", timeout=60)
             told = drawing.json()

@@ -55,7 +55,7 @@ class Counting(Generic[T]):
         #: What was counted last, with its generation.
         self.latest: tuple[int, T] | None = None
         self._since = 0.0
-        self._work: asyncio.Task[tuple[int, T]] | None = None
+        self._work = beside.Work[tuple[int, T]]()
 
     async def current(self, reads: Reads, *, patience: float = _PATIENCE) -> tuple[int, T]:
         """The generation that is published now, or a later one, and what is counted of it.
@@ -67,8 +67,8 @@ class Counting(Generic[T]):
             is_fresh = reads.generation or time.monotonic() - self._since < _UNTOLD
             if self.latest and self.latest[0] == reads.generation and is_fresh:
                 return self.latest
-            going_on = self._work if self._work and not self._work.done() else None
-            work = self._work = going_on or beside.begun(self._counted(reads))
+            is_new = not self._work.goes_on
+            work = self._work.wanted(lambda: self._counted(reads))
             done, _ = await asyncio.wait({work}, timeout=patience)
             if not done:
                 raise BeingMade("the figures of this generation are being counted; come again", retry_after=10)
@@ -78,7 +78,7 @@ class Counting(Generic[T]):
                 if self.latest:
                     return self.latest
                 raise
-            if going_on is None or self.latest[0] >= asked:
+            if is_new or self.latest[0] >= asked:
                 return self.latest
 
     async def _counted(self, reads: Reads) -> tuple[int, T]:
@@ -98,9 +98,7 @@ class Counting(Generic[T]):
         return generation, found
 
     async def close(self) -> None:
-        if self._work:
-            self._work.cancel()
-            await asyncio.gather(self._work, return_exceptions=True)
+        await self._work.close()
 
 
 async def facts_of(request: Request, *, patience: float = _PATIENCE) -> Facts:

@@ -41,7 +41,7 @@ class Making:
 
     def __init__(self, settings: Settings) -> None:
         self.settings, self.folder = settings, dumping.folder(settings)
-        self._work: asyncio.Task[None] | None = None
+        self._work = beside.Work[None]()
 
     async def latest(self, generation: int, *, patience: float = _PATIENCE) -> dumps.Index:
         """The files of the published generation; those of the one before while they are still being made.
@@ -51,8 +51,8 @@ class Making:
         found = dumps.index(self.folder, generation)
         if found:
             return found
-        before = self._work
-        work = self._work = before if before and not before.done() else beside.begun(dumping.make(self.settings))
+        before = self._work.last
+        work = self._work.wanted(lambda: dumping.make(self.settings))
         done, _ = await asyncio.wait({work}, timeout=patience)
         if done:
             work.result()
@@ -64,9 +64,7 @@ class Making:
         raise BeingMade("the dumps of this generation are being made; come again", retry_after=10)
 
     async def close(self) -> None:
-        if self._work:
-            self._work.cancel()
-            await asyncio.gather(self._work, return_exceptions=True)
+        await self._work.close()
 
 
 async def latest_of(request: Request, *, patience: float = _PATIENCE) -> dumps.Index:

@@ -44,23 +44,20 @@ class Reading:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._turn = asyncio.Lock()
-        self._apart: asyncio.Task[None] | None = None
+        self._apart = beside.Work[None]()
 
     async def caught_up(self, request: Request) -> None:
         """Returns when every published change is in the table; Busy while there are too many to wait for."""
         async with self._turn:
-            if self._apart is None:
+            if not self._apart.goes_on:
                 behind = await from_log(request, lambda log: self._with(lambda index: index.behind(log)))
                 if behind <= feed_index.MANY:
                     await from_log(request, lambda log: self._with(lambda index: index.catch_up(log)))
                     return
-                self._apart = beside.begun(feed_index.catch_up_apart(self._settings))
-            work = self._apart
+            work = self._apart.wanted(lambda: feed_index.catch_up_apart(self._settings))
         done, _ = await asyncio.wait({work}, timeout=_PATIENCE)
         if not done:
             raise Busy("the event stream is being made; come again", retry_after=10)
-        if self._apart is work:
-            self._apart = None
         work.result()
 
     def _with(self, work: Callable[[FeedIndex], T]) -> T:
@@ -72,9 +69,7 @@ class Reading:
         return await asyncio.to_thread(self._with, work)
 
     async def close(self) -> None:
-        if self._apart:
-            self._apart.cancel()
-            await asyncio.gather(self._apart, return_exceptions=True)
+        await self._apart.close()
 
 
 def _base(request: Request) -> str:

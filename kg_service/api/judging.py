@@ -19,7 +19,7 @@ class Judging:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._work: asyncio.Task[None] | None = None
+        self._work = beside.Work[None]()
         self._began = -_REST
 
     async def latest(self, generation: int) -> Outcome | None:
@@ -32,13 +32,10 @@ class Judging:
         found = await asyncio.to_thread(judging.kept, self._settings)
         if found and found.generation == generation and found.shapes == judging.shapes_now(self._settings):
             return found
-        is_idle = self._work is None or self._work.done()
-        if is_idle and time.monotonic() - self._began >= _REST:
+        if not self._work.goes_on and time.monotonic() - self._began >= _REST:
             self._began = time.monotonic()
-            self._work = beside.begun(judging.make(self._settings))
+            self._work.wanted(lambda: judging.make(self._settings))
         return found  # without an outcome, whatever went wrong, the page says that there is none
 
     async def close(self) -> None:
-        if self._work:
-            self._work.cancel()
-            await asyncio.gather(self._work, return_exceptions=True)
+        await self._work.close()

@@ -18,6 +18,7 @@ from kg_service.api.narrowed import Facets, searched
 from kg_service.api.parameters import Parameter, chosen_format, values
 from kg_service.api.search import NARROWING, chosen_of, question_of
 from kg_service.errors import BeingMade, Busy, QueryStopped
+from kg_service.languages import place
 from kg_service.linked_data import of_one_generation
 from kg_service.linked_data.addresses import Addresses
 from kg_service.linked_data.profiles import HTML
@@ -26,7 +27,7 @@ from kg_service.rulebook import compact
 from kg_service.search import DEEPEST, LONGEST_QUESTION, Question
 from kg_service.search.narrowing import FACETS, Tally
 from kg_service.web.found import SIZE, VIEWS, Results, Source, things_query
-from kg_service.web.names import Names, Shown, place
+from kg_service.web.names import Names, Shown
 
 METHODS = ["GET", "HEAD"]
 _LAST_PAGE = DEEPEST // SIZE + 1

@@ -12,15 +12,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import total_ordering
 from hashlib import blake2b
-from itertools import chain
 from typing import Any
 
 from kg_service.errors import wrong_parameter
+from kg_service.languages import place
 from kg_service.lists.columns import Table, Value
 from kg_service.lists.declared import LABEL, Collection, Field
-
-#: The language of last resort.
-ENGLISH = "en"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +73,7 @@ def best(values: Iterable[Value], *languages: str) -> tuple[str, str] | None:
     """The (language, text) that a reader of some languages, the best first, is served best with: in the first of them
     that there is one in, else in English, else any."""
     texts = [value for value in values if isinstance(value, tuple)]
-    if not texts:
-        return None
-    wanted = [(each.lower(), each.lower().partition("-")[0]) for each in languages]
-
-    def rank(value: tuple[str, str]) -> tuple[int, str, str]:
-        tag = value[0].lower()
-        near = [(tag == each, tag == main, tag.partition("-")[0] == main) for each, main in wanted]
-        kinds = (*chain.from_iterable(near), tag == ENGLISH, not tag)
-        return (kinds.index(True) if True in kinds else len(kinds), *value)
-
-    return min(texts, key=rank)
+    return min(texts, key=lambda text: (place(text[0], languages), *text), default=None)
 
 
 # ---- Order ----
@@ -241,11 +228,11 @@ def page(table: Table, filters: Sequence[Filter], order: Order, after: tuple[Any
     chosen, keys = passing(table, filters), order.keys(table)
     start = bisect_right(keys, after) if after is not None else 0
     taken: list[tuple[Any, ...]] = []
-    for place in range(start, len(keys)):
-        if chosen is None or keys[place][-1] in chosen:
+    for number in range(start, len(keys)):
+        if chosen is None or keys[number][-1] in chosen:
             if len(taken) == limit:
                 return Page([key[-1] for key in taken], _total(table, chosen), taken[-1])
-            taken.append(keys[place])
+            taken.append(keys[number])
     return Page([key[-1] for key in taken], _total(table, chosen), None)
 
 

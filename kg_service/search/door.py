@@ -69,15 +69,15 @@ class Search:
         self._all: set[Child] = set()
         self._busy = 0
         self._waiting: FairQueue[_Turn] = FairQueue()
-        self._early: asyncio.Future[None] | None = None
-        self._work: asyncio.Task[int] | None = None
+        self._early = beside.Work[None]()
+        self._work = beside.Work[int]()
         self._began = 0.0
         self._builder: Child | None = None
         self._closed = False
 
     async def start(self) -> None:
         """Soon begins to bring the index up where it must be, so that the first question need not wait for it all."""
-        self._early = beside.begun(self._bring_up_early())
+        self._early.wanted(self._bring_up_early)
 
     async def _bring_up_early(self) -> None:
         await asyncio.sleep(EARLY)
@@ -127,10 +127,9 @@ class Search:
     def _bring_up(self, unusable: str | None) -> asyncio.Task[int]:
         if self._closed:
             raise QueryStopped("the service is stopping; try again later")
-        if self._work is None or self._work.done():
+        if not self._work.goes_on:
             self._began = asyncio.get_running_loop().time()
-            self._work = beside.begun(self._brought_up(unusable))
-        return self._work
+        return self._work.wanted(lambda: self._brought_up(unusable))
 
     async def _brought_up(self, unusable: str | None) -> int:
         for _ in range(_ATTEMPTS):
@@ -228,10 +227,8 @@ class Search:
     async def close(self) -> None:
         """Ends every process."""
         self._closed = True
-        for task in (self._early, self._work):
-            if task is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+        await self._early.close()
+        await self._work.close()
         for child in list(self._all):
             await self._forget(child)
         await self._nursery.close()

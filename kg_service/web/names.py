@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from kg_service.languages import place
 from kg_service.linked_data.addresses import Addresses
 from kg_service.ontology import Ontology
 from kg_service.rdf import GRAPH, PREFIXES, Literal, NamedNode, Term
@@ -111,17 +112,4 @@ def _licence(iri: str) -> str | None:
 
 def best(texts: Iterable[Literal], *tongues: str) -> Literal | None:
     """The text in the first of some languages that there is one in, else in English, else any."""
-    names: Sequence[Literal] = sorted(texts, key=lambda each: (place(each.language, tongues), str(each)))
-    return names[0] if names else None
-
-
-def place(tag: str | None, tongues: Sequence[str]) -> tuple[int, bool]:
-    """Where what is in a language stands among languages, the best first; English and then all others come after.
-
-    A language as it is spoken somewhere (es-MX) comes right after the language itself.
-    """
-    order, whole = dict.fromkeys((*tongues, "en")), (tag or "").lower()
-    for number, each in enumerate(order):
-        if whole == each or whole.startswith(f"{each}-"):
-            return number, whole != each
-    return len(order), False
+    return min(texts, key=lambda text: (place(text.language, tongues), str(text)), default=None)

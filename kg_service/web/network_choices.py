@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kg_service.languages import place
 from kg_service.network.selection import FILTERS
 from kg_service.ontology import Ontology
 from kg_service.rdf import ENTITY, ONTOLOGY, PREF_LABEL, PREFIXES, NamedNode
-from kg_service.web.names import place
 from kg_service.web.rendering import Catalogue
 
 #: Most values of a filter that are listed.

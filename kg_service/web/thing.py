@@ -9,13 +9,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from kg_service.languages import place
 from kg_service.linked_data import Description, Property, Value
 from kg_service.linked_data.addresses import Addresses
 from kg_service.linked_data.documents import neighbours
 from kg_service.linked_data.questions import EVIDENCE, OBJECT, PREDICATE, SUBJECT, Direction
 from kg_service.ontology import Ontology
 from kg_service.rdf import PREFIXES, Literal, NamedNode, Term
-from kg_service.web.names import Names, Shown, place
+from kg_service.web.names import Names, Shown
 from kg_service.web.rendering import Catalogue
 
 _SSE, _OA, _DCTERMS = (PREFIXES[name] for name in ("sse", "oa", "dcterms"))
@@ -189,18 +190,18 @@ class Page:
             {name: at(number) for name, number in neighbours(of).items()} if of.pages > 1 else {},
         )
 
-    def _order(self, term: Term) -> tuple[int, bool]:
+    def _order(self, term: Term) -> tuple[int, int]:
         """Words in the languages of the reader come first; all else stays in its order."""
         tag = term.language if isinstance(term, Literal) else None
-        return self._place(tag) if tag else (sys.maxsize, False)
+        return self._place(tag) if tag else (sys.maxsize, 0)
 
-    def _spoken(self, of: Quotation | Claim) -> tuple[int, bool]:
+    def _spoken(self, of: Quotation | Claim) -> tuple[int, int]:
         """Where a quotation stands among others, or a claim with its first one."""
         if isinstance(of, Claim):
             return self._spoken(of.quotations[0]) if of.quotations else self._place(None)
         return self._place(of.language)
 
-    def _place(self, tag: str | None) -> tuple[int, bool]:
+    def _place(self, tag: str | None) -> tuple[int, int]:
         return place(tag, self._names.catalogue.tongues)
 
     def _statement(self, of: Property, value: Value, *, with_claims: bool) -> Statement:

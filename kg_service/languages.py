@@ -1,0 +1,26 @@
+"""Which of several texts a reader of some languages is served best with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+#: The language of last resort.
+ENGLISH = "en"
+
+
+def place(tag: str | None, languages: Sequence[str]) -> tuple[int, int]:
+    """Where what is in a language stands among some languages, the best first: the smaller, the better.
+
+    English comes after them, then what has no language, then all others. A language as it is spoken somewhere (es-MX)
+    comes right after the language itself, and so does, for who asked for it as it is spoken in one place, how it is
+    spoken elsewhere. Tags are those of RFC 5646, in any case.
+    """
+    whole = (tag or "").lower()
+    main = whole.partition("-")[0]
+    order = dict.fromkeys(each.lower() for each in (*languages, ENGLISH))
+    for number, each in enumerate(order):
+        if whole == each:
+            return number, 0
+        if main == each.partition("-")[0]:
+            return number, 1 if main in (whole, each) else 2
+    return len(order), 1 if whole else 0
