@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import chain
 
-from pyoxigraph import RdfFormat, parse
+from pyoxigraph import DefaultGraph, RdfFormat, Store, parse
 
 from kg_service.changes.commit import Committed, is_most_of_it, logged, now
 from kg_service.errors import Violations
+from kg_service.rdf import RDF_TYPE, RDFS_SUBCLASS
 from kg_service.shacl import Progress, Report, Result, Shapes
 from kg_service.shacl.gate import Gate
 from kg_service.shacl.report import in_order
@@ -103,6 +105,8 @@ def _judged_around(
     with snapshot(store.root) as was:
         coming = parse(reading(spool.triples()), RdfFormat.N_TRIPLES, lenient=True)
         change = Delta(frozenset(quad for quad in coming if quad not in was), frozenset(spool.unheld()))
+        if is_most_of_it(store, _reclassified(was, change)):
+            return _judged_whole(store, spool, shapes, language, say)
         added = store.stage_spool(spool, say)
         affected = gate.affected(store.working, change, store.classes)
         store.stage_gone(spool)
@@ -111,3 +115,9 @@ def _judged_around(
             return added, after
         suspects = replace(gate.narrowed(affected, after), sign=None, nodes=None)
         return added, after.without(gate.judge(was, suspects, language))
+
+
+def _reclassified(was: Store, change: Delta) -> int:
+    """How many things are of classes that get or lose a superclass: an ontology may come after what it tells of."""
+    changed = {q.subject for q in chain(change.added, change.removed) if q.predicate == RDFS_SUBCLASS}
+    return sum(1 for each in changed for _ in was.quads_for_pattern(None, RDF_TYPE, each, DefaultGraph()))

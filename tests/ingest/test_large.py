@@ -212,6 +212,32 @@ def test_what_goes_is_judged_too(
     assert found[0][0]["results"]
 
 
+def test_an_ontology_that_comes_after_what_it_tells_of_is_judged_with_the_whole(
+    tmp_path: Path, shapes: Shapes, monkeypatch: pytest.MonkeyPatch, spooling_all: None
+) -> None:
+    """Around each thing it would be judged as well, but the time for that grows with the things that there are."""
+    ontology, reports = sorted(resources.folder("ontology").glob("*.ttl")), []
+    told_of = tmp_path / "towns.ttl"
+    towns = (f"<urn:town:{n}> a <https://w3id.org/sse-kg/ontology#LocalGovernment> .\n" for n in range(30))
+    told_of.write_text("".join(towns))
+    for way in ("whole", "around", "small"):
+        sizes = list[int]()
+
+        def is_most_of_it(_: EmbeddedStore, size: int, sizes: list[int] = sizes, way: str = way) -> bool:
+            sizes.append(size)
+            return way == "whole" and len(sizes) == 2
+
+        with EmbeddedStore(tmp_path / way) as store:
+            bulk.load(store, [told_of], NONE)
+            monkeypatch.setattr(large, "is_most_of_it", is_most_of_it)
+            monkeypatch.setattr(bulk, "_LARGE", sys.maxsize if way == "small" else 0)
+            with pytest.raises(Violations) as refused:
+                bulk.load(store, ontology, shapes)
+        assert way == "small" or sizes[1:] == [30]
+        reports.append(refused.value.report.to_dict())
+    assert reports[0] == reports[1] == reports[2]
+
+
 @pytest.mark.parametrize("name", ["lines.nt", "lines.nq", "document.ttl"])
 def test_a_file_that_cannot_be_read_is_told_by_its_name(name: str, tmp_path: Path, spooling_all: None) -> None:
     """The system lets it be opened, and reads nothing of it: it is the file that is told, not the store's folder."""
