@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from pyoxigraph import DefaultGraph, NamedNode, Quad, RdfFormat, serialize
@@ -21,6 +20,7 @@ from kg_service.shacl import Progress, Report, Shapes, no_progress
 from kg_service.shacl.gate import Gate
 from kg_service.store import Delta
 from kg_service.store.embedded import EmbeddedStore, delta_between, in_default_graph, snapshot, trial
+from kg_service.store.scratch import Scratch
 from kg_service.unpacking import ENDINGS, is_packed
 
 #: Characters of a note that names files.
@@ -105,8 +105,8 @@ def load_statements(
 ) -> Committed:
     """The same for statements that come one after the other, each in a named graph; by way of a file of that name."""
     waiting = iter(quads)
-    with TemporaryDirectory(dir=store.root, prefix="scratch-load-") as folder:
-        path = Path(folder) / f"{name}.nq"
+    with Scratch(store.root, "load-") as folder:
+        path = folder / f"{name}.nq"
         with path.open("wb") as file:
             while some := list(islice(waiting, _TOGETHER)):
                 file.write(serialize(some, None, RdfFormat.N_QUADS) or b"")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -14,7 +13,7 @@ from kg_service.changes import history
 from kg_service.errors import Busy, NotFound
 from kg_service.linked_data import apart, dumps
 from kg_service.settings import Settings
-from kg_service.store import generations
+from kg_service.store import generations, scratch
 from kg_service.store.log import ChangeLog, log_of
 from kg_service.store.remote import endpoint_of, remote_log
 from kg_service.store.remote.data import RemoteData
@@ -54,10 +53,11 @@ def made_now(settings: Settings) -> None:
 def _source(settings: Settings) -> Iterator[tuple[Store, int, ChangeLog]]:
     """A store with the data of a generation, held for as long as it is read, and the log up to it."""
     if settings.is_remote:
-        with tempfile.TemporaryDirectory(prefix="kg-copy-", dir=_made(settings.own_folder)) as beside:
-            generation = _copied(RemoteData(endpoint_of(settings), seconds=_PATIENCE), Path(beside) / "copy")
+        scratch.sweep(_made(settings.own_folder))  # a copy takes much space, and this process is ended at any time
+        with scratch.Scratch(settings.own_folder, "copy-") as beside:
+            generation = _copied(RemoteData(endpoint_of(settings), seconds=_PATIENCE), beside / "copy")
             with remote_log(settings, generation) as log:
-                yield Store.read_only(str(Path(beside) / "copy")), generation, log
+                yield Store.read_only(str(beside / "copy")), generation, log
         return
     held = generations.hold_current(settings.store)
     if held is None:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 from collections import OrderedDict
-from pathlib import Path
-from tempfile import mkdtemp
 
 from kg_service import beside
 from kg_service.changes.earlier import reached
@@ -17,6 +14,7 @@ from kg_service.store import Reads
 from kg_service.store.children import Child, Ended
 from kg_service.store.log import log_of
 from kg_service.store.readers import Limits, Readers
+from kg_service.store.scratch import Scratch
 
 #: Generations that are kept.
 _KEPT = 3
@@ -27,7 +25,7 @@ class Earlier:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._made: OrderedDict[int, asyncio.Task[tuple[Readers, Path]]] = OrderedDict()
+        self._made: OrderedDict[int, asyncio.Task[tuple[Readers, Scratch]]] = OrderedDict()
 
     async def known(self, name: str, written: str | None) -> int | None:
         """The earlier generation that a parameter names, None for the present one; WrongParameter says which are."""
@@ -57,20 +55,20 @@ class Earlier:
         readers, _ = await asyncio.shield(task)
         return readers
 
-    async def _ready(self, generation: int) -> tuple[Readers, Path]:
+    async def _ready(self, generation: int) -> tuple[Readers, Scratch]:
         settings = self._settings
-        folder = Path(mkdtemp(dir=settings.own_folder, prefix="scratch-earlier-"))
+        own = Scratch(settings.own_folder, "earlier-")
         try:
-            target = folder / "store"
+            target = own.path / "store"
             job = {"root": str(settings.store), "generation": generation, "target": str(target)}
             await self._told(job | {"union": settings.default_graph == "union"})
             limits = Limits(readers=1, memory=settings.query_memory, queue_seconds=settings.network_seconds)
             readers = Readers(target, limits)
             await readers.start()
         except BaseException:
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            await asyncio.to_thread(own.close)
             raise
-        return readers, folder
+        return readers, own
 
     async def _told(self, job: dict[str, object]) -> None:
         child = await Child.start("kg_service.changes.earlier", self._settings.network_memory)
@@ -90,11 +88,11 @@ class Earlier:
             await _gone(self._made.popitem()[1])
 
 
-async def _gone(task: asyncio.Task[tuple[Readers, Path]]) -> None:
+async def _gone(task: asyncio.Task[tuple[Readers, Scratch]]) -> None:
     if not task.done():
         task.cancel()
     (found,) = await asyncio.gather(task, return_exceptions=True)
     if not isinstance(found, BaseException):
-        readers, folder = found
+        readers, own = found
         await readers.close()
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        await asyncio.to_thread(own.close)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
-from tempfile import mkdtemp
 
 from kg_service import beside
 from kg_service.errors import Busy, TooLarge
 from kg_service.network.earlier import Earlier
 from kg_service.store import Query, Reads
+from kg_service.store.scratch import Scratch
 
 #: Bytes of all files that are kept.
 _MOST_BYTES = 2 * 2**30
@@ -29,7 +28,7 @@ class RowFiles:
 
     def __init__(self, folder: Path, reads: Reads, rows: int, earlier: Earlier) -> None:
         self._folder, self._reads, self._rows, self.earlier = folder, reads, rows, earlier
-        self._own: Path | None = None
+        self._own: Scratch | None = None
         self._files: OrderedDict[tuple[str, str], asyncio.Task[tuple[Path, int, int]]] = OrderedDict()
         self._number = 0
 
@@ -63,9 +62,9 @@ class RowFiles:
     async def _written(self, query: Query, generation: int | None) -> tuple[Path, int, int]:
         if self._own is None:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._own = Path(mkdtemp(dir=self._folder, prefix="scratch-rows-"))
+            self._own = Scratch(self._folder, "rows-")
         self._number += 1
-        path, size = self._own / f"{self._number}.csv", 0
+        path, size = self._own.path / f"{self._number}.csv", 0
         try:
             reads = await self.reads(generation)
             answer = await reads.answer(replace(query, most_rows=self._rows, most_bytes=_MOST_BYTES))
@@ -98,7 +97,7 @@ class RowFiles:
             task.cancel()
         await asyncio.gather(*self._files.values(), return_exceptions=True)
         if self._own:
-            await asyncio.to_thread(shutil.rmtree, self._own, ignore_errors=True)
+            await asyncio.to_thread(self._own.close)
         await self.earlier.close()
 
 

@@ -49,7 +49,6 @@ class _Graph:
                 generations.copy_database(generations.directory(self._root, generation), copy)
             limit_memory(None)  # a store opens with threads of its own, which are not the job's
             self._store, self._generation = Store(str(copy)), generation
-        os.utime(self._folder)  # what is old is taken for left over
         return self._generation, self._store
 
 

@@ -9,15 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import TypeAlias
 
 from kg_service.errors import Busy, TooLarge, TooSlow, from_problem
 from kg_service.store.children import Child, Ended
+from kg_service.store.scratch import Scratch
 
 #: Who comes when so many wait for each process is told to come later.
 _WAITING = 8
@@ -132,16 +131,16 @@ class Judges:
         """A process that has compiled the shapes."""
         shapes = self._in_force()
         self._root.mkdir(parents=True, exist_ok=True)
-        folder = Path(mkdtemp(dir=self._root, prefix="scratch-"))  # beside the store, because its files are linked
+        own = Scratch(self._root)  # beside the store, because its files are linked
         try:
             files = json.dumps([path for path, _ in shapes])
-            child = await Child.start("kg_service.shacl.judge", self._root, folder, files, self._memory)
-            judge = _Judge(child, folder, shapes)
+            child = await Child.start("kg_service.shacl.judge", self._root, own.path, files, self._memory)
+            judge = _Judge(child, own, shapes)
             self._all.add(judge)
             async with asyncio.timeout(_START_SECONDS):
                 await child.hear()
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            own.close()
             raise
         return judge
 
@@ -154,7 +153,7 @@ class Judges:
 @dataclass(frozen=True, eq=False)
 class _Judge:
     child: Child
-    folder: Path
+    own: Scratch
     shapes: _Files
 
     async def judged(self, how: Judgement, body: bytes) -> tuple[int, bytes, bytes]:
@@ -175,4 +174,4 @@ class _Judge:
     async def end(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             await self.child.end()
-        await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+        await asyncio.to_thread(self.own.close)

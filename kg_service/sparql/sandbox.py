@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from pyoxigraph import Quad, RdfFormat, Store, parse, serialize
@@ -27,6 +26,7 @@ from kg_service.store import Delta, generations
 from kg_service.store.children import Child, Ended
 from kg_service.store.frames import begin, limit_memory, receive, send, send_data, serve
 from kg_service.store.reader import OpenGeneration
+from kg_service.store.scratch import Scratch
 
 #: Processes at most, the others' jobs wait; and the jobs after which one is replaced.
 _PROCESSES, _JOBS = 4, 1_000
@@ -210,7 +210,7 @@ def _update(opened: OpenGeneration, root: Path, job: dict[str, Any], body: bytes
         def scratch() -> Iterator[Store]:
             """A private, writable copy of the generation; beside the store, because its files are linked."""
             root.mkdir(parents=True, exist_ok=True)
-            copy = Path(held.enter_context(TemporaryDirectory(dir=root, prefix="scratch-"))) / "copy"
+            copy = held.enter_context(Scratch(root)) / "copy"
             if opened.generation:
                 generations.copy_database(generations.directory(root, opened.generation), copy)
             yield Store(str(copy))

@@ -11,14 +11,12 @@ import errno
 import fcntl
 import shutil
 import sqlite3
-import time
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import IO, Any
 
@@ -26,7 +24,7 @@ from pyoxigraph import DefaultGraph, Literal, NamedNode, Quad, RdfFormat, Store
 
 from kg_service.errors import StoreDamaged, StoreError, StoreFull, StoreLocked, StoreUnwritable
 from kg_service.rdf import RDFS_SUBCLASS
-from kg_service.store import Delta, generations
+from kg_service.store import Delta, generations, scratch
 from kg_service.store.log import Entry, Log, Patch, Turned
 from kg_service.store.spool import Spool
 from kg_service.unpacking import reading
@@ -124,9 +122,7 @@ class EmbeddedStore:
             if path.is_dir() and path.name.isdigit() and int(path.name) > published:
                 shutil.rmtree(path)
                 path.with_suffix(".lease").unlink(missing_ok=True)
-        for left_over in self.root.glob("scratch-*"):  # of a sandbox that was killed; a live one is minutes old
-            if time.time() - left_over.stat().st_mtime > 3600:
-                shutil.rmtree(left_over, ignore_errors=True)
+        scratch.sweep(self.root)
         shutil.rmtree(self.root / "working", ignore_errors=True)
         # The one before may still be open: an error that somebody holds knows what was read of it.
         self._times += 1
@@ -412,8 +408,7 @@ def trial(root: Path) -> Iterator[EmbeddedStore]:
     if held is None:
         raise StoreError(f"nothing was published yet in {root}")
     published, lease = held
-    with TemporaryDirectory(dir=root, prefix="scratch-trial-") as name, _translated(root):
-        own = Path(name)
+    with scratch.Scratch(root, "trial-") as own, _translated(root):
         with lease:
             generations.copy_database(generations.directory(root, published), generations.directory(own, 1))
         generations.publish(own, 1)

@@ -20,6 +20,7 @@ import pytest
 from pyoxigraph import RdfFormat, parse
 
 from kg_service import resources
+from kg_service.cli.common import patiently
 from kg_service.ingest import bulk
 from kg_service.network.measures import MEASURES
 from kg_service.rdf import Quad, graph
@@ -309,7 +310,9 @@ def test_a_change_is_seen_and_nodes_stay_where_they_were(server: httpx.Client) -
         assert abs(x - node["x"]) + abs(y - node["y"]) < 0.5
 
 
-def test_an_earlier_generation_is_as_it_was_and_is_compared_with_the_present_one(server: httpx.Client) -> None:
+def test_an_earlier_generation_is_as_it_was_and_is_compared_with_the_present_one(
+    server: httpx.Client, settings: Settings
+) -> None:
     before = good(server.get("/api/networks/alliances/degree?wait=60"))
     name = "https://example.org/überall"
     sse, ident = "https://w3id.org/sse-kg/ontology#", "https://w3id.org/sse-kg/id/"
@@ -337,6 +340,11 @@ def test_an_earlier_generation_is_as_it_was_and_is_compared_with_the_present_one
     )
     back = good(server.get(f"/api/networks/alliances/comparison?wait=60&against_generation={first}"))
     assert back["values"]["nodes"]["went"][0]["iri"] == name
+    for folder in settings.store.glob("scratch-*"):
+        os.utime(folder, (0, 0))  # as if nobody had asked for long
+    patiently(lambda: EmbeddedStore(settings.store), 10).close()
+    for generation in (first, now["meta"]["generation"]):
+        good(server.get(f"/api/networks/alliances/strength?wait=60&at=2001&generation={generation}"))
 
 
 @pytest.mark.parametrize("generation", ["0", "99999", "-1", "x", "9" * 400, "²"])

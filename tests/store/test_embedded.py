@@ -16,6 +16,7 @@ from pyoxigraph import DefaultGraph, Literal, NamedNode, Quad, Store
 from kg_service.errors import StoreDamaged, StoreError, StoreLocked, StoreNewer, StoreUnwritable
 from kg_service.store import Delta, generations
 from kg_service.store.embedded import BULK, EmbeddedStore, delta_between, snapshot
+from kg_service.store.scratch import Scratch
 
 
 def quad(subject: str, value: int, graph: str) -> Quad:
@@ -162,6 +163,20 @@ def test_a_writer_that_goes_on_for_long_opens_its_database_anew_and_loses_nothin
         assert store.apply(removing(quad("a", 0, "g"))) == count + 3
     with snapshot(tmp_path / "s") as published:
         assert len(published) == 2 * (count + 1)
+
+
+def test_a_folder_that_is_in_use_for_long_is_left_alone(tmp_path: Path) -> None:
+    root = tmp_path / "s"
+    EmbeddedStore(root).close()
+    in_use = Scratch(root, "rows-")
+    (left_over := root / "scratch-of-a-killed-process").mkdir()
+    for path in (in_use.path, left_over):
+        os.utime(path, (0, 0))
+    EmbeddedStore(root).close()
+    assert in_use.path.is_dir()
+    assert not left_over.exists()
+    in_use.close()
+    assert not list(root.glob("scratch-*"))
 
 
 def test_a_change_that_cannot_be_published_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -7,13 +7,12 @@ import io
 import os
 import zipfile
 from collections.abc import Mapping
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from kg_service.errors import Refused, wrong_parameter
 from kg_service.network.asking import Words
 from kg_service.settings import Settings
+from kg_service.store.scratch import Scratch
 
 #: The measures that it has.
 KNOWN = ("degree", "strength", "pagerank", "components", "communities", "clustering", "distances")
@@ -34,8 +33,7 @@ def answered(settings: Settings, exported: bytes, words: Words) -> bytes:
     from kg_service.network.spark.measuring import measured
 
     settings.own_folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=settings.own_folder, prefix="scratch-spark-") as name:
-        folder = Path(name).absolute()
+    with Scratch(settings.own_folder.absolute(), "spark-") as folder:
         with zipfile.ZipFile(io.BytesIO(exported)) as archive:
             archive.extractall(folder)
         spark = session(settings)
