@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import logging
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from threading import Lock
 from typing import IO, Any
@@ -37,13 +38,16 @@ _SORTED = 500_000
 #: blocks, up to 32 MB for each of eleven indexes, also when the file is long gone: 0.1 MB and more for each generation.
 #: Opening takes 0.05 s, with 100,000 statements as with ten million.
 _ANEW = 64
+#: Names of working databases: the engine refuses to open one that it still has open in this process, because an error
+#: that somebody holds knows what was read of it, say.
+_NAMES = count(1)
 #: Bytes of table files that are worth being put in order.
 _SOME = 2**20
 _STRING = NamedNode("http://www.w3.org/2001/XMLSchema#string")
 
 
 @contextmanager
-def _translated(root: Path) -> Iterator[None]:
+def translated(root: Path) -> Iterator[None]:
     """The engine's and the system's errors as ours."""
     try:
         yield
@@ -77,9 +81,7 @@ class EmbeddedStore:
     def __init__(self, root: Path, *, union: bool = True) -> None:
         self.root = root
         self.union = union
-        #: How often the working database was made anew, and the generations that were published since.
-        self._times = self._since = 0
-        with _translated(root):
+        with translated(root):
             generations_folder = root / "generations"
             generations_folder.mkdir(parents=True, exist_ok=True)
             self._lock = self._alone()
@@ -124,14 +126,22 @@ class EmbeddedStore:
                 path.with_suffix(".lease").unlink(missing_ok=True)
         scratch.sweep(self.root)
         shutil.rmtree(self.root / "working", ignore_errors=True)
-        # The one before may still be open: an error that somebody holds knows what was read of it.
-        self._times += 1
-        working = self.root / "working" / str(self._times)
-        working.parent.mkdir(exist_ok=True)
-        if published:
-            generations.copy_database(generations.directory(self.root, published), working)
-        self._since = 0
-        return Store(str(working))
+        return self._copied(published)
+
+    def _copied(self, published: int) -> Store:
+        """A generation as a working database beside those that are there."""
+        folder = self.root / "working" / str(next(_NAMES))
+        folder.parent.mkdir(exist_ok=True)
+        try:
+            if published:
+                generations.copy_database(generations.directory(self.root, published), folder)
+            store = Store(str(folder))
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        #: Where the working database is, and the generations that were published since it was opened.
+        self._folder, self._since = folder, 0
+        return store
 
     @property
     def generation(self) -> int:
@@ -196,7 +206,7 @@ class EmbeddedStore:
         self.is_broken = True
         if any(quad.predicate == RDFS_SUBCLASS for part in (change.added, change.removed) for quad in part):
             self.classes = object()
-        with _translated(self.root):
+        with translated(self.root):
             for quad in change.removed:
                 self._store.remove(quad)
             if len(change.added) >= BULK:
@@ -222,7 +232,7 @@ class EmbeddedStore:
                 done += piece.count(b"\n")
                 progress(done)
 
-        with _translated(self.root), self._in_order(is_in_parts=spool.lines > _SORTED):
+        with translated(self.root), self._in_order(is_in_parts=spool.lines > _SORTED):
             before = self.size(spool.graphs)
             self._load(counted(spool.texts()), RdfFormat.N_QUADS)
             if self.union:
@@ -259,7 +269,7 @@ class EmbeddedStore:
     def stage_gone(self, spool: Spool) -> None:
         """Takes what a large change removes from the working database, which has what it adds."""
         self.is_broken, self.classes = True, object()
-        with _translated(self.root):
+        with translated(self.root):
             for quad in chain(spool.removed_quads(), spool.unheld()):
                 self._store.remove(quad)
         self.is_broken = False
@@ -285,7 +295,7 @@ class EmbeddedStore:
 
     def _table_bytes(self) -> int:
         size = 0
-        for path in (self.root / "working" / str(self._times)).glob("*.sst"):
+        for path in self._folder.glob("*.sst"):
             with suppress(FileNotFoundError):  # the engine puts files together meanwhile
                 size += path.stat().st_size
         return size
@@ -297,21 +307,22 @@ class EmbeddedStore:
     def discard(self) -> None:
         """Forgets everything that is staged."""
         self.is_broken, self.classes = True, object()
-        with _translated(self.root):
+        with translated(self.root):
             self._staged.clear()
             self._store = Store()  # closes the database before another is made
             self._store = self._fresh()
+            self.log.published(self.generation)  # which may have come to be, and the error after it
             self.log.forget()
         self.is_broken = False
 
     def publish(self) -> int:
         """Makes everything that is staged, and its log, one generation that readers see; returns its number.
 
-        What cannot be published is discarded.
+        What cannot be published is discarded. What fails when readers see the generation already undoes it no more.
         """
         number = self.generation + 1
         try:
-            with _translated(self.root):
+            with translated(self.root):
                 self.log.append(self._staged)
                 self._store.backup(str(generations.directory(self.root, number)))
                 generations.publish(self.root, number)
@@ -324,11 +335,19 @@ class EmbeddedStore:
         return number
 
     def retire(self) -> None:
-        """Deletes the generations that nobody needs any more, and lets go of what the engine keeps of them."""
-        with _translated(self.root):
-            generations.retire(self.root)
-        if self._since >= _ANEW and not self._staged:
-            self.discard()
+        """Deletes the generations that nobody needs any more, and lets go of what the engine keeps of them.
+
+        Where that fails, what was published is so nonetheless: it is told as a warning, and the next time tries again.
+        """
+        try:
+            with translated(self.root):
+                generations.retire(self.root)
+                if self._since >= _ANEW and not self._staged and not self.is_broken:
+                    before = self._folder
+                    self._store = self._copied(self.generation)  # the one before stays where this fails
+                    shutil.rmtree(before, ignore_errors=True)
+        except StoreError as error:
+            logging.getLogger("kg_service").warning("old generations were not let go of: %s", error.detail)
 
     def next_number(self) -> int:
         """The number of the next change."""
@@ -408,7 +427,7 @@ def trial(root: Path) -> Iterator[EmbeddedStore]:
     if held is None:
         raise StoreError(f"nothing was published yet in {root}")
     published, lease = held
-    with scratch.Scratch(root, "trial-") as own, _translated(root):
+    with scratch.Scratch(root, "trial-") as own, translated(root):
         with lease:
             generations.copy_database(generations.directory(root, published), generations.directory(own, 1))
         generations.publish(own, 1)
@@ -427,7 +446,7 @@ def snapshot(root: Path) -> Iterator[Store]:
         yield Store()
         return
     published, lease = held
-    with lease, _translated(root):
+    with lease, translated(root):
         yield Store.read_only(str(generations.directory(root, published)))
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import random
 import shutil
@@ -13,8 +14,11 @@ from pathlib import Path
 import pytest
 from pyoxigraph import DefaultGraph, Literal, NamedNode, Quad, Store
 
+from kg_service.changes import Committed, Proposal, commit_all
 from kg_service.errors import StoreDamaged, StoreError, StoreLocked, StoreNewer, StoreUnwritable
-from kg_service.store import Delta, generations
+from kg_service.shacl import Shapes
+from kg_service.shacl.gate import Gate
+from kg_service.store import Delta, embedded, generations
 from kg_service.store.embedded import BULK, EmbeddedStore, delta_between, snapshot
 from kg_service.store.scratch import Scratch
 
@@ -136,7 +140,7 @@ def test_an_unfinished_change_is_rolled_back_at_the_next_start(tmp_path: Path) -
     root = tmp_path / "s"
     with EmbeddedStore(root) as store:
         store.apply(adding(quad("a", 1, "g")))
-    working = Store(str(root / "working" / "1"))
+    working = Store(str(next((root / "working").iterdir())))
     working.extend([quad("a", 2, "g"), Quad(NamedNode("urn:a"), NamedNode("urn:p"), Literal(2), DefaultGraph())])
     working.flush()
     working.backup(str(root / "generations" / "2"))
@@ -163,6 +167,60 @@ def test_a_writer_that_goes_on_for_long_opens_its_database_anew_and_loses_nothin
         assert store.apply(removing(quad("a", 0, "g"))) == count + 3
     with snapshot(tmp_path / "s") as published:
         assert len(published) == 2 * (count + 1)
+
+
+def test_what_cannot_be_tidied_up_is_published_nonetheless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "s"
+    monkeypatch.setattr(embedded, "_ANEW", 1)
+    with EmbeddedStore(root) as store:
+        assert store.apply(adding(quad("a", 1, "g"))) == 1
+        (root / "generations" / "1.lease").unlink()
+        (root / "generations" / "1.lease").mkdir()  # it cannot be held, so the generation not be deleted
+        assert store.apply(adding(quad("a", 2, "g"))) == 2
+        (root / "generations" / "1.lease").rmdir()
+        store.stage(store.effective(adding(quad("a", 3, "g"))))
+        store.publish()
+        missing = root / "generations" / "3" / "missing"
+        missing.symlink_to("nowhere")  # the working database cannot be made anew of it
+        store.retire()
+        assert triples(store) == [1, 2, 3]
+        assert len(list((root / "working").iterdir())) == 1
+        missing.unlink()
+        assert store.apply(adding(quad("a", 4, "g"))) == 4
+        assert triples(store) == [1, 2, 3, 4]
+        assert [path.name for path in (root / "generations").iterdir() if path.is_dir()] == ["4"]
+
+
+def test_an_error_after_readers_see_a_change_leaves_it_in_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, opened = tmp_path / "s", os.open
+
+    def refusing(path: object, flags: int, *more: int, **how: int) -> int:
+        if path == root:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return opened(path, flags, *more, **how)  # type: ignore[arg-type]
+
+    proposal = Proposal(lambda _: adding(quad("a", 1, "g")))
+    with EmbeddedStore(root) as store:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "open", refusing)
+            (outcome,) = commit_all(store, [proposal], Gate(Shapes((), ())))
+        assert isinstance(outcome, StoreError)
+        assert (store.generation, triples(store)) == (1, [1])
+        assert [entry.generation for entry in store.log.entries(limit=9)] == [1], "the log is never behind the data"
+        (outcome,) = commit_all(store, [Proposal(lambda _: adding(quad("a", 2, "g")))], Gate(Shapes((), ())))
+        assert isinstance(outcome, Committed)
+        assert (outcome.generation, outcome.change) == (2, 2)
+
+
+def test_a_store_is_opened_again_while_somebody_still_knows_what_was_read_of_it(tmp_path: Path) -> None:
+    with EmbeddedStore(tmp_path / "s") as store:
+        store.apply(adding(quad("a", 1, "g")))
+        reading = store.triples()
+    with EmbeddedStore(tmp_path / "s") as store:
+        assert triples(store) == [1]
+    del reading
 
 
 def test_a_folder_that_is_in_use_for_long_is_left_alone(tmp_path: Path) -> None:
@@ -195,7 +253,7 @@ def test_a_damaged_working_database_is_made_anew(tmp_path: Path) -> None:
     root = tmp_path / "s"
     with EmbeddedStore(root) as store:
         store.apply(adding(quad("a", 1, "g")))
-    for path in (root / "working" / "1").iterdir():
+    for path in next((root / "working").iterdir()).iterdir():
         path.unlink()
     with EmbeddedStore(root) as store:
         assert triples(store) == [1]
@@ -327,7 +385,7 @@ def test_a_store_loaded_in_parts_has_its_tables_in_order(tmp_path: Path) -> None
         for part in range(2):
             subjects = (NamedNode(f"http://x.test/{n}") for n in range(part, 2 * BULK, 2))
             store.stage(Delta(added=frozenset(Quad(s, NamedNode("urn:p"), s, NamedNode("urn:g")) for s in subjects)))
-            counts.append(len(list((tmp_path / "working" / "1").glob("*.sst"))))
+            counts.append(len(list((tmp_path / "working").glob("*/*.sst"))))
         store.publish()
         assert len(store.working) == 2 * BULK
     assert counts[1] < 1.5 * counts[0]  # left alone they would be twice as many
