@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from kg_service.rdf import N_TRIPLES, parse_file, to_text
 from kg_service.shacl import Report, Shapes, load_shapes
 from kg_service.shacl.whole import validate_generation
 from kg_service.store import Delta
-from kg_service.store.embedded import EmbeddedStore
+from kg_service.store.embedded import EmbeddedStore, translated
 from kg_service.store.log import Patch
 
 #: Results that a report on the whole graph shows.
@@ -66,20 +68,38 @@ def adopt(
     report = validate_generation(store.root, shapes, limit=_MOST, language=proposal.language)
     if proposal.dry_run or (report.blocks and not force):
         return None, report
-    _put_in_force(store.root, new)
-    noted(store, replace(proposal, note=proposal.note or "other shapes are in force"), Patch(Delta()), report)
-    store.publish()
+    with _in_force(store.root, new):
+        noted(store, replace(proposal, note=proposal.note or "other shapes are in force"), Patch(Delta()), report)
+        store.publish()
     return shapes, report
 
 
-def _put_in_force(root: Path, new: Sequence[Quad] | None) -> None:
-    """Keeps other shapes for the store in `root`; after a crash it is either the old or the new ones."""
-    if new is None:
-        _own(root).unlink(missing_ok=True)
-        return
-    beside = _own(root).with_suffix(".new")
-    with beside.open("wb") as file:
-        file.write(to_text(new, N_TRIPLES))
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(_own(root))
+@contextmanager
+def _in_force(root: Path, new: Sequence[Quad] | None) -> Iterator[None]:
+    """Keeps other shapes for the store in `root`; after a crash it is either the old or the new ones.
+
+    Those before come back, which takes no space, when what is done meanwhile fails.
+    """
+    own = _own(root)
+    before, beside = own.with_suffix(".old"), own.with_suffix(".new")
+    with translated(root):
+        before.unlink(missing_ok=True)
+        if own.is_file():
+            shutil.copy2(own, before)
+        if new is None:
+            own.unlink(missing_ok=True)
+        else:
+            with beside.open("wb") as file:
+                file.write(to_text(new, N_TRIPLES))
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(own)
+    try:
+        yield
+    except BaseException:
+        if before.is_file():
+            before.replace(own)
+        else:
+            own.unlink(missing_ok=True)
+        raise
+    before.unlink(missing_ok=True)

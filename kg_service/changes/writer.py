@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -64,7 +65,7 @@ class _Waiting:
 
 
 class Writer:
-    """Holds the store in `root` open for writing from the first change on; lets other processes in when idle."""
+    """Holds the store in `root` open for writing from the first change on; lets other processes in between changes."""
 
     def __init__(self, root: Path, *, union: bool) -> None:
         self._root, self._union = root, union
@@ -74,6 +75,8 @@ class Writer:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._store: EmbeddedStore | None = None
         self._gate: Gate | None = None
+        #: What was in force when the gate was made; another process may change that while the store is let go.
+        self._rules: object = None
         self._line: deque[_Waiting] = deque()
         self._arrived = asyncio.Event()
         self._working: asyncio.Task[None] | None = None
@@ -113,6 +116,7 @@ class Writer:
 
     async def between(self, work: Callable[[EmbeddedStore], T]) -> T:
         """What `work` makes of the store between two changes; it stages nothing."""
+        self._must_serve()
         return await self._in_thread(lambda: work(self._opened()))
 
     async def adopt(self, new: Sequence[Quad] | None, proposal: Proposal, *, force: bool) -> Report:
@@ -122,38 +126,41 @@ class Writer:
             store = self._opened()
             shapes, report = rules.adopt(store, new, proposal, force=force)
             if shapes is not None:
-                self._gate = Gate(shapes)
+                self._gate, self._rules = Gate(shapes), rules.state(self._root)
                 store.retire()
             return report
 
+        self._must_serve()
         return await self._in_thread(adopted)
 
     async def _wait(self, waiting: _Waiting) -> Committed:
-        if self._is_closing:
-            raise _stopping()
+        self._must_serve()
         if len(self._line) >= _WAITING:
             raise Busy(f"{_WAITING} changes are waiting already; try again later")
-        if self._working is None:  # the first token was made after the service had started
-            self.start()
         waiting.waits = waiting.request.inner("queue")
         self._line.append(waiting)
         self._arrived.set()
         return await waiting.done
+
+    def _must_serve(self) -> None:
+        """Raises Busy when the service stops. Who opens the store must let others in as well."""
+        if self._is_closing:
+            raise _stopping()
+        if self._working is None:  # the first token was made after the service had started
+            self.start()
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def _serve(self) -> None:
         while not self._is_closing:
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self._arrived.wait(), _LOOK)
-            except TimeoutError:
-                if self._store is not None and generations.is_wanted(self._root):
-                    await self._in_thread(self._let_go)
-                continue
             self._arrived.clear()
             while self._line and not self._is_closing:
                 await self._commit(await self._next())
+            if self._store is not None and generations.is_wanted(self._root):
+                await self._in_thread(self._let_go)
         for each in self._line:
             _fail(each, _stopping())
 
@@ -164,10 +171,10 @@ class Writer:
         dependent = [each for each in taken if each.generation is not None]
         self._line.extendleft(reversed(dependent[1:]))
         for each in dependent[:1]:
-            if each.generation == generations.current(self._root):
-                return [each, *batch]
             assert each.evaluate
             try:
+                if each.generation == generations.current(self._root):
+                    return [each, *batch]
                 return [replace(each, found=await each.evaluate()), *batch]
             except Exception as error:  # of the sandbox, for this client alone
                 _fail(each, error)
@@ -219,6 +226,8 @@ class Writer:
         while self._store is None:
             try:
                 self._store = EmbeddedStore(self._root, union=self._union)
+                if self._rules != rules.state(self._root):
+                    self._gate = None
             except StoreLocked:
                 if time.monotonic() > until:
                     raise
@@ -228,15 +237,13 @@ class Writer:
         return self._store
 
     def _tidy(self) -> None:
-        """Deletes what nobody needs any more; where that fails, the next change tries again."""
-        try:
-            if self._store is not None:
-                self._store.retire()
-        except KgError as error:
-            logging.getLogger("kg_service").warning("old generations were not deleted: %s", error.detail)
+        """Deletes what nobody needs any more."""
+        if self._store is not None:
+            self._store.retire()
 
     def _gate_in_force(self) -> Gate:
         if self._gate is None:
+            self._rules = rules.state(self._root)
             self._gate = Gate(rules.in_force(self._root))
         return self._gate
 

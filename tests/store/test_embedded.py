@@ -237,6 +237,15 @@ def test_a_folder_that_is_in_use_for_long_is_left_alone(tmp_path: Path) -> None:
     assert not list(root.glob("scratch-*"))
 
 
+def test_a_wish_to_write_of_the_future_is_none(tmp_path: Path) -> None:
+    """The clock was put back: nobody waits until it is that time again."""
+    generations.want(tmp_path)
+    assert generations.is_wanted(tmp_path)
+    ahead = (tmp_path / "wanted").stat().st_mtime + 3600
+    os.utime(tmp_path / "wanted", (ahead, ahead))
+    assert not generations.is_wanted(tmp_path)
+
+
 def test_a_change_that_cannot_be_published_leaves_nothing_behind(tmp_path: Path) -> None:
     root = tmp_path / "s"
     with EmbeddedStore(root) as store:
