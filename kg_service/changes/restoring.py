@@ -77,8 +77,8 @@ def restore(
         try:
             done = _made(found, made, _numbers(root), generation, union=union, author=author)
             for name in ("tokens.json", *backup.OWN_DATABASES):
-                if (root / name).is_file():  # a token that was revoked since must not come back, no report be lost
-                    shutil.copy2(root / name, made / name)
+                if (last := _last(root, name)) is not None:
+                    shutil.copy2(last, made / name)
             _swap(root, made)
         except BaseException:
             shutil.rmtree(made, ignore_errors=True)
@@ -86,6 +86,16 @@ def restore(
         for path in (made, *root.glob(f"{_OLD}*")):
             shutil.rmtree(path, ignore_errors=True)
     return done
+
+
+def _last(root: Path, name: str) -> Path | None:
+    """What the store in `root` had last of a file that is kept: a token that was revoked since must not come back, no
+    report be lost. Where a restore was ended by force it may be among what was moved aside.
+    """
+    if (root / name).is_file():
+        return root / name
+    aside = [path for path in root.glob(f"{_OLD}*/{name}") if path.is_file()]
+    return max(aside, key=lambda path: path.stat().st_mtime_ns, default=None)
 
 
 def _made(
@@ -170,12 +180,22 @@ def _swap(root: Path, made: Path) -> None:
     _sync_all(made)
     old = Path(tempfile.mkdtemp(prefix=_OLD, dir=root))
     marker = generations.restoring(root)
+    is_again = marker.exists()
     marker.touch()
     generations.sync(root)
     with ExitStack() as held:
-        _hold_all(root, held)  # a reader may have come meanwhile
-        for path in [path for path in root.iterdir() if path != marker and not _stays(path)]:
-            path.rename(old / path.name)
+        try:
+            _hold_all(root, held)  # a reader may have come meanwhile
+            for path in [path for path in root.iterdir() if path != marker and not _stays(path)]:
+                path.rename(old / path.name)
+        except BaseException:
+            for path in list(old.iterdir()):
+                path.rename(root / path.name)
+            old.rmdir()
+            if not is_again:  # what was there is whole again
+                marker.unlink()
+            generations.sync(root)
+            raise
         for path in [path for path in made.iterdir() if path.name != "writer.lock"]:
             path.rename(root / path.name)
         generations.sync(root)

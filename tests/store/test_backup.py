@@ -340,7 +340,9 @@ restore(Path(sys.argv[1]), Path(sys.argv[2]), union=True, replace=True, author="
 
 def test_a_restore_that_is_killed_can_be_done_again(root: Path, tmp_path: Path) -> None:
     """The process dies before the n-th file is put in its place; in between nobody takes for a store what is none."""
+    (root / "tokens.json").write_text("then")
     made = backup.make(root, tmp_path / "backups")
+    (root / "tokens.json").write_text("now")
     with EmbeddedStore(root) as store:
         change(store, {quad(50)})
     before, last = content(root), 6
@@ -354,8 +356,31 @@ def test_a_restore_that_is_killed_can_be_done_again(root: Path, tmp_path: Path) 
     done = restore(made.path, root, union=True, replace=True, author="me")
     assert done.generation > last, "the numbers of what was moved aside count"
     assert content(root) == content(made.path)
+    assert (root / "tokens.json").read_text() == "now", "a token that was revoked since was moved aside"
     assert not list(root.glob("replaced-*")) + list(root.glob("scratch-*"))
     EmbeddedStore(root).close()
+
+
+def test_a_reader_that_comes_at_the_last_moment_keeps_the_store_as_it_is(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, before, touch = backup.make(root, tmp_path / "backups"), content(root), Path.touch
+    leases: list[Any] = []
+
+    def with_a_reader(path: Path, *more: Any, **how: Any) -> None:
+        touch(path, *more, **how)
+        if path.name == "restoring":
+            leases.append(generations.hold(root, 5))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "touch", with_a_reader)
+        with pytest.raises(StoreLocked, match="nothing was changed"):
+            restore(made.path, root, union=True, replace=True, author="me")
+    leases.pop().close()
+    assert content(root) == before
+    assert not list(root.glob("replaced-*")) + list(root.glob("scratch-*"))
+    with EmbeddedStore(root) as store:
+        change(store, {quad(60)})
 
 
 def test_a_restore_that_is_killed_before_it_is_whole_has_changed_nothing(kg: Kg, root: Path, tmp_path: Path) -> None:
