@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from kg_service.errors import Busy, StoreUnwritable
+from kg_service.errors import Busy, StoreDamaged, StoreUnwritable
 from kg_service.rdf import NamedNode
 from kg_service.search import Said, index, texts
 from kg_service.search.index import Nodes, State, Unusable, Writing
@@ -94,8 +94,8 @@ def _brought(folder: Path, source: Source, *, is_usable: bool) -> State:
                 followed = _follow(rows, source, held, published, generation)
             if followed:
                 return followed
-        except Unusable:
-            pass  # it is built anew
+        except (Unusable, StoreDamaged):
+            pass  # it is built anew; of a log with a damaged change the graph has all that is needed
     return _build(folder, source, published, generation)
 
 

@@ -80,14 +80,17 @@ def _from_log(root: Path, generation: int) -> Store | None:
     if not _is_told(root, generation):
         return None
     store, folder = Store(), str(generations.directory(root, generation))
-    with ExitStack() as readers:
-        added = readers.enter_context(_process(_added, root, generation))
-        gone = readers.enter_context(_process(_gone, root, generation))
-        counted = readers.enter_context(_process(_count, folder))
-        store.load(input=reading(_joined([added])), format=RdfFormat.N_TRIPLES, lenient=True)
-        for quad in parse(reading(_joined([gone])), RdfFormat.N_TRIPLES, lenient=True):
-            store.remove(quad)
-        number = int(reading(_joined([counted])).read())
+    try:
+        with ExitStack() as readers:
+            added = readers.enter_context(_process(_added, root, generation))
+            gone = readers.enter_context(_process(_gone, root, generation))
+            counted = readers.enter_context(_process(_count, folder))
+            store.load(input=reading(_joined([added])), format=RdfFormat.N_TRIPLES, lenient=True)
+            for quad in parse(reading(_joined([gone])), RdfFormat.N_TRIPLES, lenient=True):
+                store.remove(quad)
+            number = int(reading(_joined([counted])).read())
+    except StoreError:  # a change in the log is damaged, say, which is no reason why the graph could not be read
+        return None
     return store if number == len(store) else None
 
 

@@ -144,7 +144,10 @@ def added_text(stored: bytes) -> Iterator[bytes]:
 def _stored_parts(stored: bytes) -> list[memoryview]:
     """The three packed texts of a stored patch."""
     parts, start = [], _LENGTHS.size
-    for length in _LENGTHS.unpack_from(stored):
+    lengths = _LENGTHS.unpack_from(stored) if len(stored) >= start else ()
+    if start + sum(lengths) != len(stored) or not lengths:
+        raise StoreDamaged("a change in the log is not whole; restore a backup with `kg restore`")
+    for length in lengths:
         parts.append(memoryview(stored)[start : start + length])
         start += length
     return parts
@@ -353,7 +356,7 @@ class Log:
 
     def release(self, number: int) -> bool:
         """Deletes a change from quarantine; False when it is not there."""
-        with transaction(self._rows):
+        with _translated(self._path), transaction(self._rows):
             return self._rows.execute("DELETE FROM quarantine WHERE number = ?", (number,)).rowcount > 0
 
     def begin_other_history(self) -> None:
@@ -533,7 +536,7 @@ def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        if error.sqlite_errorname in _NO_SPACE:
+        if getattr(error, "sqlite_errorname", "") in _NO_SPACE:  # a text that is none is said without such a name
             raise StoreFull(f"no space left for the log {path}; nothing was changed") from error
         raise StoreDamaged(
             f"the log {path} cannot be used ({error}); restore a backup with `kg restore`, or move it away"
@@ -557,12 +560,20 @@ def _some(iris: Iterable[str]) -> Iterator[list[str]]:
 
 def _entry(row: tuple[Any, ...]) -> Entry:
     number, generation, time, author, note, added, removed, outcome, reverts, key, request = row
-    return Entry(number, generation, time, author, note, added, removed, json.loads(outcome), reverts, key, request)
+    return Entry(number, generation, time, author, note, added, removed, _told(outcome), reverts, key, request)
 
 
 def _refusal(row: tuple[Any, ...]) -> Refusal:
     number, time, author, note, added, removed, report = row
-    return Refusal(number, time, author, note, added, removed, json.loads(report))
+    return Refusal(number, time, author, note, added, removed, _told(report))
+
+
+def _told(report: str) -> dict[str, Any]:
+    try:
+        told: dict[str, Any] = json.loads(report)
+        return told
+    except ValueError:
+        raise StoreDamaged("a report in the log is damaged; restore a backup with `kg restore`") from None
 
 
 def _refusal_row(refusal: Refusal) -> tuple[Any, ...]:

@@ -26,6 +26,7 @@ from kg_service.unpacking import reading
 _PIECE = 2**16
 #: Bytes of a packed change; the log's database keeps no longer ones.
 MOST_PACKED = 900_000_000
+_RESTORE = "restore a backup with `kg restore`"
 
 
 def packed(text: bytes) -> bytes:
@@ -39,14 +40,17 @@ def texts(stored: Iterable[bytes]) -> Iterator[bytes]:
     for waiting in stored:
         while waiting:
             unpacking = unpacking or zlib.decompressobj()
-            held += unpacking.decompress(waiting, _PIECE)
+            try:
+                held += unpacking.decompress(waiting, _PIECE)
+            except zlib.error as error:
+                raise StoreDamaged(f"a change in the log is damaged ({error}); {_RESTORE}") from None
             waiting = unpacking.unused_data if unpacking.eof else unpacking.unconsumed_tail
             unpacking = None if unpacking.eof else unpacking
             if end := held.rfind(b"\n") + 1:
                 yield held[:end]
                 held = held[end:]
     if held or unpacking:
-        raise StoreDamaged("a change in the log has no end; restore a backup with `kg restore`")
+        raise StoreDamaged(f"a change in the log has no end; {_RESTORE}")
 
 
 #: A line of N-Quads, as the engine writes them, with its graph: a word of its own after subject, predicate and object.

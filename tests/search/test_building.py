@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -170,6 +171,14 @@ def test_changes_that_the_log_does_not_tell_are_seen(store: EmbeddedStore) -> No
     brought_up(store.root)
     assert found(store.root, "silence") == ["theme/silent"]
     assert signature(store.root) != made
+
+
+def test_a_change_that_is_damaged_in_the_log_is_read_in_the_graph(store: EmbeddedStore) -> None:
+    number = change(store, named("theme", "water", "Water"))
+    with contextlib.closing(sqlite3.connect(store.root / "changes.db", isolation_level=None)) as rows:
+        rows.execute("UPDATE change SET patch = substr(patch, 1, 40) WHERE number = 2")
+    assert brought_up(store.root) == number
+    assert found(store.root, "water") == ["theme/water"]
 
 
 def test_a_large_change_is_taken_in_beside(store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import multiprocessing
 import random
+import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from pyoxigraph import DefaultGraph, Literal, NamedNode, Quad
 
 from kg_service.changes import commit
-from kg_service.errors import StoreError
+from kg_service.errors import StoreDamaged, StoreError
 from kg_service.shacl import Shapes
 from kg_service.shacl.gate import Gate
 from kg_service.store import Delta, copying, generations
 from kg_service.store.embedded import EmbeddedStore, snapshot
+from kg_service.store.log import log_of
 
 #: Objects whose text could be taken for that of a graph, or is changed by the store.
 VALUES: list[NamedNode | Literal] = [
@@ -103,6 +106,24 @@ def test_a_store_without_a_log_and_one_without_anything(tmp_path: Path, apart: C
     for path in (tmp_path / "store").glob("changes.db*"):
         path.unlink()
     assert apart(tmp_path / "store", None) == there(tmp_path / "store")
+
+
+def test_a_damaged_log_is_no_reason_why_the_graph_cannot_be_read(tmp_path: Path, apart: Copy) -> None:
+    with EmbeddedStore(tmp_path) as store:
+        for number in (1, 2):
+            commit(store, Delta(added=frozenset(some(random.Random(number)))), Gate(NONE))
+    with closing(sqlite3.connect(tmp_path / "changes.db", isolation_level=None)) as rows:
+        for damage in (
+            "patch = CAST(substr(patch, 1, 30) || x'ffff' || substr(patch, 33) AS BLOB)",
+            "patch = substr(patch, 1, 40)",
+            "patch = x''",
+            "outcome = '{'",
+            "note = CAST(x'ff' AS TEXT)",
+        ):
+            rows.execute(f"UPDATE change SET {damage} WHERE number = 1")
+            with pytest.raises(StoreDamaged, match="restore a backup"), log_of(tmp_path, None) as log:
+                log.patch(1)
+    assert apart(tmp_path, None) == there(tmp_path)
 
 
 def test_a_database_that_cannot_be_read_to_its_end_is_an_error(tmp_path: Path, apart: Copy) -> None:
