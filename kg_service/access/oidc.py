@@ -172,7 +172,7 @@ class _File(_Known):
                 self.take(self._path.read_bytes())
                 self._signature = signature
         except OSError:
-            self._known = []
+            self._known, self._signature = [], (0, 0)  # it may come back as it was
         return super().key(kid, algorithm)
 
     def close(self) -> None:

@@ -29,6 +29,7 @@ from pyoxigraph import DefaultGraph, NamedNode, Quad, QuerySolutions, RdfFormat,
 
 from kg_service.errors import StoreError, StoreUnwritable
 from kg_service.rdf import GRAPH, PREFIXES
+from kg_service.store import generations
 
 #: The file of everything, and that of what the default graph holds for its own sake, without their endings.
 WHOLE, DEFAULT = "all", "default-graph"
@@ -78,7 +79,11 @@ def index(folder: Path, generation: int) -> Index | None:
     """What there is of a generation; None when its files are not there."""
     try:
         told = json.loads((folder / str(generation) / "index.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+            raise
+        return None
+    except ValueError:  # the machine lost its power before all of it was on the disk
         return None
     return Index(**(told | {"dumps": tuple(Dump(**dump) for dump in told["dumps"])}))
 
@@ -100,6 +105,9 @@ def make(folder: Path, store: Store, *, generation: int, state: str, issued: str
             issued = issued or datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
             told = asdict(Index(generation, state, issued, dumps))
             (beside / "index.json").write_text(json.dumps(told, ensure_ascii=False, indent=1), encoding="utf-8")
+            for path in (*beside.iterdir(), beside):
+                generations.sync(path)
+            shutil.rmtree(folder / str(generation), ignore_errors=True)  # what `index` could not read
             beside.rename(folder / str(generation))
         except BaseException:
             shutil.rmtree(beside, ignore_errors=True)

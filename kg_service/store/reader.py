@@ -127,6 +127,8 @@ class OpenGeneration:
                 store = Store.read_only(str(generations.directory(self._root, generation)))
             except (OSError, RuntimeError) as error:
                 lease.close()
+                if self.generation:
+                    limit_memory(self._memory)
                 raise _unreadable(f"generation {generation} cannot be read: {error}") from None
             if self._lease:
                 self._lease.close()

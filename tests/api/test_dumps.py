@@ -143,6 +143,7 @@ def test_two_generations_are_kept(service: httpx.Client, settings: Settings) -> 
         ("/dumps/2/all.nq.gz", 404),
         ("/dumps/0/all.nq.gz", 404),
         ("/dumps/-1/all.nq.gz", 404),
+        (f"/dumps/{10**300}/all.nq.gz", 404),
         ("/dumps/x/all.nq.gz", 422),
         ("/dumps/latest/none", 404),
     ],
@@ -152,6 +153,14 @@ def test_there_is_no_other_file(service: httpx.Client, path: str, status: int) -
     files(service)
     answer = service.get(path)
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+
+
+def test_files_whose_index_a_loss_of_power_emptied_are_made_again(service: httpx.Client, settings: Settings) -> None:
+    update(service, "INSERT DATA { GRAPH <urn:g> { <urn:s> <urn:p> 1 } }")
+    before = files(service)
+    (settings.store / "dumps" / "1" / "index.json").write_bytes(b"")
+    assert files(service) == before
+    assert len(quads(service.get(before["all.nq.gz"]["url"]).content)) == 1
 
 
 def test_many_who_come_at_once_get_the_same_files(service: httpx.Client) -> None:

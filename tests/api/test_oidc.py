@@ -188,6 +188,10 @@ def test_keys_in_a_file_are_read_again_when_it_changes(service: httpx.Client, pr
     assert update(service, token).status_code == 401
     jwks.write_text(json.dumps(provider.public()))
     assert update(service, token).status_code == 200
+    aside = jwks.rename(jwks.with_suffix(".aside"))
+    assert update(service, token).status_code == 401
+    aside.rename(jwks)
+    assert update(service, token).status_code == 200, "the file is back, as it was"
 
 
 def test_keys_at_a_url_are_fetched_when_needed_and_not_for_everybody(provider: Provider, tmp_path: Path) -> None:

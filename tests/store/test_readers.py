@@ -524,3 +524,28 @@ def test_who_asks_a_reader_that_has_ended_hears_so(tmp_path: Path) -> None:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # the service's own
         runner.run(asked())
+
+
+def test_a_generation_that_cannot_be_opened_leaves_the_limit_of_memory(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    with EmbeddedStore(tmp_path) as store:
+        store.apply(numbers(0, 3))
+    (tmp_path / "generations" / "2").mkdir()
+    (tmp_path / "generations" / "2.lease").touch()
+    program = f"""if True:
+        import resource
+        from pathlib import Path
+        from kg_service.errors import StoreError
+        from kg_service.store.reader import OpenGeneration
+
+        opened = OpenGeneration(Path({str(tmp_path)!r}), 2**30)
+        for generation in (1, 2):
+            try:
+                opened.at(generation)
+            except StoreError:
+                print(opened.generation, resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY)
+    """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "1 True\n", done.stderr
