@@ -198,9 +198,7 @@ class Jobs:
             if is_clean and child.is_alive:
                 self._idle.append(child)
             else:
-                self._all.discard(child)
-                child.kill()
-                await asyncio.shield(asyncio.ensure_future(child.end()))
+                await self._ended(child)
 
     async def _next(self) -> Child:
         while self._idle:
@@ -214,9 +212,17 @@ class Jobs:
         try:
             async with asyncio.timeout(_START_SECONDS):
                 await child.hear()
-        except Ended:
-            raise KgError("the process that measures networks could not be started") from None
+        except BaseException as error:  # it took too long, or the job was cancelled meanwhile
+            await self._ended(child)
+            if isinstance(error, Ended):
+                raise KgError("the process that measures networks could not be started") from None
+            raise
         return child
+
+    async def _ended(self, child: Child) -> None:
+        self._all.discard(child)
+        child.kill()
+        await asyncio.shield(asyncio.ensure_future(child.end()))
 
     async def close(self) -> None:
         """Ends every job and every process."""

@@ -132,6 +132,7 @@ class Judges:
         shapes = self._in_force()
         self._root.mkdir(parents=True, exist_ok=True)
         own = Scratch(self._root)  # beside the store, because its files are linked
+        judge: _Judge | None = None
         try:
             files = json.dumps([path for path, _ in shapes])
             child = await Child.start("kg_service.shacl.judge", self._root, own.path, files, self._memory)
@@ -140,6 +141,9 @@ class Judges:
             async with asyncio.timeout(_START_SECONDS):
                 await child.hear()
         except BaseException:
+            if judge:
+                self._all.discard(judge)
+                await judge.end()
             own.close()
             raise
         return judge

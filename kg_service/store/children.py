@@ -49,9 +49,13 @@ class Child(asyncio.Protocol):
     async def start(cls, module: str, *arguments: object) -> Child:
         """Starts `module` with the arguments, after which come this process's id (see `frames.begin`)."""
         ours, theirs = socket.socketpair()
-        with theirs:
-            process = await _executed(theirs, module, *arguments)
-        return await cls(process.pid, None, process)._connected(ours)
+        try:
+            with theirs:
+                process = await _executed(theirs, module, *arguments)
+            return await cls(process.pid, None, process)._connected(ours)
+        except BaseException:
+            ours.close()  # by which the process notices that nobody will ask it
+            raise
 
     async def _connected(self, ours: socket.socket) -> Child:
         await asyncio.get_running_loop().create_unix_connection(lambda: self, sock=ours)
