@@ -50,10 +50,14 @@ class Earlier:
         if task is None or (task.done() and (task.cancelled() or task.exception())):
             task = self._made[generation] = beside.begun(self._ready(generation))
         self._made.move_to_end(generation)
-        while len(self._made) > _KEPT:
-            await _gone(self._made.popitem(last=False)[1])
+        while len(self._made) > _KEPT and (old := self._oldest(generation)) is not None:
+            await _gone(self._made.pop(old))
         readers, _ = await asyncio.shield(task)
         return readers
+
+    def _oldest(self, but: int) -> int | None:
+        """The one that was asked for longest ago and that nobody waits for; None where all are being made."""
+        return next((each for each, task in self._made.items() if each != but and task.done()), None)
 
     async def _ready(self, generation: int) -> tuple[Readers, Scratch]:
         settings = self._settings
