@@ -126,7 +126,13 @@ def create_app(settings: Settings | None = None, together: Together | None = Non
         )
         app.state.search = _search(settings, app.state.readers)
         app.state.jobs = networks.jobs(settings)
-        app.state.rowfiles = RowFiles(settings.own_folder, app.state.readers, settings.network_rows, Earlier(settings))
+        app.state.rowfiles = RowFiles(
+            settings.own_folder,
+            app.state.readers,
+            settings.network_rows,
+            Earlier(settings),
+            settings.network_seconds,
+        )
         await app.state.readers.start()
         await app.state.search.start()
         if app.state.access.is_on and settings.is_writable and writes:

@@ -238,7 +238,7 @@ async def answered(
     settings: Settings, reads: Reads, words: Words, progress: Callable[[str, float, float], None]
 ) -> bytes:
     """The answer to words, from a process that ends with it."""
-    files = RowFiles(settings.own_folder, reads, settings.network_rows, Earlier(settings))
+    files = RowFiles(settings.own_folder, reads, settings.network_rows, Earlier(settings), 86_400)
     running = Jobs(size=1, memory=settings.network_memory, seconds=86_400, keep=0)
     asker = Asker(files, settings.own_folder, 86_400)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
@@ -23,13 +24,16 @@ _ATTEMPTS = 5
 class RowFiles:
     """Answers to queries as CSV files; each query of a state of the store is asked once.
 
-    A file that is no longer kept is deleted; a process that reads it goes on reading.
+    A file that is no longer kept is deleted; a process that reads it goes on reading. What is published meanwhile takes
+    no file away from who was given it within so many seconds: he may have others to wait for before he opens it.
     """
 
-    def __init__(self, folder: Path, reads: Reads, rows: int, earlier: Earlier) -> None:
+    def __init__(self, folder: Path, reads: Reads, rows: int, earlier: Earlier, seconds: float) -> None:
         self._folder, self._reads, self._rows, self.earlier = folder, reads, rows, earlier
+        self._seconds = seconds
         self._own: Scratch | None = None
         self._files: OrderedDict[tuple[str, str], asyncio.Task[tuple[Path, int, int]]] = OrderedDict()
+        self._given: dict[tuple[str, str], float] = {}  # when, by the clock of `time.monotonic`
         self._number = 0
 
     def state(self) -> str:
@@ -54,6 +58,8 @@ class RowFiles:
                 task = self._files[key] = beside.begun(self._written(query, generation))
             self._files.move_to_end(key)
             path, number, _ = await asyncio.shield(task)
+            if key in self._files:
+                self._given[key] = time.monotonic()
             self._forget(self.state())
             if path.exists():
                 return path, number
@@ -74,20 +80,26 @@ class RowFiles:
                 elif answer.parts is not None:
                     async for part in answer.parts:
                         size += await asyncio.to_thread(file.write, part)
-        except TooLarge as problem:
+        except BaseException as problem:  # no space is left, say, which a part of an answer must not take
             path.unlink(missing_ok=True)
+            if not isinstance(problem, TooLarge):
+                raise
             why = problem.detail.partition(";")[0]
             raise TooLarge(f"the network is too large: {why}; filter it, or let KG_NETWORK_ROWS allow more") from None
         return path, answer.generation, size
 
     def _forget(self, state: str) -> None:
         """Deletes what was read from another state that was the present one, and the oldest when there is too much."""
-        done = {key: task.result() for key, task in self._files.items() if task.done() and not _failed(task)}
+        for key in [key for key, task in self._files.items() if task.done() and _failed(task)]:
+            del self._files[key]
+        done = {key: task.result() for key, task in self._files.items() if task.done()}
+        since = time.monotonic() - self._seconds
         total = sum(size for _, _, size in done.values())
         for key, (path, _, size) in done.items():
             is_past = key[0] != state and not key[0].startswith(_EARLIER)
-            if is_past or total > _MOST_BYTES:
+            if (is_past and self._given.get(key, since) <= since) or total > _MOST_BYTES:
                 del self._files[key]
+                self._given.pop(key, None)
                 path.unlink(missing_ok=True)
                 total -= size
 
