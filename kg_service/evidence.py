@@ -163,7 +163,7 @@ class _Encoder:
         match quad.predicate.value.removeprefix(ONTOLOGY), value:
             case "exact", Literal():
                 block.exact.append(value.value)
-            case "occurrence", Literal() if value.value.isdigit() and int(value.value) > 0:
+            case "occurrence", Literal() if re.fullmatch("[0-9]{1,9}", value.value) and int(value.value) > 0:
                 block.occurrence = int(value.value)
             case "occurrence", _:
                 self.problems.append(f"block {block.name}: sse:occurrence must be 1, 2, 3 …, not {value}")

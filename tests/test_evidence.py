@@ -99,6 +99,7 @@ def test_the_same_encoding_gives_the_same_bytes(tmp_path: Path) -> None:
         (BLOCK + "q:one sse:occurrence 3 .", "only 1 occurrence(s)"),
         (BLOCK + "q:one sse:occurrence 0 .", "must be 1, 2, 3"),
         (BLOCK + 'q:one sse:occurrence "two" .', "must be 1, 2, 3"),
+        (BLOCK + 'q:one sse:occurrence "²" .', "must be 1, 2, 3"),
         ("q:one { organisation:bakers a sse:Network . }", "no sse:exact"),
         ('q:one sse:exact "bakers" .', "no triples"),
         (BLOCK + "q:one sse:certainty certainty:derived .", "derived needs an sse:rationale"),

@@ -178,7 +178,7 @@ async def _worked(request: Request, work: _Work) -> Response:
     work.evidence = {name: form.get(name).strip() for name in _EVIDENCE}
     work.note = " ".join(form.get("note").split())[:_NOTE]
     sent_version = form.get("version")
-    if work.thing and sent_version.isdigit() and int(sent_version[:18]) != work.version:
+    if work.thing and sent_version.isdecimal() and int(sent_version[:18]) != work.version:
         work.problems["form"] = "changed"
         return await _shown(request, work, status=409)
     if more:
@@ -261,7 +261,7 @@ async def _evidence(request: Request, work: _Work) -> tuple[Source, tuple[int, i
         raise Malformed("the text of this document is not kept here, so that the words cannot be found in it")
     if told["certainty"] not in contributions.CERTAINTIES:
         raise Malformed("choose how certain it is")
-    occurrence = int(told["occurrence"]) if told["occurrence"].isdigit() and len(told["occurrence"]) < 6 else 1
+    occurrence = int(told["occurrence"]) if told["occurrence"].isdecimal() and len(told["occurrence"]) < 6 else 1
     span = await asyncio.to_thread(contributions.passage, told["words"], text, max(1, occurrence))
     language = told["rationale-lang"] if told["rationale-lang"] in TONGUES else "en"
     rationale = Literal(told["rationale"], language=language) if told["rationale"] else None

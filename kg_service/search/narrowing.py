@@ -55,7 +55,7 @@ def query(things: Iterable[str], facet: str) -> str:
 
 def wanted(facet: str, text: str) -> str:
     """A value as somebody may send it, as the one that it means: `care` is a theme's IRI, `8` a goal's."""
-    if facet == "sdg" and text.isdigit():
+    if facet == "sdg" and re.fullmatch("[0-9]{1,4}", text):
         return f"{PREFIXES['sdg']}{int(text)}"
     if facet == "country":
         return text.upper()

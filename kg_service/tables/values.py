@@ -117,7 +117,7 @@ def date(text: str) -> Literal:
         return _day(match[3], match[2], match[1])
     words = re.sub(r"\b(de|del|of|the|le|du)\b|(?<=\d)(st|nd|rd|th|er|º|°)\b|[.,]", " ", text.casefold()).split()
     months = [_MONTHS[word] for word in words if word in _MONTHS]
-    numbers = [word for word in words if word.isdigit()]
+    numbers = [word for word in words if re.fullmatch("[0-9]{1,4}", word)]
     if len(months) == 1 and len(numbers) + 1 == len(words):
         if len(numbers) == 1 and len(numbers[0]) == 4:
             return _month(numbers[0], str(months[0]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -91,6 +92,8 @@ def _listed(name: str, values: dict[str, str], chosen: list[str]) -> Filter:
     for each in chosen:
         values.setdefault(each, each)
     is_goal = name == "sdg"
-    order = sorted(values, key=lambda v: (int(v) if is_goal and v.isdigit() else 0, values[v].casefold()))
+    order = sorted(
+        values, key=lambda v: (int(v) if is_goal and re.fullmatch("[0-9]{1,4}", v) else 0, values[v].casefold())
+    )
     kept = [value for place, value in enumerate(order) if place < MOST_CHOICES or value in chosen]
     return Filter(name, tuple(Choice(v, values[v], v in chosen) for v in kept), len(kept) < len(order))

@@ -420,7 +420,21 @@ def test_a_batch_over_its_limit_says_the_limit(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ['"', "a" * 1000, "the of and", "🍞", "\0\0x", "AC/DC", "<>{}|", "?x . ?y", "' } DELETE WHERE {", "連帯", "ﷺ", "*"],
+    [
+        '"',
+        "a" * 1000,
+        "the of and",
+        "🍞",
+        "\0\0x",
+        "AC/DC",
+        "<>{}|",
+        "?x . ?y",
+        "' } DELETE WHERE {",
+        "連帯",
+        "ﷺ",
+        "*",
+        "²",
+    ],
 )
 def test_any_name_and_value_can_be_asked_for(client: httpx.Client, name: str) -> None:
     conditions = [

@@ -60,5 +60,7 @@ def test_values_are_understood_as_people_send_them() -> None:
     assert wanted("theme", "care") == "https://w3id.org/sse-kg/id/theme/care"
     assert wanted("theme", "urn:x") == "urn:x"
     assert wanted("sdg", "08") == SDG + "8"
+    for odd in ("²", "9" * 5000):
+        assert wanted("sdg", odd).endswith(f"/sdg/{odd}"), "it is a name that nobody has"
     assert wanted("country", "mx") == "MX"
     assert wanted("year", "2019") == "2019"

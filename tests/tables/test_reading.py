@@ -120,6 +120,7 @@ def test_what_is_no_table_is_one_sentence(name: str, content: bytes, words: str)
         ("12/31/2019", None),
         ("31/02/2019", None),
         ("2019-13", None),
+        ("² mayo 2020", None),
         ("soon", None),
     ],
 )

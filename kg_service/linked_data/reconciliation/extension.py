@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -59,7 +60,7 @@ def _cell(
     ranks = {language: rank for rank, language in enumerate(languages)}
     cells.sort(key=lambda each: (ranks.get(each[2], 99), each[1] or str(each[0]), str(each[0])))
     limit = str(settings.get("limit", "0"))
-    return cells[: int(limit)] if limit.isdigit() and 0 < int(limit) < 10**6 else cells
+    return cells[: int(limit)] if re.fullmatch("[0-9]{1,6}", limit) and int(limit) else cells
 
 
 def meta(
