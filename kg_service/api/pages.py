@@ -24,7 +24,7 @@ from kg_service.linked_data.documents import etag
 from kg_service.ontology import TONGUES
 from kg_service.rdf import Format
 from kg_service.sparql.protocol import negotiate
-from kg_service.web import islands
+from kg_service.web import islands, keeping
 from kg_service.web.rendering import CONTENT, STATIC, Catalogue, Pages
 from kg_service.web.rendering import LANGUAGES as WORDED
 
@@ -221,12 +221,15 @@ async def long_page(
 
 
 def for_people(door: Door) -> Door:
-    """The door, whose errors are pages for those who prefer HTML; what will soon be there is asked for again."""
+    """The door, whose errors are pages for those who prefer HTML; what will soon be there is asked for again.
+
+    Where it leads to another page, that is read in the same language as the one it was asked from.
+    """
 
     @wraps(door)
     async def opened(request: Request) -> Response:
         try:
-            return await door(request)
+            return _led(request, await door(request))
         except KgError as error:
             if not prefers_html(request):
                 raise
@@ -239,6 +242,14 @@ def for_people(door: Door) -> Door:
             return page(request, "error.html", headers=come_again(request, error), problem=what, status=error.status)
 
     return opened
+
+
+def _led(request: Request, answer: Response) -> Response:
+    """The answer; one that leads to a page hands on what was chosen for what the graph says."""
+    content, where = content_of(request), answer.headers.get("location")
+    if content and where:
+        answer.headers["location"] = keeping.led(where, public_url(request), CONTENT, content)
+    return answer
 
 
 def come_again(request: Request, error: KgError) -> dict[str, str]:

@@ -14,6 +14,7 @@ from kg_service.api.forms import form_of
 from kg_service.api.parameters import Parameter, read
 from kg_service.api.sessions import LONGEST_NAME, Sessions, check_origin
 from kg_service.errors import KgError, TooMany, Unauthorised
+from kg_service.web import keeping
 
 METHODS = ["GET", "HEAD", "POST"]
 _NEXT = Parameter(name="next", description="The page to go to afterwards.")
@@ -33,8 +34,9 @@ async def sign_in(request: Request) -> Response:
         return _shown(request, onward, None)
     form = await form_of(request, _MOST)
     check_origin(request)
-    after = onward if "lang=" in onward else f"{onward}{'&' if '?' in onward else '?'}lang={pages.language_of(request)}"
-    response = RedirectResponse(f"{public_url(request)}{after}", 303, headers=PRIVATE)
+    root = public_url(request)
+    after = keeping.led(f"{root}{onward}", root, "lang", pages.language_of(request))
+    response = RedirectResponse(after, 303, headers=PRIVATE)
     author = " ".join(form.get("author").split())[:LONGEST_NAME]
     try:
         sessions.begin(request, response, form.get("token"), author or "unknown")

@@ -85,7 +85,8 @@ async def identified(request: Request) -> Response:
         kept = {name: value for name, value in query.items() if name not in ("_profile", "_mediatype")}
         where = addresses.page(found.iri.value)
     else:
-        kept = {name: value for name, value in query.items() if name not in ("_profile", "_mediatype", "lang")}
+        of_pages = {each.name for each in pages.LANGUAGES}
+        kept = {name: value for name, value in query.items() if name not in {"_profile", "_mediatype", *of_pages}}
         if chosen.profile is not FULL:
             kept["_profile"] = chosen.profile.token
         ending = found.ending or (chosen.format.endings[0] if wanted["_mediatype"] else "")

@@ -189,9 +189,12 @@ def test_people_decide_on_the_page(proposed: str, settings: Settings) -> None:
         elsewhere = person.post("/duplicates/decide", data=sent, headers={"origin": "https://evil.example"})
         forged = person.post("/duplicates/decide", data=sent | {"mark": "0" * 64})
         assert (elsewhere.status_code, forged.status_code, lines(settings)) == (403, 403, before)
-        made = person.post("/duplicates/decide", data=sent)
+        read = html.read(person.get("/duplicates?lang=es&clang=fr").text)
+        action = next(e.attributes["action"] for e in read.all("form") if "/decide" in e.attributes["action"])
+        made = person.post(action, data=sent)
         assert made.status_code == 303, made.text
-        assert "This was decided" in person.get(made.headers["location"]).text
+        assert made.headers["location"].endswith("&lang=es&clang=fr")
+        assert "This was decided" in person.get(made.headers["location"].replace("lang=es", "lang=en")).text
         assert person.post("/duplicates/decide", data=sent | {"decision": "reject"}).status_code == 409
         assert "Undo the decision" in person.get("/duplicates?state=accepted").text
         assert person.post("/duplicates/decide", data=sent | {"decision": "undo"}).status_code == 303

@@ -51,6 +51,8 @@ def test_a_thing_is_told_in_the_language_that_is_wanted_and_the_page_around_it_i
     values = [each.text.strip() for each in page.all("span")]
     assert values.index(IN_SPANISH) < values.index("GSEF policy dialogue in Asia (Seoul)")
     assert named(page, "span")["GSEF policy dialogue in Asia (Seoul)"] == "en"
+    data = service.get(f"/id/{SEOUL}?lang=en&clang=es", headers={"accept": "text/turtle"}, follow_redirects=True)
+    assert data.status_code == 200, "data is in all languages"
 
 
 def test_what_has_no_words_in_the_wanted_language_is_told_in_that_of_the_page_then_in_english(

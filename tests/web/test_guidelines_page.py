@@ -130,7 +130,7 @@ def person(tmp_path_factory: pytest.TempPathFactory, shapes: Shapes) -> Iterator
 
 
 def test_who_has_signed_in_tries_and_keeps_the_answers(person: Writing) -> None:
-    address = str(httpx.URL("/guidelines/keep", params=ANSWER | {"lang": "es"}))
+    address = str(httpx.URL("/guidelines/keep", params=ANSWER | {"lang": "es", "clang": "fr"}))
     page = person.page(address)
     assert not [each for each in page.all("input") if each.attributes.get("name") == "mark"]
     assert person.client.post(address, data={"step": "make"}).status_code == 401
@@ -139,8 +139,11 @@ def test_who_has_signed_in_tries_and_keeps_the_answers(person: Writing) -> None:
     tried = html.read(person.client.post(address, data={"mark": mark, "step": "try"}).text)
     assert not tried.problems
     assert person.client.get("/api/guidelines/assessment?territory=seoul").json()["data"][5]["own_answer"] is None
-    made = person.client.post(address, data={"mark": mark, "step": "make"})
+    (action,) = (e.attributes["action"] for e in tried.all("form") if "/guidelines/keep?" in e.attributes["action"])
+    assert action == f"{person.url}{address}"
+    made = person.client.post(action, data={"mark": mark, "step": "make"})
     assert made.status_code == 303
+    assert made.headers["location"].endswith("?lang=es&clang=fr")
     assert "self-assessment of" in person.page(made.headers["location"]).all("main")[0].text
     (kept,) = (
         b for b in person.client.get("/api/guidelines/assessment?territory=seoul").json()["data"] if b["own_answer"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -207,6 +208,33 @@ def test_a_change_is_undone_after_a_trial(writer: Writing) -> None:
     assert "a mistake" in made.all("dl")[0].text
     again = writer.send(f"/history/{number}/revert", {"step": "make"})
     assert "nothing left to undo" in again.text
+
+
+def test_what_forms_send_and_where_that_leads_keep_the_language_of_the_contents(writer: Writing) -> None:
+    def sent(page: html.Document) -> list[str]:
+        assert not page.problems
+        found = [each.attributes["action"] for each in page.all("form") if each.attributes["method"] == "post"]
+        return [each for each in found if "/appearance?" not in each]
+
+    number = change(writer, "read in French")
+    chosen = "lang=es&clang=fr"
+    for path in (f"/history/{number}?", "/contribute/new?class=Theme&", f"/contribute/edit?iri={VALLEY}&", "/tables?"):
+        actions = sent(writer.page(f"{path}{chosen}"))
+        assert len(actions) > 1
+        assert [each.count("clang=fr") for each in actions] == [1] * len(actions)
+    assert all("clang=fr" in each for each in sent(writer.page(f"/validate?{chosen}")))
+    mark = writer.mark()
+    tried = writer.client.post(f"/history/{number}/revert?{chosen}", data={"mark": mark, "step": "try"})
+    action = next(each for each in sent(html.read(tried.text)) if "/revert?" in each)
+    made = writer.client.post(action, data={"mark": mark, "step": "make"})
+    assert made.headers["location"] == f"{writer.url}/history/{number + 1}?{chosen}"
+    # One signs in on the way to another page, and `clang` there is not `lang`.
+    for onward, after in (
+        ("/tables#send", f"/tables?{chosen}#send"),
+        ("/history?clang=pt", "/history?clang=pt&lang=es"),
+    ):
+        signed = writer.client.post(f"/sign-in?next={quote(onward)}&{chosen}", data={"token": TOKEN})
+        assert signed.headers["location"] == f"{writer.url}{after}"
 
 
 def test_what_the_graph_needs_cannot_be_undone(writer: Writing) -> None:
