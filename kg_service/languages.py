@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 #: The language of last resort.
 ENGLISH = "en"
@@ -24,3 +24,10 @@ def place(tag: str | None, languages: Sequence[str]) -> tuple[int, int]:
         if main == each.partition("-")[0]:
             return number, 1 if main in (whole, each) else 2
     return len(order), 1 if whole else 0
+
+
+def best_tag(tags: Iterable[str], languages: Sequence[str]) -> str | None:
+    """The language, of those that a thing has texts in, that a reader of some languages is served best with; None where
+    there are no texts. What has no language is what has an empty one.
+    """
+    return min(tags, key=lambda tag: (place(tag, languages), tag), default=None)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kg_service.errors import NotFound
+from kg_service.languages import best_tag
 from kg_service.rdf import (
     ONTOLOGY,
     PREF_LABEL,
@@ -257,7 +258,8 @@ def read(folder: Path) -> Ontology:
 
 def in_language(texts: Mapping[str, str], language: str) -> str | None:
     """The text in a language, else in English, else any."""
-    return texts.get(language) or texts.get("en") or next(iter(texts.values()), None)
+    tag = best_tag((tag for tag, text in texts.items() if text), (language,))
+    return None if tag is None else texts[tag]
 
 
 def usage(terms: Iterable[OntologyTerm]) -> str:

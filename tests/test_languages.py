@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kg_service.languages import place
+from kg_service.languages import best_tag, place
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,8 @@ def test_a_reader_gets_the_text_in_the_language_that_serves_best(
     asked: tuple[str, ...], tags: list[str], expected: str
 ) -> None:
     for order in (tags, tags[::-1]):
-        assert min(order, key=lambda tag: (place(tag, asked), tag)) == expected
+        assert best_tag(order, asked) == expected
+    assert best_tag([], asked) is None
 
 
 def test_what_has_no_language_is_what_has_an_empty_one() -> None:

@@ -13,6 +13,7 @@ from kg_service.api.addresses import public_url
 from kg_service.api.parameters import read
 from kg_service.errors import BeingMade, KgError
 from kg_service.linked_data.addresses import Addresses
+from kg_service.ontology import in_language
 from kg_service.rdf import ENTITY
 from kg_service.web.names import Names, Shown
 
@@ -41,9 +42,9 @@ async def method(request: Request) -> Response:
     for slug in _CERTAINTIES:
         concept = known.get(f"{ENTITY}certainty/{slug}")
         if concept:
-            label = concept.labels.get(language) or concept.labels.get("en", slug)
+            label = in_language(concept.labels, language) or slug
             shown = Shown(label, address=names.addresses.page(concept.iri), iri=concept.iri)
-            certainties.append((shown, concept.definitions.get(language) or concept.definitions.get("en", "")))
+            certainties.append((shown, in_language(concept.definitions, language) or ""))
     return pages.page(request, "method.html", certainties=certainties)
 
 

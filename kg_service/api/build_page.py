@@ -41,16 +41,16 @@ async def shown(request: Request) -> Response:
         raise wrong_parameter("class", chosen[:80], f"one of: {', '.join(sorted(known))}")
     fields = forms.fields(known[chosen].iri) if chosen else []
     given = values(pairs, [*pages.LANGUAGES, _CLASS, _SHOW, *_parameters(fields)])
-    text, language = "", pages.catalogue_of(request).tongues[0]
+    text, tongues = "", pages.catalogue_of(request).tongues
     choices: dict[str, list[tuple[str, str]]] = {}
     if chosen:
         said = {name: value for name, value in given.items() if isinstance(value, str)}
         choices = await _resolved(request, fields, said)
         _check([each for each in fields if each.id not in choices], said)
         wanted = [each for each in fields if each.id in given["show"]]
-        text = built(known[chosen].iri, fields, wanted, conditions(fields, said), language)
+        text = built(known[chosen].iri, fields, wanted, conditions(fields, said), tongues)
     generation, rows, problem = await _answered(request, text if not choices else "")
-    lists = await offering.lists(request, fields, language)
+    lists = await offering.lists(request, fields, tongues)
     root = public_url(request)
     columns = list(dict.fromkeys(name for row in rows for name in row))
     return pages.page(
@@ -116,7 +116,7 @@ async def _resolved(request: Request, fields: list[Field], said: dict[str, str])
         words = said.get(each.id, "")
         if each.kind != "thing" or not words or each.term(words) is not None:
             continue
-        found = await offering.meant(request, each.classes, words, pages.catalogue_of(request).tongues[0])
+        found = await offering.meant(request, each.classes, words, pages.catalogue_of(request).tongues)
         if len(found) == 1:
             said[each.id] = found[0][1]
         elif found:

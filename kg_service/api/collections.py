@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -121,7 +121,7 @@ class Listing:
         links = _links(request, selection.encoded(page.following, self.question) if page.following else None)
         if how.name == JSON_LD.name:
             return Made(await as_json_ld(request, page.members), table.generation, links)
-        data = await objects(request, self.fields, page.members, table, self.given["lang"])
+        data = await objects(request, self.fields, page.members, table, (self.given["lang"],))
         if how is CSV:
             columns = [name for field in self.fields for name in _columns(field)]
             return Made(written.as_csv(data, ["iri", *columns]), table.generation, links)
@@ -225,14 +225,14 @@ async def ask(request: Request, text: str) -> bytes:
 
 
 async def objects(
-    request: Request, fields: tuple[Field, ...], things: list[str], table: Table | None, language: str
+    request: Request, fields: tuple[Field, ...], things: list[str], table: Table | None, languages: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Things as JSON objects; what no column of the table holds is asked for."""
+    """Things as JSON objects in the words of some languages; what no column of the table holds is asked for."""
     if not things:
         return []
     missing = details.asked(fields, table)
     found = details.rows(await ask(request, details.query(things, missing))) if missing else []
-    return details.objects(things, fields, table, found, language)
+    return details.objects(things, fields, table, found, languages)
 
 
 async def included(

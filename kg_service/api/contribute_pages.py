@@ -277,7 +277,7 @@ async def _shown(request: Request, work: _Work, thing: NamedNode | None = None, 
     names = await names_of(request, {*mentioned(quads), *values, *([thing] if thing else [])}, known)
     found = results(work.report["results"], names) if work.report else []
     own, others = report_by_path(found, thing) if thing else ([], found)
-    lists = await offering.lists(request, work.draft.fields, names.catalogue.language, also=[sse("Document")])
+    lists = await offering.lists(request, work.draft.fields, names.catalogue.tongues, also=[sse("Document")])
     here = (
         f"/contribute/edit?iri={_quoted(work.thing.value)}"
         if work.thing

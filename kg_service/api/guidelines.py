@@ -20,6 +20,7 @@ from kg_service.api.writing import ANSWERS, PARAMETERS, body_of, may_write, prop
 from kg_service.changes import Present
 from kg_service.errors import Malformed, wrong_parameter
 from kg_service.guidelines import SCALE, Answer, Block
+from kg_service.languages import place
 from kg_service.rdf import DefaultGraph, NamedNode, entity
 from kg_service.store import Delta, Query
 
@@ -153,15 +154,15 @@ async def territory_of(request: Request, written: object) -> tuple[str, str, int
     if iri is None or not is_iri(iri):
         raise wrong_parameter("territory", str(written)[:80], "it must be a place that the graph knows")
     text = (
-        f"SELECT ?label {{ {NamedNode(iri)} a <https://w3id.org/sse-kg/ontology#Place> ; "
-        '<http://www.w3.org/2004/02/skos/core#prefLabel> ?label FILTER(LANG(?label) = "en") } ORDER BY ?label'
+        f"SELECT ?label (LANG(?label) AS ?tag) {{ {NamedNode(iri)} a <https://w3id.org/sse-kg/ontology#Place> ; "
+        "<http://www.w3.org/2004/02/skos/core#prefLabel> ?label }"
     )
     rows, generation = await _asked(request, text)
     if not rows:
         raise wrong_parameter(
             "territory", str(written)[:80], "it must be a place that the graph knows: see /api/places"
         )
-    return iri, rows[0]["label"], generation
+    return iri, min((place(row["tag"], ()), row["label"]) for row in rows)[1], generation
 
 
 async def blocks_of(request: Request) -> tuple[list[Block], int]:

@@ -100,7 +100,7 @@ class Door:
             found = selection.page(table, asked.filters, order, None, SIZE * given["page"])
             members = found.members[SIZE * (given["page"] - 1) :]
             fields = tuple(field for field in self._collection.fields if not field.is_hidden)
-            things = await objects(request, fields, members, table, tongues[0])
+            things = await objects(request, fields, members, table, tongues)
             facets = [(field, *selection.facet(table, field, asked.filters)) for field in self._facets]
             rows = {each.what: await self._rows(reader, each, members) for each in self._listed.asked}
             iris = set(_iris(fields, things)) | {term for each in rows.values() for term in _named(each)}

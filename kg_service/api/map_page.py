@@ -31,7 +31,7 @@ async def shown(request: Request) -> Response:
     how = chosen_format(request, (HTML, PLAIN))
     asked = values([pair for pair in request.query_params.multi_items() if pair[1].strip()], PARAMETERS)
     kind, catalogue, addresses = asked["kind"], pages.catalogue_of(request), Addresses(public_url(request))
-    query = world.counting_query(kind, catalogue.tongues[0])
+    query = world.counting_query(kind, catalogue.tongues)
     if how is not HTML:
         return RedirectResponse(addresses.sparql(query), 303, headers={"Vary": "Accept"})
 
@@ -46,7 +46,7 @@ async def shown(request: Request) -> Response:
         client=client_of(request),
     )
     asking = read_in(f"{addresses.root}/query?lang={catalogue.language}", catalogue.content) + "&"
-    listed = world.countries(rows, kind, addresses, asking, catalogue.tongues[0])
+    listed = world.countries(rows, kind, addresses, asking, catalogue.tongues)
     about = {
         "kind": kind,
         "kinds": list(world.KINDS),

@@ -184,7 +184,7 @@ async def _told(
     shown = rows[given["offset"] : given["offset"] + given["limit"]]
     with_statements = not names or _STATEMENTS in names
     (data,), statements = await asyncio.gather(
-        objects(request, fields, [thing.value], known, language),
+        objects(request, fields, [thing.value], known, (language,)),
         _with_claims(request, thing, shown if with_statements else [], is_all=len(shown) == len(rows)),
     )
     label = details.labels([{"iri": {"value": ""}, "v": row["value"]} for row in rows if _is_name(row)], language)

@@ -79,7 +79,7 @@ async def shown(request: Request) -> Response:
     found = {name: part for name, part in zip(_wanted(asked), parts, strict=True) if isinstance(part, Finished)}
     state = request.app.state
     generation = max(part.generation for part in found.values())
-    choosable = await _choosable(request, asked["names"])
+    choosable = await _choosable(request)
     asker = Asker(state.rowfiles, state.settings.own_folder, state.settings.network_seconds)
     selected = await asker.selected(chosen, asked)
 
@@ -187,13 +187,13 @@ def _api(request: Request, asked: dict[str, Any], measure: str = "", **more: Any
     return f"{path}{'?' if sent else ''}{urlencode(sent)}"
 
 
-async def _choosable(request: Request, tongues: tuple[str, ...]) -> list[tuple[str, str, str, str]]:
+async def _choosable(request: Request) -> list[tuple[str, str, str, str]]:
     """Class, IRI, name and its language of what filters can be set to; nothing where that cannot be told in time."""
     state = request.app.state
     try:
         _, rows = await of_one_generation(
             state.readers,
-            lambda asking: asking.rows(choices_query(tongues)),
+            lambda asking: asking.rows(choices_query()),
             seconds=state.settings.query_seconds,
             client=client_of(request),
         )

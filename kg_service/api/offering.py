@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 from starlette.requests import Request
@@ -25,7 +25,9 @@ _NAMES = f"{PREF_LABEL}|{NamedNode(PREFIXES['skos'] + 'altLabel')}|{NamedNode(PR
 Lists = dict[tuple[str, ...], list[str]]
 
 
-async def lists(request: Request, fields: Iterable[Field], language: str, *, also: Iterable[NamedNode] = ()) -> Lists:
+async def lists(
+    request: Request, fields: Iterable[Field], tongues: Sequence[str], *, also: Iterable[NamedNode] = ()
+) -> Lists:
     """The things of each field's classes, and of some more classes, by name; nothing where that takes too long."""
     wanted = {each.classes for each in fields if each.kind == "thing" and each.classes}
     wanted |= {(each.value,) for each in also}
@@ -35,7 +37,7 @@ async def lists(request: Request, fields: Iterable[Field], language: str, *, als
             f"SELECT ?thing ?label {{ {{ SELECT DISTINCT ?thing {{ {_of(classes)} }} LIMIT {OFFERED} }} "
             f"?thing {PREF_LABEL} ?label }}"
         )
-        return [choice(name.value, iri) for name, iri in await _named(asking, text, language)]
+        return [choice(name.value, iri) for name, iri in await _named(asking, text, tongues)]
 
     async def find(asking: Asking) -> Lists:
         return {classes: await of(asking, classes) for classes in sorted(wanted)}
@@ -46,18 +48,18 @@ async def lists(request: Request, fields: Iterable[Field], language: str, *, als
         return {}
 
 
-async def meant(request: Request, classes: Iterable[str], words: str, language: str) -> list[tuple[str, str]]:
+async def meant(request: Request, classes: Iterable[str], words: str, tongues: Sequence[str]) -> list[tuple[str, str]]:
     """Name and IRI of the things of some classes that words may mean: those of that very name, else others."""
     of = _of_any(classes)
 
     async def find(asking: Asking) -> list[tuple[Literal, str]]:
-        return await _called(asking, of, words, language) or await _containing(asking, of, words, language)
+        return await _called(asking, of, words, tongues) or await _containing(asking, of, words, tongues)
 
     return [(name.value, iri) for name, iri in await _asked(request, find)]
 
 
 async def named(
-    request: Request, classes: Iterable[str], words: str, language: str, *, seconds: float
+    request: Request, classes: Iterable[str], words: str, tongues: Sequence[str], *, seconds: float
 ) -> list[tuple[Literal, str]]:
     """Name and IRI of things of some classes whose names hold words as they stand; those of that very name first.
 
@@ -66,18 +68,18 @@ async def named(
     of = _of_any(classes)
 
     async def find(asking: Asking) -> list[tuple[Literal, str]]:
-        called, containing = [await ask(asking, of, words, language) for ask in (_called, _containing)]
+        called, containing = [await ask(asking, of, words, tongues) for ask in (_called, _containing)]
         return list(dict.fromkeys([*called, *containing]))
 
     return await _asked(request, find, seconds=seconds)
 
 
-async def _called(asking: Asking, of: str, words: str, language: str) -> list[tuple[Literal, str]]:
-    return await _named(asking, _naming(of, f"LCASE(STR(?any)) = LCASE({Literal(words)})"), language)
+async def _called(asking: Asking, of: str, words: str, tongues: Sequence[str]) -> list[tuple[Literal, str]]:
+    return await _named(asking, _naming(of, f"LCASE(STR(?any)) = LCASE({Literal(words)})"), tongues)
 
 
-async def _containing(asking: Asking, of: str, words: str, language: str) -> list[tuple[Literal, str]]:
-    return await _named(asking, _naming(of, f"CONTAINS(LCASE(STR(?any)), LCASE({Literal(words)}))"), language)
+async def _containing(asking: Asking, of: str, words: str, tongues: Sequence[str]) -> list[tuple[Literal, str]]:
+    return await _named(asking, _naming(of, f"CONTAINS(LCASE(STR(?any)), LCASE({Literal(words)}))"), tongues)
 
 
 def _naming(of: str, test: str) -> str:
@@ -109,11 +111,11 @@ def _of_any(classes: Iterable[str]) -> str:
     return _of(listed) if listed else f"?thing {_NAMES} ?any ."
 
 
-async def _named(asking: Asking, text: str, language: str) -> list[tuple[Literal, str]]:
-    """The things of a query by their names in a language, in order."""
+async def _named(asking: Asking, text: str, tongues: Sequence[str]) -> list[tuple[Literal, str]]:
+    """The things of a query by their names for a reader of some languages, in order."""
     labels: dict[str, list[Literal]] = defaultdict(list)
     for row in await asking.rows(text):
         if isinstance(row["label"], Literal):
             labels[row["thing"].value].append(row["label"])
-    chosen = {iri: best(each, language) for iri, each in labels.items()}
+    chosen = {iri: best(each, *tongues) for iri, each in labels.items()}
     return sorted(((name, iri) for iri, name in chosen.items() if name), key=lambda each: (each[0].value, each[1]))

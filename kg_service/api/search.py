@@ -21,6 +21,7 @@ from kg_service.rdf import ONTOLOGY, PREFIXES
 from kg_service.search import DEEPEST, LARGEST_PAGE, LONGEST_QUESTION, Question
 from kg_service.search.door import Found
 from kg_service.search.narrowing import FACETS, Tally, wanted
+from kg_service.web.names import best
 
 #: What a line of a table tells of a thing.
 COLUMNS = ("iri", "label", "language", "types", "score", "field", "match", "text", "source")
@@ -181,9 +182,8 @@ def _sent(request: Request, answer: Found, body: bytes, kind: str, media_type: s
 def _label(facets: Facets, tally: Tally, languages: tuple[str, ...]) -> str | None:
     """What a value is called, in the first of the languages that there is a name in."""
     names = facets.labels.get(tally.thing.value, []) if tally.thing else []
-    first = {language: place for place, language in reversed([*enumerate((*languages, "en"))])}
-    ranked = sorted(names, key=lambda name: (first.get(name.language or "", len(first)), str(name)))
-    return ranked[0].value if ranked else None
+    chosen = best(names, *languages)
+    return chosen.value if chosen else None
 
 
 def _links(request: Request, question: Question, total: int) -> dict[str, str]:

@@ -89,7 +89,7 @@ async def shown(request: Request) -> Response:
             raise
         wait = pages.come_again(request, error)
         if isinstance(error, BeingMade):
-            about["named"] = await _named(request, question, tongues[0])
+            about["named"] = await _named(request, question, tongues)
         return pages.page(request, "search.html", status=503, headers=wait, state="busy", results=None, **about)
     wanted = {each["reason"]["source"] for each in answer.found["data"]} - {None}
     results = Results(
@@ -118,11 +118,11 @@ async def shown(request: Request) -> Response:
     return pages.page(request, "search.html", generation=answer.generation, state="found", results=results, **about)
 
 
-async def _named(request: Request, question: Question, language: str) -> list[Shown] | None:
+async def _named(request: Request, question: Question, tongues: tuple[str, ...]) -> list[Shown] | None:
     """Things whose names hold the words just as they stand; None where finding them takes too long."""
     words, addresses = " ".join(question.text.split()), Addresses(public_url(request))
     try:
-        found = await offering.named(request, question.types, words, language, seconds=_NAMING)
+        found = await offering.named(request, question.types, words, tongues, seconds=_NAMING)
     except QueryStopped:
         return None
     return [Shown(name.value, name.language, addresses.page(iri), iri) for name, iri in found]

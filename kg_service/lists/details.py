@@ -69,7 +69,7 @@ def query(things: Sequence[str], fields: Sequence[Field]) -> str:
 
 
 def objects(
-    things: Sequence[str], fields: Sequence[Field], table: Table | None, found: Rows, language: str
+    things: Sequence[str], fields: Sequence[Field], table: Table | None, found: Rows, languages: Sequence[str]
 ) -> list[dict[str, Any]]:
     """The things as JSON objects, with the fields in the order of their declaration."""
     asked_for = asked(fields, table)
@@ -93,23 +93,25 @@ def objects(
         assert table
         return table.columns[field.name].get(iri, ())
 
-    return [{"iri": iri} | _object(fields, lambda field, iri=iri: of(iri, field), names, language) for iri in things]
+    return [{"iri": iri} | _object(fields, lambda field, iri=iri: of(iri, field), names, languages) for iri in things]
 
 
-def _object(fields: Sequence[Field], of: Any, names: dict[str, list[Value]], language: str) -> dict[str, Any]:
+def _object(
+    fields: Sequence[Field], of: Any, names: dict[str, list[Value]], languages: Sequence[str]
+) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for field in fields:
         said = of(field)
         if field == LABEL:
-            label = best(said, language)
+            label = best(said, *languages)
             made |= {"label": label[1] if label else None, "language": (label[0] or None) if label else None}
             continue
         if field.kind == "text" and said:
-            chosen = best(said, language)
+            chosen = best(said, *languages)
             assert chosen
             shown: list[Any] = sorted(text for tag, text in said if tag == chosen[0]) if field.is_many else [chosen[1]]
         elif field.kind == "name":
-            shown = [name[1] if (name := best(names.get(str(each), ()), language)) else each for each in sorted(said)]
+            shown = [name[1] if (name := best(names.get(str(each), ()), *languages)) else each for each in sorted(said)]
         else:
             shown = sorted(said)
         made[field.name] = shown if field.is_many else (shown[0] if shown else None)

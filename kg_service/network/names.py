@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kg_service.languages import place
+from kg_service.languages import best_tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Names:
     def named(self, iri: str, languages: Sequence[str] = ()) -> tuple[str, str]:
         """The same with the language that it is in; none where it is not known, or no name at all."""
         known = self.of.get(iri, {})
-        tag = min((each for each in known if known[each]), key=lambda each: place(each, languages), default=None)
+        tag = best_tag((each for each in known if known[each]), languages)
         return (_end(iri), "") if tag is None else (known[tag], tag)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from kg_service.languages import best_tag
 from kg_service.search import Question, index, texts
 from kg_service.search.words import is_cell, words
 
@@ -124,14 +125,8 @@ class Shown:
 
     def _chosen(self, names: Names) -> tuple[str | None, str | None]:
         """The name in the first of the languages that there is one in, and that language."""
-        for wanted in (*self._question.languages, "en"):
-            if wanted in names:
-                return names[wanted], wanted
-            for language in names:
-                if language.startswith(f"{wanted}-"):
-                    return names[language], language
-        any_language = min(names, default=None)
-        return (None, None) if any_language is None else (names[any_language], any_language or None)
+        tag = best_tag(names, self._question.languages)
+        return (None, None) if tag is None else (names[tag], tag or None)
 
     def _snippet(self, value: str) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
         """The part of a text around the matches in pieces, and which words of it matched which."""

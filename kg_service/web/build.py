@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from kg_service.rdf import PREF_LABEL, PREFIXES, RDF_TYPE, Literal, NamedNode
 from kg_service.web.fields import Field
+from kg_service.web.names import naming
 
 #: Rows of an answer; the query can be changed.
 MOST = 1_000
 #: Variables that every query has.
-_TAKEN = ("thing", "name", "own", "english", "other")
+_TAKEN = ("thing", "name")
 _LOCAL = re.compile(r"[#/]([A-Za-z][A-Za-z0-9]*)$")
 
 
@@ -39,26 +40,26 @@ def variables(fields: Sequence[Field]) -> dict[str, str]:
 
 
 def built(
-    iri: str, fields: Sequence[Field], shown: Sequence[Field], conditions: Sequence[Condition], language: str
+    iri: str, fields: Sequence[Field], shown: Sequence[Field], conditions: Sequence[Condition], tongues: Sequence[str]
 ) -> str:
-    """The query, with names in the reader's language where there are any, else in another; terms stand in it as terms,
+    """The query, with names in the first of the reader's languages that there are any in; terms stand in it as terms,
     never as typed.
     """
     names = variables(fields)
     lines = [f"  ?thing {_short(RDF_TYPE.value)} {_short(iri)} ."]
     for each in conditions:
         lines += _holding(each, names[each.field.iri])
-    lines += _naming(language)
+    label = _short(PREF_LABEL.value)
+    lines += [f"  {line}" for line in naming("?thing", "?name", tongues, by=label)]
     chosen = ["?thing", "?name"]
     for field in shown:
         name, path = names[field.iri], _short(field.iri)
         chosen.append(f"?{name}")
         if field.kind in ("thing", "choice"):
             chosen.append(f"?{name}_name")
-            label = (
-                f"?{name} {_short(PREF_LABEL.value)} ?{name}_name . FILTER(LANG(?{name}_name) = {Literal(language)})"
-            )
-            lines.append(f"  OPTIONAL {{ ?thing {path} ?{name} . OPTIONAL {{ {label} }} }}")
+            lines.append(f"  OPTIONAL {{ ?thing {path} ?{name} .")
+            lines += [f"    {line}" for line in naming(f"?{name}", f"?{name}_name", tongues, by=label)]
+            lines.append("  }")
         else:
             lines.append(f"  OPTIONAL {{ ?thing {path} ?{name} }}")
     body = "\n".join(lines)
@@ -67,21 +68,6 @@ def built(
     # By name as people sort; and texts that are made here are compared without looking each up again.
     order = "ORDER BY LCASE(STR(?name)) ?thing"
     return f"{head}SELECT DISTINCT {' '.join(chosen)}\nWHERE {{\n{body}\n}}\n{order}\nLIMIT {MOST}"
-
-
-def _naming(language: str) -> list[str]:
-    """The lines that find a thing's name: in a language, else in English, else all that it has.
-
-    Not by grouping all names, which takes longer than all the rest.
-    """
-    named, names = f"?thing {_short(PREF_LABEL.value)}", ["?own"]
-    lines = [f"  OPTIONAL {{ {named} ?own . FILTER(LANG(?own) = {Literal(language)}) }}"]
-    if language != "en":
-        names.append("?english")
-        lines.append(f'  OPTIONAL {{ {named} ?english . FILTER(!BOUND(?own) && LANG(?english) = "en") }}')
-    missing = " && ".join(f"!BOUND({name})" for name in names)
-    lines.append(f"  OPTIONAL {{ {named} ?other . FILTER({missing}) }}")
-    return [*lines, f"  BIND(COALESCE({', '.join(names)}, ?other) AS ?name)"]
 
 
 def _holding(of: Condition, name: str) -> list[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from kg_service.languages import place
+from kg_service.languages import ENGLISH, place
 from kg_service.linked_data.addresses import Addresses
 from kg_service.ontology import Ontology
-from kg_service.rdf import GRAPH, PREFIXES, Literal, NamedNode, Term
+from kg_service.rdf import GRAPH, PREF_LABEL, PREFIXES, Literal, NamedNode, Term
 from kg_service.rulebook import compact
 from kg_service.web.rendering import Catalogue, href
 
@@ -100,6 +100,24 @@ class Names:
     def _word(self, iri: str) -> str | None:
         """What a term of another vocabulary is called here."""
         return self.catalogue.entries.get(f"term.{self.compact(iri)}")
+
+
+def naming(thing: str, name: str, tongues: Sequence[str], *, by: str = str(PREF_LABEL)) -> list[str]:
+    """The lines of a query that find what a thing is called: in the first of some languages that it has a name in, else
+    in English, else all that it has. `thing` and `name` are variables, `by` is the property; names have the tags of
+    languages alone, without places.
+
+    Not by grouping all names, which takes longer than all the rest.
+    """
+    lines, found = list[str](), list[str]()
+    for tag in dict.fromkeys((*tongues, ENGLISH)):
+        each = f"{name}_{tag.replace('-', '_')}"
+        test = " && ".join([*(f"!BOUND({better})" for better in found), f"LANG({each}) = {Literal(tag)}"])
+        lines.append(f"OPTIONAL {{ {thing} {by} {each} . FILTER({test}) }}")
+        found.append(each)
+    test = " && ".join(f"!BOUND({better})" for better in found)
+    lines.append(f"OPTIONAL {{ {thing} {by} {name}_other . FILTER({test}) }}")
+    return [*lines, f"BIND(COALESCE({', '.join(found)}, {name}_other) AS {name})"]
 
 
 def _licence(iri: str) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kg_service.languages import place
+from kg_service.languages import best_tag, place
 from kg_service.network.selection import FILTERS
 from kg_service.ontology import Ontology
 from kg_service.rdf import ENTITY, ONTOLOGY, PREF_LABEL, PREFIXES, NamedNode
@@ -47,13 +47,12 @@ class Filter:
         return sum(each.is_chosen for each in self.choices)
 
 
-def choices_query(tongues: Sequence[str]) -> str:
-    """The query for the values of the filters that are things in the data, with their names in some languages."""
+def choices_query() -> str:
+    """The query for the values of the filters that are things in the data, with their names."""
     classes = " ".join(str(NamedNode(each)) for each in _CLASSES)
-    spoken = ", ".join(f'"{code}"' for code in dict.fromkeys((*tongues, "en")))
     return (
-        f"SELECT DISTINCT ?class ?value ?name {{ VALUES ?class {{ {classes} }} ?value a ?class ; {PREF_LABEL} ?name . "
-        f"FILTER(LANG(?name) IN ({spoken})) }} ORDER BY ?value ?name LIMIT {5 * MOST_CHOICES}"
+        f"SELECT ?class ?value ?name {{ {{ SELECT DISTINCT ?class ?value {{ VALUES ?class {{ {classes} }} "
+        f"?value a ?class }} ORDER BY ?value LIMIT {5 * MOST_CHOICES} }} ?value {PREF_LABEL} ?name }}"
     )
 
 
@@ -74,7 +73,7 @@ def filters(
             if kind in _LISTS and slug:
                 found[kind][slug] = _named(concept.labels, tongues) or slug
     # The name that is wanted most comes last.
-    for class_iri, iri, name, _ in sorted(choosable, key=lambda row: place(row[3], tongues), reverse=True):
+    for class_iri, iri, name, _ in sorted(choosable, key=lambda row: (place(row[3], tongues), row[2]), reverse=True):
         into, value = found[_CLASSES[class_iri]], iri.rstrip("/").rpartition("/")[2]
         into[value] = f"{value}. {name}" if class_iri.endswith("Goal") else name
     names = {each.iri: each.labels for scheme in ontology.schemes for each in scheme.concepts}
@@ -85,7 +84,8 @@ def filters(
 
 
 def _named(labels: Mapping[str, str], tongues: Sequence[str]) -> str | None:
-    return next((labels[each] for each in (*tongues, "en") if labels.get(each)), None)
+    tag = best_tag((tag for tag, label in labels.items() if label), tongues)
+    return None if tag is None else labels[tag]
 
 
 def _listed(name: str, values: dict[str, str], chosen: list[str]) -> Filter:

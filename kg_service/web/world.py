@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from kg_service.linked_data.addresses import Addresses
-from kg_service.rdf import ONTOLOGY, PREF_LABEL, Literal, NamedNode
-from kg_service.web.names import Shown
+from kg_service.rdf import ONTOLOGY, PREFIXES, NamedNode
+from kg_service.web.names import Shown, naming
 
 #: What can be counted, by the class whose instances are.
 KINDS = {
@@ -24,6 +24,8 @@ _PLACED = "|".join(
     f"<{ONTOLOGY}{name}>" for name in ("locatedIn", "activeIn", "governs", "takesPlaceIn", "linksRegion")
 )
 _CODE = NamedNode(ONTOLOGY + "countryCode")
+#: Short, because the page has such a query for each country.
+_PREFIX = f"PREFIX skos: <{PREFIXES['skos']}>\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +38,17 @@ class Country:
     listed: str
 
 
-def counting_query(kind: str, language: str) -> str:
-    """The query for the number of things of a kind by country, the most first."""
-    own = Literal(language)
+def counting_query(kind: str, tongues: Sequence[str]) -> str:
+    """The query for the number of things of a kind by country, the most first, with the country's name for a reader of
+    some languages.
+    """
+    named = "\n  ".join(naming("?country", "?called", tongues, by="skos:prefLabel"))
     return (
-        "SELECT ?country ?code ?n (SAMPLE(?own) AS ?name) (SAMPLE(?english) AS ?other) {\n"
+        f"{_PREFIX}SELECT ?country ?code ?n (SAMPLE(?called) AS ?name) {{\n"
         "  { SELECT ?country ?code (COUNT(DISTINCT ?thing) AS ?n) {\n"
         f"    {_places('?place ?country ?code')}\n    {_placed(kind)}\n"
         "  } GROUP BY ?country ?code }\n"
-        f"  OPTIONAL {{ ?country {PREF_LABEL} ?own . FILTER(LANG(?own) = {own}) }}\n"
-        f'  OPTIONAL {{ ?country {PREF_LABEL} ?english . FILTER(LANG(?english) = "en") }}\n'
-        "}\nGROUP BY ?country ?code ?n\nORDER BY DESC(?n) ?code"
+        f"  {named}\n}}\nGROUP BY ?country ?code ?n\nORDER BY DESC(?n) ?code"
     )
 
 
@@ -61,16 +63,16 @@ def sizes_query(kind: str) -> str:
     )
 
 
-def listing_query(kind: str, country: str) -> str:
+def listing_query(kind: str, country: str, tongues: Sequence[str]) -> str:
     """The query for what was counted in a country, by name.
 
     Texts that a query makes are compared without looking each up again, so that ten thousand are soon in order.
     """
+    named = "\n  ".join(naming("?thing", "?called", tongues, by="skos:prefLabel"))
     return (
-        "SELECT ?thing ?name {\n  { SELECT DISTINCT ?thing {\n"
+        f"{_PREFIX}SELECT ?thing (SAMPLE(?called) AS ?name) {{\n  {{ SELECT DISTINCT ?thing {{\n"
         f"    ?place <{ONTOLOGY}within>* {NamedNode(country)} .\n    {_placed(kind)}\n  }} }}\n"
-        f'  OPTIONAL {{ ?thing {PREF_LABEL} ?name . FILTER(LANG(?name) = "en") }}\n}}\n'
-        "ORDER BY LCASE(STR(?name)) ?thing"
+        f"  {named}\n}}\nGROUP BY ?thing\nORDER BY LCASE(STR(?name)) ?thing"
     )
 
 
@@ -91,15 +93,14 @@ def _class(kind: str) -> NamedNode:
 
 
 def countries(
-    rows: Iterable[Mapping[str, Any]], kind: str, addresses: Addresses, asking: str, language: str
+    rows: Iterable[Mapping[str, Any]], kind: str, addresses: Addresses, asking: str, tongues: Sequence[str]
 ) -> list[Country]:
     """The countries of an answer; `asking` is the address of the query page."""
     found = []
     for row in rows:
-        iri, name = row["country"].value, row.get("name") or row.get("other")
-        tongue = language if "name" in row else "en"
-        shown = Shown(name.value if name else row["code"].value, tongue if name else None, addresses.page(iri), iri)
-        listed = asking + Addresses.sparql(addresses, listing_query(kind, iri)).partition("?")[2]
+        iri, name = row["country"].value, row.get("name", row["code"])
+        shown = Shown(name.value, name.language, addresses.page(iri), iri)
+        listed = asking + Addresses.sparql(addresses, listing_query(kind, iri, tongues)).partition("?")[2]
         found.append(Country(shown, row["code"].value, int(row["n"].value), listed))
     return found
 

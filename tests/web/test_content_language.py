@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.web import html
+from tests.web.conftest import Writing
 from tests.web.test_pages import SEOUL
 
 IN_SPANISH, IN_FRENCH = "Diálogo de política del GSEF en Asia (Seúl)", "Dialogue politique du GSEF en Asie (Séoul)"
@@ -79,6 +80,20 @@ def test_lists_searches_and_networks_name_things_in_it(service: httpx.Client) ->
     assert "es" in in_network.values()
     themes = named(read_in(service, "/themes?view=az", lang="en", clang="pt"), "a")
     assert list(themes.values()).count("pt") > 20
+
+
+def test_questions_that_are_put_together_fall_back_in_the_same_order(somebody: Writing) -> None:
+    """Nothing here has a name in Portuguese: things, their values, and what fields offer have those of the page."""
+    page = somebody.page("/build?class=Organisation&show=p-sse-locatedIn&lang=fr&clang=pt")
+    assert not page.problems
+    code = next(each.text for each in page.all("code") if "SELECT" in each.text)
+    rows = somebody.client.get("/sparql", params={"query": code, "format": "json"}).json()["results"]["bindings"]
+    (bakers,) = (row for row in rows if row["thing"]["value"].endswith("/bakers"))
+    names = [(bakers[each]["value"], bakers[each]["xml:lang"]) for each in ("name", "locatedIn_name")]
+    assert names == [("Coopérative des boulangères", "fr"), ("Vallée", "fr")]
+    assert "Vallée — place/valley" in [each.attributes["value"] for each in page.all("option")]
+    instead = somebody.page("/build?class=Organisation&p-sse-locatedIn=place/valley&lang=fr&clang=es")
+    assert "Cooperativa de panaderas es" in {each.text.strip() for each in instead.all("td")}
 
 
 @pytest.mark.parametrize("path", DOORS)

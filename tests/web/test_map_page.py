@@ -11,7 +11,7 @@ import pytest
 from kg_service.web.rendering import LANGUAGES
 from kg_service.web.world import KINDS, counting_query
 from tests.web import html
-from tests.web.conftest import PEOPLE
+from tests.web.conftest import PEOPLE, Writing
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -20,10 +20,10 @@ def test_the_table_says_what_its_query_finds(service: httpx.Client, kind: str, l
     answer = service.get(f"/map?kind={kind}&lang={language}", headers=PEOPLE)
     page = html.read(answer.text)
     assert not page.problems
-    text = service.get("/sparql", params={"query": counting_query(kind, language), "format": "csv"}).text
+    text = service.get("/sparql", params={"query": counting_query(kind, [language]), "format": "csv"}).text
     rows = list(csv.DictReader(io.StringIO(text)))
     cells = [each.text.strip() for each in page.elements if each.tag in ("th", "td") and "tbody" in each.parents]
-    assert cells == [part for row in rows for part in (row["name"] or row["other"], row["code"], row["n"])]
+    assert cells == [part for row in rows for part in (row["name"] or row["code"], row["code"], row["n"])]
 
 
 def test_an_event_in_a_city_is_counted_in_its_country_and_can_be_listed(service: httpx.Client) -> None:
@@ -39,6 +39,22 @@ def test_what_is_in_no_country_is_said(service: httpx.Client) -> None:
     whole = service.get("/api/events", headers={"accept": "*/*"}).json()["meta"]["total"]
     without = int(text.split(" more are in no country")[0].rsplit(">", 1)[1])
     assert 0 < without < whole
+
+
+def test_a_country_is_named_in_the_first_language_that_it_has_a_name_in(writer: Writing) -> None:
+    code = "<https://w3id.org/sse-kg/id/place/valley> <https://w3id.org/sse-kg/ontology#countryCode> 'MX' ."
+    made = writer.change("/api/changes", content=code, headers={"content-type": "text/turtle"}).json()["change"]
+    for asked, name in (("lang=fr&clang=pt", "Vallée"), ("lang=fr&clang=es", "Valle"), ("lang=en&clang=pt", "Valley")):
+        page = writer.page(f"/map?kind=organisation&{asked}")
+        assert not page.problems
+        (country,) = (each for each in page.all("th") if "tbody" in each.parents)
+        assert country.text.split()[0] == name  # a tag of its language may follow
+        (listed,) = (
+            each for each in page.all("a") if "/query?" in each.attributes["href"] and "aria-label" in each.attributes
+        )
+        rows = writer.page(listed.attributes["href"].removeprefix(writer.url)).all("tr")
+        assert len([each for each in rows if "tbody" in each.parents]) == int(listed.text)
+    assert writer.send(f"/history/{made}/revert", {"step": "make"}).status_code == 303
 
 
 @pytest.mark.parametrize("query", ["kind=planet", "country=MX"])

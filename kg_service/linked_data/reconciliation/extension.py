@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from kg_service.languages import best_tag, place
 from kg_service.linked_data.asking import Asking
 from kg_service.linked_data.reconciliation import facts
 from kg_service.linked_data.reconciliation.vocabulary import TOGETHER, Vocabulary, expanded, is_iri, is_property
@@ -54,11 +55,10 @@ def _cell(
     """The values in order; of texts, those in the client's language first."""
     cells: list[Cell] = []
     for term, names in found:
-        language = next((each for each in (*languages, "en", *names) if each in names), "")
+        language = best_tag(names, languages) or ""
         own = (term.language or "") if isinstance(term, Literal) else language
         cells.append((term, names.get(language, ""), own))
-    ranks = {language: rank for rank, language in enumerate(languages)}
-    cells.sort(key=lambda each: (ranks.get(each[2], 99), each[1] or str(each[0]), str(each[0])))
+    cells.sort(key=lambda each: (place(each[2], languages), each[1] or str(each[0]), str(each[0])))
     limit = str(settings.get("limit", "0"))
     return cells[: int(limit)] if re.fullmatch("[0-9]{1,6}", limit) and int(limit) else cells
 

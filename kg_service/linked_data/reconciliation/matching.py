@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
 from kg_service.errors import WrongParameter
+from kg_service.languages import best_tag
 from kg_service.linked_data.asking import Asking
 from kg_service.linked_data.reconciliation import Candidate, Facts, Wanted, facts, scoring
 from kg_service.linked_data.reconciliation.vocabulary import TOGETHER, Vocabulary, is_iri, is_property
@@ -158,9 +159,10 @@ def types_of(about: Facts, vocabulary: Vocabulary, languages: tuple[str, ...]) -
 
 def described(about: Facts, vocabulary: Vocabulary, languages: tuple[str, ...]) -> str:
     """A sentence that tells a thing from its namesakes: its text, else its classes and other names."""
-    for language in (*languages, "en", *about.texts):
-        if text := about.texts.get(language):
-            return text if len(text) <= 200 else text[:199].rsplit(" ", 1)[0] + " …"
+    tag = best_tag((tag for tag, text in about.texts.items() if text), languages)
+    if tag is not None:
+        text = about.texts[tag]
+        return text if len(text) <= 200 else text[:199].rsplit(" ", 1)[0] + " …"
     name, _ = scoring.chosen_name(about, languages)
     others = dict.fromkeys(text for _, _, text in about.names if text != name)
     classes = [label for _, label in types_of(about, vocabulary, languages) if label]

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
+from kg_service.languages import place
 from kg_service.linked_data.reconciliation import Condition, Facts, Given, Wanted
 from kg_service.rdf import ONTOLOGY, PREF_LABEL, PREFIXES
 from kg_service.search.names import alike, name_words, site
@@ -103,14 +104,11 @@ def fulfils(wanted: Wanted, found: Mapping[str, float]) -> bool:
     )
 
 
-def chosen_name(facts: Facts, languages: Iterable[str]) -> tuple[str, str]:
+def chosen_name(facts: Facts, languages: Sequence[str]) -> tuple[str, str]:
     """The label of a thing in the first of the languages that it has one in, and that language."""
     labels = [(language, text) for kind, language, text in facts.names if kind not in NAME_KINDS]
-    for wanted in (*languages, "en", ""):
-        for language, text in sorted(labels):
-            if language == wanted or language.startswith(f"{wanted}-"):
-                return text, language
-    language, text = min(labels or [(language, text) for _, language, text in facts.names], default=("", ""))
+    named = labels or [(language, text) for _, language, text in facts.names]
+    language, text = min(named, key=lambda each: (place(each[0], languages), each), default=("", ""))
     return text, language
 
 

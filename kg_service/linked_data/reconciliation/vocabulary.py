@@ -4,10 +4,11 @@ that stand for several.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from kg_service.ontology import Ontology, OntologyTerm, in_language
+from kg_service.languages import best_tag
+from kg_service.ontology import Ontology, OntologyTerm
 from kg_service.rdf import ENTITY, ONTOLOGY, PREFIXES, NamedNode
 from kg_service.search.names import alike
 
@@ -79,30 +80,30 @@ class Vocabulary:
         own = ONTOLOGY + identifier
         return own if own in self._ontology.terms else full
 
-    def type_named(self, iri: str, languages: Iterable[str]) -> Named | None:
+    def type_named(self, iri: str, languages: Sequence[str]) -> Named | None:
         term = self._ontology.terms.get(iri)
         return _named(term, languages) if term is not None and term.is_class else None
 
-    def property_named(self, iri: str, languages: Iterable[str]) -> Named | None:
+    def property_named(self, iri: str, languages: Sequence[str]) -> Named | None:
         if iri in _MORE:
             return Named(iri, _in(_MORE[iri], languages))
         term = self._ontology.terms.get(iri)
         return _named(term, languages) if term is not None and not term.is_class else None
 
-    def types(self, languages: Iterable[str]) -> list[Named]:
+    def types(self, languages: Sequence[str]) -> list[Named]:
         """All classes of things, by name."""
         return sorted(
             (_named(term, languages) for term in self._ontology.of_kind("class")), key=lambda each: each.name.casefold()
         )
 
-    def properties(self, languages: Iterable[str]) -> list[Named]:
+    def properties(self, languages: Sequence[str]) -> list[Named]:
         """All properties, by name."""
         languages = tuple(languages)
         own = [_named(term, languages) for term in self._ontology.terms.values() if not term.is_class]
         more = [Named(iri, _in(names, languages)) for iri, names in _MORE.items()]
         return sorted([*own, *more], key=lambda each: (each.name.casefold(), each.iri))
 
-    def proposed(self, type_iri: str, languages: Iterable[str]) -> list[Named]:
+    def proposed(self, type_iri: str, languages: Sequence[str]) -> list[Named]:
         """The properties that things of a class may have, those of every thing and then its own first."""
         languages, above = tuple(languages), self._above(type_iri)
         found = [named for iri in _FIRST if (named := self.property_named(iri, languages))]
@@ -173,13 +174,10 @@ def is_property(identifier: str) -> bool:
     return "://" in identifier and is_iri(identifier)
 
 
-def _named(term: OntologyTerm, languages: Iterable[str]) -> Named:
-    languages = tuple(languages)
+def _named(term: OntologyTerm, languages: Sequence[str]) -> Named:
     return Named(term.iri, _in(term.labels, languages) or term.name, _in(term.definitions, languages), term.above)
 
 
-def _in(texts: Mapping[str, str], languages: Iterable[str]) -> str:
-    for language in languages:
-        if found := texts.get(language) or texts.get(language.partition("-")[0]):
-            return found
-    return in_language(texts, "en") or ""
+def _in(texts: Mapping[str, str], languages: Sequence[str]) -> str:
+    tag = best_tag((tag for tag, text in texts.items() if text), languages)
+    return "" if tag is None else texts[tag]
