@@ -38,7 +38,7 @@ from kg_service.rdf import N_QUADS, ONTOLOGY, TRIG, Format, Literal, NamedNode, 
 from kg_service.settings import Settings
 from kg_service.store.log import OpenLog
 from kg_service.web import ego, whereabouts
-from kg_service.web.certain import as_said, how_many_concluded
+from kg_service.web.certain import AsRead, as_read
 from kg_service.web.names import Names
 from kg_service.web.thing import Page, queries
 
@@ -213,26 +213,19 @@ async def _made(request: Request, thing: NamedNode, chosen: Representation, want
     settings: Settings = request.app.state.settings
     addresses = Addresses(public_url(request))
 
-    around, came, where = _Around(), None, list[dict[str, Any]]()
-    records: list[Description] = []
-
-    async def make(asking: Asking) -> tuple[Description, set[Quad]]:
-        nonlocal around, came, records, where
+    async def make(asking: Asking) -> tuple[Description, set[Quad] | _Shown]:
         description = await _description(asking, thing, chosen, wanted, addresses)
-        if chosen.format is HTML and wanted["property"] is None:
-            around, came = (
-                await _around(asking, _as_read(request, description)),
-                await origin.found(request, asking, description),
-            )
-            records = await _records(asking, description)
-            where = await _where(asking, description, around)
+        if chosen.format is HTML:
+            said = _as_read(request, description)
+            is_whole = wanted["property"] is None
+            return description, await _shown(request, asking, description, said) if is_whole else _Shown(said)
         if chosen.profile is SCHEMA:
             return description, await documents.in_schema_org(asking, thing, addresses)
         if chosen.profile is MINIMAL:
             return description, documents.minimal(description)
-        return description, set() if chosen.format is HTML else documents.about(description, addresses)
+        return description, documents.about(description, addresses)
 
-    generation, (description, quads) = await of_one_generation(
+    generation, (description, made) = await of_one_generation(
         request.app.state.readers, make, seconds=settings.query_seconds, client=client_of(request)
     )
     if not description.is_subject and wanted["property"] is None:
@@ -243,12 +236,12 @@ async def _made(request: Request, thing: NamedNode, chosen: Representation, want
     if wanted["property"] is not None:
         (paged,) = description.properties
         headers["Link"] += documents.page_links(addresses, thing, paged)
-    if chosen.format is HTML:
-        return _page(request, description, generation, headers, around, came, records, where)
+    if isinstance(made, _Shown):
+        return _page(request, description, generation, headers, made)
     if wanted["property"] is None:
         token = {} if chosen.profile is FULL else {"_profile": chosen.profile.token}
         headers["Content-Location"] = addresses.data(thing.value, chosen.format.endings[0], **token)
-    body = documents.text(quads, chosen, thing)
+    body = documents.text(made, chosen, thing)
     return Document(body, headers | _tagged(generation, body, chosen), chosen.media_type)
 
 
@@ -297,6 +290,27 @@ class _Around:
     labels: dict[str, list[Literal]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What a page shows of a thing: what is said of it as the reader wants that, and what is beside it."""
+
+    said: AsRead
+    around: _Around = field(default_factory=_Around)
+    came: origin.Found | None = None
+    #: The other entries of an actor, as they are read.
+    records: tuple[Description, ...] = ()
+    where: tuple[dict[str, Any], ...] = ()
+
+
+async def _shown(request: Request, asking: Asking, description: Description, said: AsRead) -> _Shown:
+    around = await _around(asking, said.description)
+    came = await origin.found(request, asking, description)
+    records = await _records(asking, description)
+    if _is_as_said(request):
+        records = [_as_read(request, each).description for each in records]
+    return _Shown(said, around, came, tuple(records), tuple(await _where(asking, description, around)))
+
+
 async def _around(asking: Asking, description: Description) -> _Around:
     direct = ego.ties(description)
     query = ego.onward_query(direct)
@@ -339,20 +353,13 @@ def _is_as_said(request: Request) -> bool:
     return request.query_params.get(CONCLUSIONS.name) == "without"
 
 
-def _as_read(request: Request, description: Description) -> Description:
+def _as_read(request: Request, description: Description) -> AsRead:
     """What the reader wants of a description."""
-    return as_said(description) if _is_as_said(request) else description
+    return as_read(description, is_as_said=_is_as_said(request))
 
 
 def _page(
-    request: Request,
-    description: Description,
-    generation: int,
-    headers: dict[str, str],
-    around: _Around,
-    came: origin.Found | None,
-    records: list[Description],
-    where: list[dict[str, Any]],
+    request: Request, description: Description, generation: int, headers: dict[str, str], told: _Shown
 ) -> Document:
     addresses, language = Addresses(public_url(request)), pages.language_of(request)
     words: dict[str, Any] = {
@@ -367,14 +374,14 @@ def _page(
         generation=generation,
         headers=headers,
         is_embedded=is_embedded,
-        thing=Page(_as_read(request, description), **words),
-        where=whereabouts.told(where, request.app.state.pages.outlines, Names(around.labels, **words)),
-        concluded=how_many_concluded(description),
+        thing=Page(told.said.description, **words),
+        where=whereabouts.told(told.where, request.app.state.pages.outlines, Names(told.around.labels, **words)),
+        concluded=told.said.concluded,
         is_as_said=_is_as_said(request),
-        origin=came.told(words) if came else None,
-        ego=ego.picture(around.ties, around.dates, Names(around.labels, **words)),
+        origin=told.came.told(words) if told.came else None,
+        ego=ego.picture(told.around.ties, told.around.dates, Names(told.around.labels, **words)),
         is_actor=_is_actor(description),
-        records=[Page(_as_read(request, each), **words) for each in records],
+        records=[Page(each, **words) for each in told.records],
         decision=f"{addresses.root}/duplicates?{urlencode({'state': 'accepted', 'of': iri, 'lang': language})}",
         is_part="property" in request.query_params,
         formats=list(profiles.alternates(addresses, iri)),

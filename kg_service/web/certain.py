@@ -8,7 +8,7 @@ has no claim at all, as names and classes, is recorded and not concluded.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from kg_service.linked_data import Description, Property
 from kg_service.linked_data.questions import OBJECT, PREDICATE, Direction
@@ -19,10 +19,26 @@ SAID, CONCLUDED = ("stated", "ambiguous"), ("derived", "inferred")
 _CERTAINTY = sse("certainty")
 
 
-def as_said(description: Description) -> Description:
-    """The description without the statements of the thing that were concluded."""
-    concluded = _concluded(description)
+@dataclass(frozen=True, slots=True)
+class AsRead:
+    """A description as its reader wants it, and how many of the statements of the whole one are concluded."""
 
+    description: Description
+    concluded: int
+
+
+def as_read(description: Description, *, is_as_said: bool) -> AsRead:
+    """The description, without the statements of the thing that were concluded for who wants what documents say.
+
+    It goes through all the evidence: once for a page, and what the page is made of is handed on.
+    """
+    concluded = _concluded(description)
+    outgoing = (each for each in description.properties if each.direction is Direction.OUT)
+    how_many = sum((each.iri, value.term) in concluded for each in outgoing for value in each.values)
+    return AsRead(_without(description, concluded) if is_as_said else description, how_many)
+
+
+def _without(description: Description, concluded: set[tuple[Term, Term]]) -> Description:
     def kept(of: Property) -> Property:
         if of.direction is not Direction.OUT:
             return of
@@ -34,18 +50,8 @@ def as_said(description: Description) -> Description:
     return replace(description, properties=tuple(each for each in properties if each.total))
 
 
-def how_many_concluded(description: Description) -> int:
-    """How many of the statements shown are concluded."""
-    concluded = _concluded(description)
-    return sum(
-        (each.iri, value.term) in concluded
-        for each in description.properties
-        if each.direction is Direction.OUT
-        for value in each.values
-    )
-
-
 def _concluded(description: Description) -> set[tuple[Term, Term]]:
+    """Property and value of the statements that have claims, none of which rests on the words."""
     said: dict[Term, dict[NamedNode, list[Term]]] = defaultdict(lambda: defaultdict(list))
     for quad in description.evidence:
         said[quad.subject][quad.predicate].append(quad.object)

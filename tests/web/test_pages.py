@@ -10,8 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from kg_service.linked_data import Description
+from kg_service.rdf import Term
 from kg_service.settings import Settings
-from kg_service.web import rendering
+from kg_service.web import certain, rendering
 from kg_service.web.rendering import LANGUAGES
 from tests.serving import running
 from tests.web import html
@@ -143,9 +145,18 @@ def test_a_statement_leads_to_the_words_that_it_rests_on(service: httpx.Client) 
     assert "“This year” is the year of the dialogue announced" in text
 
 
-def test_what_was_concluded_can_be_left_out(service: httpx.Client) -> None:
+def test_what_was_concluded_can_be_left_out(service: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    find = certain._concluded
+
+    def watched(of: Description) -> set[tuple[Term, Term]]:
+        looked.append(of.iri.value)
+        return find(of)
+
+    monkeypatch.setattr(certain, "_concluded", watched)
+
     def values(query: str) -> tuple[set[str], str]:
-        text = service.get(f"/page/{SEOUL}?lang=en{query}").text
+        text = service.get(f"/page/{SEOUL}?lang=en&embed=0{query}").text  # not one that is kept from before
         page = html.read(text)
         assert not page.problems
         return {each.text.strip() for each in page.all("span")}, text
@@ -160,6 +171,7 @@ def test_what_was_concluded_can_be_left_out(service: httpx.Client) -> None:
     assert "conclusions=without" not in "".join(re.findall(r'href="[^"]*">Show what was concluded', left_out))
     assert service.get(f"/page/{SEOUL}?conclusions=some").status_code == 422
     assert 'id="certainty"' in service.get("/method").text
+    assert [each.rpartition("/id/")[2] for each in looked] == [SEOUL] * 2, "once for each page"
 
 
 def test_a_place_is_drawn_in_its_country_and_told_in_words(service: httpx.Client, crowd: httpx.Client) -> None:
