@@ -1,12 +1,50 @@
-"""Work that goes on beside the requests."""
+"""Work that goes on beside the requests, or beside other work of one."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
+A = TypeVar("A")
+B = TypeVar("B")
 T = TypeVar("T")
+#: Works of one request that go on at once where nothing else is said: few enough that others have their turns, and that
+#: no queue is full of one client.
+AT_ONCE = 8
+
+
+@overload
+async def at_once(
+    one: Coroutine[Any, Any, A], other: Coroutine[Any, Any, B], /, *, most: int = AT_ONCE
+) -> tuple[A, B]: ...
+
+
+@overload
+async def at_once(*works: Coroutine[Any, Any, T], most: int = AT_ONCE) -> tuple[T, ...]: ...
+
+
+async def at_once(*works: Coroutine[Any, Any, Any], most: int = AT_ONCE) -> tuple[Any, ...]:
+    """What works come to that do not need each other, in their order; they begin in it too, so many at a time.
+
+    The first error ends the others and is raised, and so does it end them all when nobody waits any more: when this
+    is over nothing goes on, and what they were lent can be given back.
+    """
+    turns = asyncio.Semaphore(most)
+
+    async def in_turn(work: Coroutine[Any, Any, Any]) -> Any:
+        try:
+            async with turns:
+                return await work
+        finally:
+            work.close()  # one that never began
+
+    try:
+        async with asyncio.TaskGroup() as together:
+            tasks = [together.create_task(in_turn(work)) for work in works]
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return tuple(task.result() for task in tasks)
 
 
 def begun(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,8 +15,9 @@ from kg_service.api.clients import client_of
 from kg_service.api.history_pages import names_of
 from kg_service.api.parameters import Parameter, values
 from kg_service.api.shapes import rulebook
+from kg_service.beside import at_once
 from kg_service.errors import QueryStopped, wrong_parameter
-from kg_service.linked_data import of_one_generation
+from kg_service.linked_data import Asking, of_one_generation
 from kg_service.linked_data.addresses import Addresses
 from kg_service.rdf import Literal, NamedNode
 from kg_service.web.build import built, conditions
@@ -27,6 +29,16 @@ METHODS = ["GET", "HEAD"]
 _SHOWN = 50
 _CLASS = Parameter(name="class", description="What to look for: a name of the ontology.")
 _SHOW = Parameter(name="show", description="A property to show.", is_many=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """A query with its rows, why it was stopped, or, by field, the things of which one must be chosen first."""
+
+    query: str = ""
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    problem: str = ""
+    choices: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
 
 
 async def shown(request: Request) -> Response:
@@ -41,18 +53,19 @@ async def shown(request: Request) -> Response:
         raise wrong_parameter("class", chosen[:80], f"one of: {', '.join(sorted(known))}")
     fields = forms.fields(known[chosen].iri) if chosen else []
     given = values(pairs, [*pages.LANGUAGES, _CLASS, _SHOW, *_parameters(fields)])
-    text, tongues = "", pages.catalogue_of(request).tongues
-    choices: dict[str, list[tuple[str, str]]] = {}
+    generation, found, lists = 0, _Answered(), offering.Lists()
     if chosen:
-        said = {name: value for name, value in given.items() if isinstance(value, str)}
-        choices = await _resolved(request, fields, said)
-        _check([each for each in fields if each.id not in choices], said)
-        wanted = [each for each in fields if each.id in given["show"]]
-        text = built(known[chosen].iri, fields, wanted, conditions(fields, said), tongues)
-    generation, rows, problem = await _answered(request, text if not choices else "")
-    lists = await offering.lists(request, fields, tongues)
+        iri, tongues = known[chosen].iri, pages.catalogue_of(request).tongues
+        generation, (found, lists) = await of_one_generation(
+            request.app.state.readers,
+            lambda asking: at_once(
+                _answered(asking, iri, fields, given, tongues), offering.offered(asking, fields, tongues)
+            ),
+            seconds=request.app.state.settings.query_seconds,
+            client=client_of(request),
+        )
     root = public_url(request)
-    columns = list(dict.fromkeys(name for row in rows for name in row))
+    columns = list(dict.fromkeys(name for row in found.rows for name in row))
     return pages.page(
         request,
         "build.html",
@@ -63,39 +76,40 @@ async def shown(request: Request) -> Response:
         fields=fields,
         lists=lists,
         offered=offering.OFFERED,
-        choices=choices,
+        choices=found.choices,
         chosen_instead={
-            each.id: [(shown, _with(request, each.id, choice(shown, iri))) for shown, iri in choices[each.id]]
+            each.id: [(shown, _with(request, each.id, choice(shown, iri))) for shown, iri in found.choices[each.id]]
             for each in fields
-            if each.id in choices
+            if each.id in found.choices
         },
         given=given,
-        query=text,
-        problem=problem,
+        query=found.query,
+        problem=found.problem,
         columns=columns,
-        rows=[[_cell(row.get(name), names) for name in columns] for row in rows[:_SHOWN]],
-        total=len(rows),
-        editor=f"{root}/query?{urlencode({'query': text})}",
+        rows=[[_cell(row.get(name), names) for name in columns] for row in found.rows[:_SHOWN]],
+        total=len(found.rows),
+        editor=f"{root}/query?{urlencode({'query': found.query})}",
         addresses=Addresses(root),
-        csv=f"{root}/sparql?{urlencode({'query': text, 'format': 'csv'})}",
-        json=f"{root}/sparql?{urlencode({'query': text, 'format': 'json'})}",
+        csv=f"{root}/sparql?{urlencode({'query': found.query, 'format': 'csv'})}",
+        json=f"{root}/sparql?{urlencode({'query': found.query, 'format': 'json'})}",
     )
 
 
-async def _answered(request: Request, text: str) -> tuple[int, list[dict[str, Any]], str]:
-    """Generation and rows of the answer to a query, and why it was stopped, if it was; nothing without a text."""
-    if not text:
-        return 0, [], ""
+async def _answered(
+    asking: Asking, iri: str, fields: list[Field], given: dict[str, Any], tongues: tuple[str, ...]
+) -> _Answered:
+    """What comes of the choices for things of a class; WrongParameter for a value that means nothing in its field."""
+    said = {name: value for name, value in given.items() if isinstance(value, str)}
+    choices = await _resolved(asking, fields, said, tongues)
+    _check([each for each in fields if each.id not in choices], said)
+    wanted = [each for each in fields if each.id in given["show"]]
+    text = built(iri, fields, wanted, conditions(fields, said), tongues)
+    if choices:
+        return _Answered(text, choices=choices)
     try:
-        generation, rows = await of_one_generation(
-            request.app.state.readers,
-            lambda asking: asking.rows(text),
-            seconds=request.app.state.settings.query_seconds,
-            client=client_of(request),
-        )
+        return _Answered(text, await asking.rows(text))
     except QueryStopped as stopped:
-        return 0, [], stopped.detail
-    return generation, rows, ""
+        return _Answered(text, problem=stopped.detail)
 
 
 def _parameters(fields: list[Field]) -> list[Parameter]:
@@ -109,18 +123,19 @@ def _parameters(fields: list[Field]) -> list[Parameter]:
     return found
 
 
-async def _resolved(request: Request, fields: list[Field], said: dict[str, str]) -> dict[str, list[tuple[str, str]]]:
+async def _resolved(
+    asking: Asking, fields: list[Field], said: dict[str, str], tongues: tuple[str, ...]
+) -> dict[str, list[tuple[str, str]]]:
     """Puts the thing in place of a name that only one has; of other names, by field, the things that may be meant."""
+    things_of = (each for each in fields if each.kind == "thing" and said.get(each.id))
+    named = [each for each in things_of if each.term(said[each.id]) is None]
+    found = await at_once(*(offering.meant(asking, each.classes, said[each.id], tongues) for each in named))
     several: dict[str, list[tuple[str, str]]] = {}
-    for each in fields:
-        words = said.get(each.id, "")
-        if each.kind != "thing" or not words or each.term(words) is not None:
-            continue
-        found = await offering.meant(request, each.classes, words, pages.catalogue_of(request).tongues)
-        if len(found) == 1:
-            said[each.id] = found[0][1]
-        elif found:
-            several[each.id] = found
+    for each, things in zip(named, found, strict=True):
+        if len(things) == 1:
+            said[each.id] = things[0][1]
+        elif things:
+            several[each.id] = things
     return several
 
 

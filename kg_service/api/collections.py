@@ -17,6 +17,7 @@ from kg_service.api.addresses import public_url
 from kg_service.api.clients import client_of
 from kg_service.api.parameters import Parameter, chosen_format, read
 from kg_service.api.writing import tags
+from kg_service.beside import at_once
 from kg_service.linked_data import documents, jsonld
 from kg_service.lists import details, selection, written
 from kg_service.lists.columns import Table, Tables, Touched
@@ -131,7 +132,8 @@ class Listing:
         meta["language"] = self.given["lang"]
         told: dict[str, Any] = {"data": data, "meta": meta, "links": links}
         if self.facets:
-            told["facets"] = {field.filter: await self._facet(request, table, field) for field in self.facets}
+            facets = await at_once(*(self._facet(request, table, field) for field in self.facets))
+            told["facets"] = {field.filter: facet for field, facet in zip(self.facets, facets, strict=True)}
         if self.include:
             told["included"] = await included(request, self.collection, self.include, page.members, self.given["lang"])
         return Made(as_json(told), table.generation, links)
@@ -243,10 +245,9 @@ async def included(
     if not things:
         return made
     targets: dict[str, None] = {}
-    for name in names:
-        if name != EVIDENCE:
-            found = details.rows(await ask(request, details.targets_query(things, collection.includable[name])))
-            targets |= {row["v"]["value"]: None for row in found if row["v"]["type"] == "uri"}
+    linking = (collection.includable[name] for name in names if name != EVIDENCE)
+    for found in await at_once(*(ask(request, details.targets_query(things, field)) for field in linking)):
+        targets |= {row["v"]["value"]: None for row in details.rows(found) if row["v"]["type"] == "uri"}
     if targets:
         listed = list(targets)[: details.MOST_INCLUDED]
         made = details.full(listed, details.rows(await ask(request, details.full_query(listed))), language)

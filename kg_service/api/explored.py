@@ -14,6 +14,7 @@ from kg_service.api import pages
 from kg_service.api.addresses import public_url
 from kg_service.api.clients import client_of
 from kg_service.api.finished import Finished, sent, state_of
+from kg_service.beside import at_once
 from kg_service.linked_data import Asking, of_one_generation
 from kg_service.linked_data.addresses import Addresses
 from kg_service.linked_data.description import labels_of
@@ -22,8 +23,8 @@ from kg_service.rdf import Literal, NamedNode
 from kg_service.web.names import Names
 
 METHODS = ["GET", "HEAD"]
-#: Things whose names are asked for at once.
-_AT_ONCE = 500
+#: Things whose names one question asks for.
+_TOGETHER = 500
 
 
 class Reader:
@@ -53,8 +54,8 @@ class Reader:
         """The names of things, in the reader's language where they have one."""
         nodes = sorted({NamedNode(each) if isinstance(each, str) else each for each in things}, key=str)
         labels: dict[str, list[Literal]] = {}
-        for first in range(0, len(nodes), _AT_ONCE):
-            found = await labels_of(self.asking, nodes[first : first + _AT_ONCE])
+        parts = (nodes[first : first + _TOGETHER] for first in range(0, len(nodes), _TOGETHER))
+        for found in await at_once(*(labels_of(self.asking, part) for part in parts)):
             labels |= {iri: [label for _, label in each] for iri, each in found.items()}
         return Names(
             labels,

@@ -13,6 +13,7 @@ from kg_service.api import describing, pages
 from kg_service.api.collections import FORMATS, Listing, current, objects
 from kg_service.api.explored import Reader, explored
 from kg_service.api.parameters import Parameter, values
+from kg_service.beside import at_once
 from kg_service.lists import selection
 from kg_service.lists.declared import Collection, Field
 from kg_service.rdf import Literal, NamedNode
@@ -100,9 +101,12 @@ class Door:
             found = selection.page(table, asked.filters, order, None, SIZE * given["page"])
             members = found.members[SIZE * (given["page"] - 1) :]
             fields = tuple(field for field in self._collection.fields if not field.is_hidden)
-            things = await objects(request, fields, members, table, tongues)
+            things, told = await at_once(
+                objects(request, fields, members, table, tongues),
+                at_once(*(self._rows(reader, each, members) for each in self._listed.asked)),
+            )
+            rows = {each.what: found for each, found in zip(self._listed.asked, told, strict=True)}
             facets = [(field, *selection.facet(table, field, asked.filters)) for field in self._facets]
-            rows = {each.what: await self._rows(reader, each, members) for each in self._listed.asked}
             iris = set(_iris(fields, things)) | {term for each in rows.values() for term in _named(each)}
             iris |= {str(value) for field, counted, _ in facets if field.is_of_things for value, _ in counted[:_MOST]}
             iris |= _chosen(self._facets, given)

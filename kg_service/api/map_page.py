@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -12,6 +10,7 @@ from kg_service.api.addresses import public_url
 from kg_service.api.clients import client_of
 from kg_service.api.collections import PLAIN
 from kg_service.api.parameters import Parameter, chosen_format, values
+from kg_service.beside import at_once
 from kg_service.linked_data import of_one_generation
 from kg_service.linked_data.addresses import Addresses
 from kg_service.linked_data.asking import Asking
@@ -36,7 +35,7 @@ async def shown(request: Request) -> Response:
         return RedirectResponse(addresses.sparql(query), 303, headers={"Vary": "Accept"})
 
     async def counted(asking: Asking) -> tuple[list[dict[str, object]], int]:
-        rows, sizes = await asyncio.gather(asking.rows(query), asking.rows(world.sizes_query(kind)))
+        rows, sizes = await at_once(asking.rows(query), asking.rows(world.sizes_query(kind)))
         return rows, int(sizes[0]["all"].value) - int(sizes[0]["placed"].value)
 
     generation, (rows, without) = await of_one_generation(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from starlette.requests import Request
 
 from kg_service.api.clients import client_of
+from kg_service.beside import at_once
 from kg_service.linked_data import Asking, of_one_generation
 from kg_service.linked_data.description import labels_of
 from kg_service.rdf import Literal
@@ -51,7 +52,8 @@ async def searched(
     things = [each["iri"] for each in every.found["data"]]
 
     async def read(asking: Asking) -> tuple[Narrowed, Facets]:
-        rows = [row for facet in asked if things for row in await asking.rows(query(things, facet))]
+        told = await at_once(*(asking.rows(query(things, facet)) for facet in asked if things))
+        rows = [row for each in told for row in each]
         narrowed = Narrowed(things, rows, chosen)
         counted = {facet: narrowed.tallies(facet) for facet in facets}
         tallies = {f: each if f in whole else _shown(each, chosen.get(f, ())) for f, each in counted.items()}

@@ -10,6 +10,7 @@ from typing import TypeVar
 from starlette.requests import Request
 
 from kg_service.api.clients import client_of
+from kg_service.beside import at_once
 from kg_service.errors import KgError
 from kg_service.linked_data import Asking, of_one_generation
 from kg_service.rdf import PREF_LABEL, PREFIXES, RDF_TYPE, Literal, NamedNode
@@ -29,33 +30,38 @@ async def lists(
     request: Request, fields: Iterable[Field], tongues: Sequence[str], *, also: Iterable[NamedNode] = ()
 ) -> Lists:
     """The things of each field's classes, and of some more classes, by name; nothing where that takes too long."""
+    try:
+        return await _asked(request, lambda asking: offered(asking, fields, tongues, also=also))
+    except KgError:  # the graph may change too fast as well
+        return {}
+
+
+async def offered(
+    asking: Asking, fields: Iterable[Field], tongues: Sequence[str], *, also: Iterable[NamedNode] = ()
+) -> Lists:
+    """The same among other questions."""
     wanted = {each.classes for each in fields if each.kind == "thing" and each.classes}
     wanted |= {(each.value,) for each in also}
 
-    async def of(asking: Asking, classes: tuple[str, ...]) -> list[str]:
+    async def of(classes: tuple[str, ...]) -> list[str]:
         text = (
             f"SELECT ?thing ?label {{ {{ SELECT DISTINCT ?thing {{ {_of(classes)} }} LIMIT {OFFERED} }} "
             f"?thing {PREF_LABEL} ?label }}"
         )
         return [choice(name.value, iri) for name, iri in await _named(asking, text, tongues)]
 
-    async def find(asking: Asking) -> Lists:
-        return {classes: await of(asking, classes) for classes in sorted(wanted)}
-
+    listed = sorted(wanted)
     try:
-        return await _asked(request, find)
+        return dict(zip(listed, await at_once(*map(of, listed)), strict=True))
     except KgError:  # the fields take addresses all the same
         return {}
 
 
-async def meant(request: Request, classes: Iterable[str], words: str, tongues: Sequence[str]) -> list[tuple[str, str]]:
+async def meant(asking: Asking, classes: Iterable[str], words: str, tongues: Sequence[str]) -> list[tuple[str, str]]:
     """Name and IRI of the things of some classes that words may mean: those of that very name, else others."""
     of = _of_any(classes)
-
-    async def find(asking: Asking) -> list[tuple[Literal, str]]:
-        return await _called(asking, of, words, tongues) or await _containing(asking, of, words, tongues)
-
-    return [(name.value, iri) for name, iri in await _asked(request, find)]
+    found = await _called(asking, of, words, tongues) or await _containing(asking, of, words, tongues)
+    return [(name.value, iri) for name, iri in found]
 
 
 async def named(
@@ -68,7 +74,7 @@ async def named(
     of = _of_any(classes)
 
     async def find(asking: Asking) -> list[tuple[Literal, str]]:
-        called, containing = [await ask(asking, of, words, tongues) for ask in (_called, _containing)]
+        called, containing = await at_once(*(ask(asking, of, words, tongues) for ask in (_called, _containing)))
         return list(dict.fromkeys([*called, *containing]))
 
     return await _asked(request, find, seconds=seconds)

@@ -17,6 +17,7 @@ from kg_service.api.clients import client_of
 from kg_service.api.discovery import times as log_times
 from kg_service.api.explored import Reader, explored
 from kg_service.api.parameters import Parameter, read
+from kg_service.beside import at_once
 from kg_service.errors import NotFound, wrong_parameter
 from kg_service.evidence import read_source
 from kg_service.linked_data import of_one_generation
@@ -42,15 +43,18 @@ async def listed(request: Request) -> Response:
     judged: Outcome | None = await request.app.state.judging.latest(request.app.state.readers.generation)
 
     async def make(reader: Reader) -> dict[str, Any]:
-        rows = await reader.answer("provenance/sources")
-        graphs, said = await reader.asking.rows(GRAPHS), await reader.asking.rows(DATASETS)
+        rows, graphs, said = await at_once(
+            reader.answer("provenance/sources"), reader.asking.rows(GRAPHS), reader.asking.rows(DATASETS)
+        )
         named = [row[name] for row in rows for name in ("document", "license") if isinstance(row.get(name), NamedNode)]
         reader.show("The named graphs with how many statements each holds", GRAPHS)
         reader.show("What the data sets of others say of themselves", DATASETS)
         named += [row["value"] for row in said if row["property"].value == f"{_DCTERMS}license"]
-        names = await reader.names([*named, *(row["graph"] for row in graphs)])
         sizes = {row["graph"].value: int(row["triples"].value) for row in graphs}
-        times = await from_log(request, lambda log: log_times(log, list(sizes)))
+        names, times = await at_once(
+            reader.names([*named, *(row["graph"] for row in graphs)]),
+            from_log(request, lambda log: log_times(log, list(sizes))),
+        )
         return {
             "documents": sources.listed(rows, names),
             "graphs": held.graphs(sizes, times, judged.graphs if judged else None, said, names),
@@ -166,10 +170,9 @@ async def _quoted(reader: Reader, document: NamedNode, length: int) -> Text:
 
 async def _claims(reader: Reader, span: sources.Span | None) -> list[dict[str, Any]]:
     """The claims that rest on the quotations of a span."""
-    found: list[dict[str, Any]] = []
-    for each in span.quotations if span else ():
-        found += await reader.answer("provenance/claims-on", quotation=NamedNode(each))
-    return found
+    quotations = span.quotations if span else ()
+    found = await at_once(*(reader.answer("provenance/claims-on", quotation=NamedNode(each)) for each in quotations))
+    return [row for rows in found for row in rows]
 
 
 async def text_of(request: Request, document: NamedNode) -> str | None:

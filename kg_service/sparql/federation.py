@@ -27,6 +27,7 @@ from uuid import uuid4
 
 from pyoxigraph import Literal, NamedNode
 
+from kg_service.beside import at_once
 from kg_service.errors import Busy, KgError, QueryStopped, Refused, ServiceFailed
 from kg_service.rdf import GENID, JSON
 from kg_service.sparql import guard
@@ -94,12 +95,8 @@ class Federation:
         async with self._turn():
             budget = Budget(self._max_bytes)
             deadline = begun + _SHARE * query.seconds
-            try:
-                async with asyncio.TaskGroup() as together:
-                    asked = [together.create_task(self._values(clause, budget, deadline)) for clause in clauses]
-            except BaseExceptionGroup as failed:  # one is enough, and ends the others
-                raise failed.exceptions[0] from None
-            text = _replaced(query.text, clauses, [task.result() for task in asked])
+            asked = (self._values(clause, budget, deadline) for clause in clauses)
+            text = _replaced(query.text, clauses, await at_once(*asked, most=len(clauses)))
         return replace(query, text=text, seconds=query.seconds - (clock() - begun), is_lasting=False)
 
     @asynccontextmanager

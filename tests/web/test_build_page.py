@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+
 import httpx
 import pytest
 from pyoxigraph import Store
 
+from kg_service.api.offering import offered
+from kg_service.linked_data import Asking
+from kg_service.store import Answer, Query
+from kg_service.web.fields import Field
+from kg_service.web.names import Shown
 from kg_service.web.rendering import LANGUAGES
 from tests.web import html
 
@@ -94,3 +102,25 @@ def test_things_are_offered_by_name_and_found_by_a_part_of_it(service: httpx.Cli
     assert 1 < len(which) <= 20
     assert html.read(service.get(which[0]).text).all("code")
     assert service.get("/build", params={"class": "Event", field: "nowhere at all"}).status_code == 422
+
+
+def test_what_fields_offer_is_asked_for_at_once() -> None:
+    fields = [Field(f"urn:p{n}", Shown(""), None, "thing", classes=(f"urn:c{n}",)) for n in range(3)]
+    asked: list[str] = []
+    row = {"thing": {"type": "uri", "value": "urn:x"}, "label": {"type": "literal", "value": "X"}}
+
+    async def find() -> dict[tuple[str, ...], list[str]]:
+        every = asyncio.Event()
+
+        async def ask(query: Query) -> Answer:
+            asked.append(query.text)
+            if len(asked) == len(fields):
+                every.set()
+            await every.wait()  # one after the other they would wait for ever
+            return Answer(1, "json", whole=json.dumps({"results": {"bindings": [row]}}).encode())
+
+        return await asyncio.wait_for(offered(Asking(ask, seconds=1), fields, ("en",)), 10)
+
+    found = asyncio.run(find())
+    assert list(found) == [each.classes for each in fields]
+    assert all("urn:x" in things[0] for things in found.values())
