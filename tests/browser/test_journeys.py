@@ -45,7 +45,7 @@ def test_an_organisation_is_found_and_the_words_behind_its_alliance_are_read_in_
     words = quotation.locator("mark").inner_text()
     assert words
     quotation.get_by_role("link", name="in the text").click()
-    assert "/sources/" in page.url
+    expect(page).to_have_url(re.compile("/sources/"))
     marked = page.locator(".passage .is-chosen")
     expect(marked.first).to_be_in_viewport()
     assert "".join("".join(marked.all_inner_texts()).split()) == "".join(words.split())
@@ -84,7 +84,7 @@ def test_who_bridges_two_sectors_and_gephi_gets_the_network(opened: Open, tmp_pa
     expect(card.get_by_role("link", name=bridge)).to_have_attribute("href", re.compile("/page/"))
     card.get_by_role("button", name="One step more").click()
     expect(page.get_by_text("nodes and")).not_to_have_count(0)
-    assert "steps=1" in page.url
+    expect(page).to_have_url(re.compile("steps=1"))
     with page.expect_download() as download:
         page.get_by_role("link", name="GEXF (Gephi)").click()
     download.value.save_as(tmp_path / "network.gexf")
@@ -149,7 +149,7 @@ def test_a_query_is_written_run_and_handed_on(opened: Open) -> None:
     expect(page.get_by_text("2 rows in")).to_be_visible()
     page.get_by_role("button", name="Chart").click()
     expect(page.get_by_role("img", name="n by name")).to_be_visible()
-    assert "view=chart" in page.url
+    expect(page).to_have_url(re.compile("view=chart"))
     page.keyboard.press("Tab")
     handed_on = opened(page.url[page.url.index("/query") :])
     expect(handed_on.get_by_role("img", name="n by name")).to_be_visible()

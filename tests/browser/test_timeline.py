@@ -35,15 +35,15 @@ def test_the_years_and_lanes_that_are_seen_can_be_handed_on(opened: Open, axe: s
         page.keyboard.press(key)
     nearer = shown(page)
     assert nearer < some
-    assert "years=" in page.url
-    assert "hide=documents" in page.url
+    for each in ("years=", "hide=documents"):
+        expect(page).to_have_url(re.compile(each))
     handed_on = opened(page.url[page.url.index("/timeline") :], color_scheme=scheme)
     assert shown(handed_on) == nearer
     assert violations(handed_on, axe) == []
     page.keyboard.press("0")
     page.get_by_role("button", name="Texts").click()
     assert shown(page) == whole
-    assert "#" not in page.url
+    expect(page).not_to_have_url(re.compile("#"))
 
 
 @pytest.mark.usefixtures("islands_built")
