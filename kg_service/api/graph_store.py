@@ -89,7 +89,7 @@ async def store(request: Request) -> Response:
     refuse_others(request, names([*_PARAMETERS, *PARAMETERS]), ("graph", "default"))
     where = graph_store.target(parse_qsl(request.url.query, keep_blank_values=True))
     if request.path_params.get("path"):  # section 4.1: the request's own IRI names the graph
-        where = Target(str(request.url.replace(query="")))
+        where = graph_store.named(str(request.url.replace(query="")))
     if request.method in ("GET", "HEAD"):
         return await _get(request, _named(where))
     may_write(request)

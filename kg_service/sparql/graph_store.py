@@ -40,10 +40,15 @@ def target(parameters: Sequence[tuple[str, str]]) -> Target | None:
         raise Malformed("name one graph: either ?default or one ?graph=")
     if not graphs:
         return Target(None) if is_default else None
+    return named(graphs[0])
+
+
+def named(iri: str) -> Target:
+    """The graph of that name; Malformed where it is not an absolute IRI."""
     try:
-        return Target(NamedNode(graphs[0]).value)
+        return Target(NamedNode(iri).value)
     except ValueError as error:
-        raise Malformed(f'graph must be an absolute IRI, not "{graphs[0]}": {error}') from None
+        raise Malformed(f'graph must be an absolute IRI, not "{iri}": {error}') from None
 
 
 def parts(content_type: str, body: bytes) -> Iterator[tuple[str, bytes]]:

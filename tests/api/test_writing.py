@@ -100,6 +100,9 @@ def test_a_graph_can_be_named_by_its_own_address(writable: httpx.Client) -> None
     assert values(writable, graph=str(writable.base_url.join("/store/person/1.ttl"))) == [1]
     assert writable.delete("/store/person/1.ttl", headers=TOKEN).status_code == 204
     assert writable.head("/store/person/1.ttl").status_code == 404
+    update = TOKEN | {"Content-Type": "application/sparql-update"}
+    for method, head, body in (("PATCH", update, "DELETE WHERE { ?s ?p ?o }"), ("PUT", TURTLE, ONE), ("GET", {}, "")):
+        assert writable.request(method, "/store/a%3Cb", content=body, headers=head).status_code == 400, method
 
 
 def test_a_form_with_files_is_the_graph_of_all_of_them(writable: httpx.Client) -> None:
