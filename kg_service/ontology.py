@@ -256,9 +256,9 @@ def read(folder: Path) -> Ontology:
     )
 
 
-def in_language(texts: Mapping[str, str], language: str) -> str | None:
-    """The text in a language, else in English, else any."""
-    tag = best_tag((tag for tag, text in texts.items() if text), (language,))
+def in_language(texts: Mapping[str, str], *languages: str) -> str | None:
+    """The text in the first of some languages that there is one in, else in English, else any."""
+    tag = best_tag((tag for tag, text in texts.items() if text), languages)
     return None if tag is None else texts[tag]
 
 

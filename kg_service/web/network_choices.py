@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kg_service.languages import best_tag, place
+from kg_service.languages import place
 from kg_service.network.selection import FILTERS
-from kg_service.ontology import Ontology
+from kg_service.ontology import Ontology, in_language
 from kg_service.rdf import ENTITY, ONTOLOGY, PREF_LABEL, PREFIXES, NamedNode
 from kg_service.web.rendering import Catalogue
 
@@ -71,7 +71,7 @@ def filters(
         for concept in scheme.concepts:
             kind, _, slug = concept.iri.removeprefix(ENTITY).partition("/")
             if kind in _LISTS and slug:
-                found[kind][slug] = _named(concept.labels, tongues) or slug
+                found[kind][slug] = in_language(concept.labels, *tongues) or slug
     # The name that is wanted most comes last.
     for class_iri, iri, name, _ in sorted(choosable, key=lambda row: (place(row[3], tongues), row[2]), reverse=True):
         into, value = found[_CLASSES[class_iri]], iri.rstrip("/").rpartition("/")[2]
@@ -79,13 +79,9 @@ def filters(
     names = {each.iri: each.labels for scheme in ontology.schemes for each in scheme.concepts}
     for iri in kinds:
         value = iri.rpartition("/")[2].rpartition("#")[2]
-        found["kinds"][value] = _named(names.get(iri, {}), tongues) or ontology.label(iri, catalogue.language) or value
+        own = in_language(names.get(iri, {}), *tongues)
+        found["kinds"][value] = own or ontology.label(iri, catalogue.language) or value
     return [_listed(name, values, asked[name]) for name, values in found.items() if values or asked[name]]
-
-
-def _named(labels: Mapping[str, str], tongues: Sequence[str]) -> str | None:
-    tag = best_tag((tag for tag, label in labels.items() if label), tongues)
-    return None if tag is None else labels[tag]
 
 
 def _listed(name: str, values: dict[str, str], chosen: list[str]) -> Filter:

@@ -4,11 +4,10 @@ that stand for several.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from kg_service.languages import best_tag
-from kg_service.ontology import Ontology, OntologyTerm
+from kg_service.ontology import Ontology, OntologyTerm, in_language
 from kg_service.rdf import ENTITY, ONTOLOGY, PREFIXES, NamedNode
 from kg_service.search.names import alike
 
@@ -86,7 +85,7 @@ class Vocabulary:
 
     def property_named(self, iri: str, languages: Sequence[str]) -> Named | None:
         if iri in _MORE:
-            return Named(iri, _in(_MORE[iri], languages))
+            return Named(iri, in_language(_MORE[iri], *languages) or "")
         term = self._ontology.terms.get(iri)
         return _named(term, languages) if term is not None and not term.is_class else None
 
@@ -100,7 +99,7 @@ class Vocabulary:
         """All properties, by name."""
         languages = tuple(languages)
         own = [_named(term, languages) for term in self._ontology.terms.values() if not term.is_class]
-        more = [Named(iri, _in(names, languages)) for iri, names in _MORE.items()]
+        more = [Named(iri, in_language(names, *languages) or "") for iri, names in _MORE.items()]
         return sorted([*own, *more], key=lambda each: (each.name.casefold(), each.iri))
 
     def proposed(self, type_iri: str, languages: Sequence[str]) -> list[Named]:
@@ -175,9 +174,5 @@ def is_property(identifier: str) -> bool:
 
 
 def _named(term: OntologyTerm, languages: Sequence[str]) -> Named:
-    return Named(term.iri, _in(term.labels, languages) or term.name, _in(term.definitions, languages), term.above)
-
-
-def _in(texts: Mapping[str, str], languages: Sequence[str]) -> str:
-    tag = best_tag((tag for tag, text in texts.items() if text), languages)
-    return "" if tag is None else texts[tag]
+    label, meaning = (in_language(texts, *languages) for texts in (term.labels, term.definitions))
+    return Named(term.iri, label or term.name, meaning or "", term.above)
