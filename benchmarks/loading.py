@@ -3,8 +3,11 @@
     python -m benchmarks.loading [--triples 200000 1000000]
 
 The world of `benchmarks/generate.py` as N-Triples, which conforms. Every way runs in a process of its own. Without the
-gate is the same load with no shapes: the file is read, the change is worked out, written, logged and published. The
-engine alone puts the triples into one graph of a database that nobody else reads.
+gate is the same load with no shapes: the file is read, the change is worked out, written, logged and published.
+
+`oxigraph load` keeps a triple once, in three indexes. What is kept here is in its named graph, six indexes, and once
+for all graphs, three more. So the engine alone, without a log and without order in its tables, is given the same file
+for a named graph, and then for both: what comes on top of that is ours.
 """
 
 from __future__ import annotations
@@ -32,9 +35,22 @@ def load(data: Path, root: Path, shapes: Shapes) -> None:
         bulk.load(store, [data], shapes)
 
 
-def engine(data: Path, root: Path) -> None:
+def peer(data: Path, root: Path) -> None:
+    program = Path(sys.executable).with_name("oxigraph")
+    command = [str(program), "load", "--location", str(root), "--file", str(data)]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def named(data: Path, root: Path) -> None:
     store = Store(str(root))
     store.bulk_load(path=str(data), format=RdfFormat.N_TRIPLES, to_graph=NamedNode("urn:graph"))
+    store.flush()
+
+
+def both(data: Path, root: Path) -> None:
+    store = Store(str(root))
+    store.bulk_load(path=str(data), format=RdfFormat.N_TRIPLES, to_graph=NamedNode("urn:graph"))
+    store.bulk_load(path=str(data), format=RdfFormat.N_TRIPLES)
     store.flush()
 
 
@@ -46,7 +62,13 @@ def guarded(data: Path, root: Path) -> None:
     load(data, root, load_shapes(sorted(resources.folder("shapes").glob("*.ttl"))))
 
 
-WAYS = {"the engine alone": engine, "without the gate": without, "with the gate": guarded}
+WAYS = {
+    "oxigraph load": peer,
+    "the engine, named": named,
+    "the engine, both": both,
+    "without the gate": without,
+    "with the gate": guarded,
+}
 
 
 def told(way: str, data: Path) -> dict[str, float]:
@@ -66,9 +88,10 @@ def main() -> None:
         way, data, root = chosen.way
         start = time.perf_counter()
         WAYS[way](Path(data), Path(root))
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        seconds = used.ru_utime + used.ru_stime
-        print(json.dumps({"wall": time.perf_counter() - start, "cpu": seconds, "peak": used.ru_maxrss / 1024}))
+        wall = time.perf_counter() - start
+        own, others = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        seconds = own.ru_utime + own.ru_stime + others.ru_utime + others.ru_stime
+        print(json.dumps({"wall": wall, "cpu": seconds, "peak": max(own.ru_maxrss, others.ru_maxrss) / 1024}))
         return
     with tempfile.TemporaryDirectory(prefix="loading-") as folder:
         for count in chosen.triples:
@@ -78,10 +101,10 @@ def main() -> None:
             found = {way: told(way, data) for way in WAYS}
             print(f"{count:,} triples")
             for way, figures in found.items():
-                base = found["without the gate"]
+                base = found["oxigraph load"]
                 print(
                     f"  {way:18} {figures['wall']:7.1f} s wall {figures['cpu']:7.1f} s CPU {figures['peak']:7.0f} MiB"
-                    f"   {figures['wall'] / base['wall']:5.2f} and {figures['cpu'] / base['cpu']:5.2f} of that without",
+                    f"   {figures['wall'] / base['wall']:5.2f} and {figures['cpu'] / base['cpu']:5.2f} of the first",
                     flush=True,
                 )
             data.unlink()

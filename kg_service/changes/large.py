@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 
 from pyoxigraph import DefaultGraph, RdfFormat, Store, parse
@@ -15,7 +16,7 @@ from pyoxigraph import DefaultGraph, RdfFormat, Store, parse
 from kg_service.changes.commit import Committed, is_most_of_it, logged, now
 from kg_service.errors import Violations
 from kg_service.rdf import RDF_TYPE, RDFS_SUBCLASS
-from kg_service.shacl import Progress, Report, Result, Shapes
+from kg_service.shacl import Progress, Report, Result, Shapes, whole
 from kg_service.shacl.gate import Gate
 from kg_service.shacl.report import in_order
 from kg_service.shacl.whole import validate_generation
@@ -83,18 +84,22 @@ def commit_spool(
 def _judged_whole(
     store: EmbeddedStore, spool: Spool, shapes: Shapes, language: str, say: Callable[[int], None]
 ) -> tuple[int, Report]:
-    """Stages the spool, while other processes judge the whole graph; what it adds, and the results that it brings."""
+    """Stages the spool, and has the whole graph judged; what it adds, and the results that it brings.
+
+    Judged is a copy in memory, by other processes meanwhile, or what is staged, where that is too large to be copied.
+    """
+    judge = partial(validate_generation, store.root, shapes, language=language)
     with ThreadPoolExecutor(1) as beside:
-        judging = beside.submit(_of_all, store, spool, shapes, language)
+        is_copied = store.all_triples() + spool.lines <= whole.MOST_COPIED
+        judging = beside.submit(judge, change=spool) if shapes.plans and is_copied else None
         added = store.stage_spool(spool, say)
         store.stage_gone(spool)
-        return added, judging.result()
-
-
-def _of_all(store: EmbeddedStore, spool: Spool, shapes: Shapes, language: str) -> Report:
+        if judging:
+            return added, judging.result()
     if not shapes.plans:
-        return Report()
-    return validate_generation(store.root, shapes, language=language, spool=spool)
+        return added, Report()
+    with store.staged_copy() as database:
+        return added, judge(change=database)
 
 
 def _judged_around(

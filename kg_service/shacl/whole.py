@@ -1,10 +1,11 @@
-"""The whole of a published generation judged: copied into memory once, then shared out among processes.
+"""The whole of a published generation judged: the plans are shared out among processes, all of which see the graph.
 
     report = validate_generation(root, shapes)      # as `validate`, on the default graph of what is published
 
-On disk the queries take four to six times as long as in memory, because every step of every row is a look-up there, so
-a child process copies the default graph first (`store.copying`). When it holds all, it forks; the processes that judge
-share its memory, copy nothing, and take one plan after the other, those that promise to take longest first.
+On disk the queries take two to three times as much processor time as in memory with the copying that it takes, because
+every step of every row is a look-up there. So a child process copies the default graph first (`store.copying`) unless
+that is larger than `MOST_COPIED`, and forks when it holds all: the processes that judge share its memory, or open the
+database each for itself. They take one plan after the other, those that promise to take longest first.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection, wait
@@ -34,14 +36,18 @@ from kg_service.shacl.marks import class_tree
 from kg_service.shacl.report import in_order
 from kg_service.shacl.shapes import VIOLATION
 from kg_service.store import arenas, generations
-from kg_service.store.copying import apply_spool, copied, uses_of
+from kg_service.store.copying import apply_spool, copied, size, uses_of
 from kg_service.store.frames import begin, end_with_parent, limit_memory, receive, refuse, send, send_data
 from kg_service.store.spool import Spool
 
 T = TypeVar("T")
 
+#: Triples of the largest graph that is copied into memory to be judged; a copy takes some 370 bytes for each.
+MOST_COPIED = 3_000_000
+
 _FORK = multiprocessing.get_context("fork")
 _TOO_LARGE = "validating the graph needs more memory than it may have"
+_FAILED = "the graph could not be validated: {}"
 
 
 def validate_generation(
@@ -53,12 +59,13 @@ def validate_generation(
     language: str = "en",
     processes: int = 2,
     memory: int | None = None,
-    spool: Spool | None = None,
+    change: Spool | Path | None = None,
     progress: Progress = no_progress,
 ) -> Report:
     """The report that `validate` gives on a generation that is held, by default on the one that is published now.
 
-    With a `spool`, what its change of that generation brings: the results that there are then and were not before.
+    With a `change` of the published generation, what it brings: the results that there are then and were not before.
+    It is a spool, which is put into a copy in memory whatever its size, or a database that the change was made in.
 
     All work is done in processes that end with this call, however it ends; each may take `memory` bytes of address
     space, the shared copy included. Raises TooLarge when that is not enough, and StoreError.
@@ -73,7 +80,7 @@ def validate_generation(
     )
     into, out = cast(BinaryIO, process.stdin), cast(BinaryIO, process.stdout)
     try:
-        send(into, b"Q", pickle.dumps((shapes, generation, limit, language, processes, spool)))
+        send(into, b"Q", pickle.dumps((shapes, generation, limit, language, processes, MOST_COPIED, change)))
         found = bytearray()
         while frame := receive(out):
             kind, payload = frame
@@ -109,25 +116,35 @@ class _Part:
 
 
 def judged(
-    store: Store, shapes: Shapes, *, limit: int | None, language: str, processes: int, progress: Progress
+    opened: Callable[[], Store],
+    shapes: Shapes,
+    *,
+    limit: int | None,
+    language: str,
+    processes: int,
+    progress: Progress,
 ) -> Report:
-    """The report on a store in memory, by processes that share it. No other thread may run in this one."""
+    """The report on a store, by processes each of which asks for it: for one in memory that they share, say.
+
+    No other thread may run in this one.
+    """
     gc.freeze()  # so that counting references does not copy what is shared
-    classes, uses = class_tree(store), uses_of(store)
+    share_out = partial(_shared_out, opened, processes)
+    counts: list[Callable[[Store], Any]] = [class_tree, uses_of, _instances]
+    classes, uses, instances = share_out(counts, lambda done: progress("counting", done, len(counts)))
     predicates = frozenset(uses)
     tests = sorted(value_tests(shapes.plans).items(), key=lambda each: uses.get(predicate_of(each[0]), 0))
-    tasks: list[Callable[[], Any]] = [
-        partial(are_passed, store, step, some, predicates, classes) for step, some in tests
-    ]
-    tasks.append(partial(_instances, store))
-    *answers, instances = _shared_out(tasks, processes, lambda done: progress("testing values", done, len(tasks)))
+    about = {"predicates": predicates, "classes": classes}
+    answers = share_out(
+        [partial(are_passed, step=step, tests=some, **about) for step, some in tests],
+        lambda done: progress("testing values", done, len(tests)),
+    )
     held = (chosen(step, some, answer) for (step, some), answer in zip(tests, answers, strict=True))
     known = Everywhere(frozenset().union(*held), predicates)
     weights = _weights(shapes.plans, uses, instances)
     plans = sorted(shapes.plans, key=weights.__getitem__)
-    parts = _shared_out(
-        [partial(_part, store, plan, shapes, limit, language, known) for plan in plans],
-        processes,
+    parts = share_out(
+        [partial(_part, plan=plan, shapes=shapes, limit=limit, language=language, known=known) for plan in plans],
         lambda done: progress("checking", done, len(plans)),
     )
     found = dict(zip(plans, parts, strict=True))
@@ -145,14 +162,19 @@ def _part(store: Store, plan: Plan, shapes: Shapes, limit: int | None, language:
     return part
 
 
-def _shared_out(tasks: Sequence[Callable[[], T]], processes: int, progress: Callable[[int], None]) -> list[T]:
+def _shared_out(
+    opened: Callable[[], Store],
+    processes: int,
+    tasks: Sequence[Callable[[Store], T]],
+    progress: Callable[[int], None],
+) -> list[T]:
     """What the tasks give, in their order: the last is begun first, each by the process that is free next."""
     waiting, found = list(range(len(tasks))), {}
     working: dict[Connection, int] = {}
     workers = []
     for _ in range(min(processes, len(tasks))):
         ours, theirs = _FORK.Pipe()
-        workers.append(_FORK.Process(target=_work, args=(os.getpid(), tasks, theirs), daemon=True))
+        workers.append(_FORK.Process(target=_work, args=(os.getpid(), opened, tasks, theirs), daemon=True))
         workers[-1].start()
         theirs.close()
         working[ours] = waiting.pop()
@@ -178,16 +200,23 @@ def _shared_out(tasks: Sequence[Callable[[], T]], processes: int, progress: Call
     return [found[number] for number in range(len(tasks))]
 
 
-def _work(parent: int, tasks: Sequence[Callable[[], object]], asked: Connection) -> None:
+def _work(
+    parent: int, opened: Callable[[], Store], tasks: Sequence[Callable[[Store], object]], asked: Connection
+) -> None:
     """Answers the numbers of tasks with what they give, until none follows."""
     end_with_parent(parent)
+    store: Store | None = None
     while (number := asked.recv()) is not None:
         try:
-            asked.send(tasks[number]())
+            if store is None:
+                store = opened()
+            asked.send(tasks[number](store))
         except KgError as error:
             asked.send(error)
         except MemoryError:
             asked.send(TooLarge(_TOO_LARGE))
+        except (OSError, RuntimeError) as error:  # what the engine says of a database that it cannot read
+            asked.send(StoreError(_FAILED.format(error)))
 
 
 def _instances(store: Store) -> dict[Any, int]:
@@ -215,6 +244,30 @@ def _merged(parts: Iterable[_Part], limit: int | None) -> Report:
     return Report(in_order(results))
 
 
+@contextmanager
+def _graph(
+    root: Path, generation: int | None, change: Spool | Path | None, most: int, processes: int
+) -> Iterator[Callable[[], Store]]:
+    """How each process comes to see a generation, with the change: a copy that all share, or the database on disk."""
+    if isinstance(change, Path):
+        yield partial(Store.read_only, str(change))
+        return
+    with ExitStack() as held:
+        if generation is None and (now := generations.hold_current(root)):
+            generation = now[0]
+            held.enter_context(now[1])
+        elif generation is not None:
+            held.enter_context(generations.hold(root, generation))
+        folder = str(generations.directory(root, generation)) if generation else None
+        if folder and change is None and size(folder) > most:
+            yield partial(Store.read_only, folder)
+            return
+        store = copied(root, processes, generation)
+    if change is not None:
+        apply_spool(store, change)
+    yield lambda: store
+
+
 def main() -> None:
     root, memory = Path(sys.argv[1]), int(sys.argv[2])
     question = receive(sys.stdin.buffer) if begin() else None
@@ -227,16 +280,15 @@ def main() -> None:
         send(out, b"P", json.dumps((what, done, total)).encode())
 
     try:
-        shapes, generation, limit, language, processes, spool = pickle.loads(question[1])
+        shapes, generation, limit, language, processes, most, change = pickle.loads(question[1])
         judge = partial(judged, shapes=shapes, limit=limit, language=language, processes=processes)
-        say("copying the graph into memory", 0, len(shapes.plans))
-        store = copied(root, processes, generation)
-        if spool is not None:
-            apply_spool(store, spool)
-        report = judge(store, progress=say)
-        if spool is not None and report.results and generations.current(root):
-            del store
-            report = report.without(judge(copied(root, processes), progress=no_progress))
+        say("reading the graph", 0, len(shapes.plans))
+        with _graph(root, generation, change, most, processes) as opened:
+            report = judge(opened, progress=say)
+        if change is not None and report.results and generations.current(root):
+            del opened
+            with _graph(root, None, None, most, processes) as opened:
+                report = report.without(judge(opened, progress=no_progress))
         send_data(out, b"D", pickle.dumps(report))
         send(out, b"E", b"")
     except KgError as error:
@@ -244,7 +296,7 @@ def main() -> None:
     except MemoryError:
         refuse(out, TooLarge(_TOO_LARGE))
     except Exception as error:  # the engine's other errors must reach the caller as a problem
-        refuse(out, StoreError(f"the graph could not be validated: {error}"))
+        refuse(out, StoreError(_FAILED.format(error)))
 
 
 if __name__ == "__main__":

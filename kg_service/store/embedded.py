@@ -276,11 +276,24 @@ class EmbeddedStore:
 
     def size(self, graphs: Iterable[str]) -> int:
         """How many statements these graphs hold together."""
-        size = 0
-        for graph in graphs:
-            found: Any = self._store.query(f"SELECT (COUNT(*) AS ?n) {{ GRAPH {NamedNode(graph)} {{ ?s ?p ?o }} }}")
-            size += int(next(found)["n"].value)
-        return size
+        return sum(self._count(f"GRAPH {NamedNode(graph)} {{ ?s ?p ?o }}") for graph in graphs)
+
+    def all_triples(self) -> int:
+        """How many triples the default graph holds."""
+        return self._count("?s ?p ?o")
+
+    def _count(self, pattern: str) -> int:
+        found: Any = self._store.query(f"SELECT (COUNT(*) AS ?n) {{ {pattern} }}")
+        return int(next(found)["n"].value)
+
+    @contextmanager
+    def staged_copy(self) -> Iterator[Path]:
+        """The folder of a database with all that is staged, for others to read; its files are linked, not copied."""
+        with scratch.Scratch(self.root, "staged-") as folder:
+            copy = folder / "database"
+            with translated(self.root):
+                self._store.backup(str(copy))
+            yield copy
 
     @contextmanager
     def _in_order(self, *, is_in_parts: bool = False) -> Iterator[None]:

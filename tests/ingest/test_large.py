@@ -22,7 +22,7 @@ from kg_service.errors import KgError, Malformed, Violations
 from kg_service.ingest import bulk, spooling
 from kg_service.rdf import parse_file
 from kg_service.settings import Settings
-from kg_service.shacl import Shapes
+from kg_service.shacl import Shapes, whole
 from kg_service.shacl.gate import Gate
 from kg_service.store import Delta, embedded, log
 from kg_service.store.embedded import EmbeddedStore
@@ -150,9 +150,12 @@ def test_a_large_load_can_be_taken_back(tmp_path: Path, spooling_all: None) -> N
         assert not (store.root / "loading").exists()
 
 
+@pytest.mark.parametrize("most", [whole.MOST_COPIED, 0])
 def test_it_is_judged_as_a_small_one_is(
-    tmp_path: Path, shapes: Shapes, monkeypatch: pytest.MonkeyPatch, spooling_all: None
+    most: int, tmp_path: Path, shapes: Shapes, monkeypatch: pytest.MonkeyPatch, spooling_all: None
 ) -> None:
+    """Whether the graph is copied into memory to be judged, or is too large for that."""
+    monkeypatch.setattr(whole, "MOST_COPIED", most)
     ours = sorted(resources.folder("ontology").glob("*.ttl"))
     broken = tmp_path / "broken.trig"
     claim = "<https://w3id.org/sse-kg/id/claim/wrong> <https://w3id.org/sse-kg/ontology#certainty> "
@@ -180,12 +183,13 @@ def test_it_is_judged_as_a_small_one_is(
     assert len(reports[0][1]["results"]) > 1
 
 
-@pytest.mark.parametrize("is_most", [True, False])
+@pytest.mark.parametrize(("is_most", "most"), [(True, whole.MOST_COPIED), (True, 0), (False, 0)])
 def test_what_goes_is_judged_too(
-    is_most: bool, tmp_path: Path, shapes: Shapes, monkeypatch: pytest.MonkeyPatch, spooling_all: None
+    is_most: bool, most: int, tmp_path: Path, shapes: Shapes, monkeypatch: pytest.MonkeyPatch, spooling_all: None
 ) -> None:
     """Replacing a graph by less of it breaks the shapes as it does by way of memory; by as much of it, it does not."""
     monkeypatch.setattr(large, "is_most_of_it", lambda store, size: is_most)
+    monkeypatch.setattr(whole, "MOST_COPIED", most)
     ours = sorted(resources.folder("ontology").glob("*.ttl"))
     lines = serialize(parse_file(VILLAGE), None, RdfFormat.N_TRIPLES) or b""
     less, other, same = tmp_path / "less" / "village.nt", tmp_path / "village.nt", tmp_path / "same" / "village.nt"

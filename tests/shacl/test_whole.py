@@ -12,7 +12,7 @@ from pyoxigraph import DefaultGraph, Literal, NamedNode, Quad, RdfFormat, Store,
 from kg_service import resources
 from kg_service.errors import KgError, TooLarge
 from kg_service.ingest import bulk
-from kg_service.shacl import Report, Shapes, validate
+from kg_service.shacl import Report, Shapes, validate, whole
 from kg_service.shacl.whole import validate_generation
 from kg_service.store import Delta
 from kg_service.store.embedded import EmbeddedStore, snapshot
@@ -49,6 +49,14 @@ def in_memory(root: Path, shapes: Shapes, limit: int | None = None) -> Report:
         copy = Store()
         copy.extend(store.quads_for_pattern(None, None, None, DefaultGraph()))
     return validate(copy, shapes, limit)
+
+
+@pytest.fixture(params=["copied", "on disk"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Whether the graph is copied into memory, or is too large for that."""
+    if request.param == "on disk":
+        monkeypatch.setattr(whole, "MOST_COPIED", 0)
+    return str(request.param)
 
 
 def test_the_report_is_that_of_validation_in_memory(broken: Path, shapes: Shapes) -> None:
