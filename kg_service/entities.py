@@ -6,6 +6,8 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 
+from anyascii import anyascii
+
 from kg_service.errors import Refused
 from kg_service.rdf import GENID, DefaultGraph, NamedNode, Quad
 
@@ -50,7 +52,17 @@ def check_about(thing: NamedNode, quads: Iterable[Quad]) -> None:
 
 
 def slug(label: str) -> str:
-    """A name as the end of an IRI: small letters without accents, digits, single hyphens."""
+    """A name as the end of an IRI: small Latin letters without accents, digits, single hyphens.
+
+    Letters of other scripts are transliterated one by one, as AnyAscii has it. Empty for a name without any letter.
+    """
     if not label.isascii():
-        label = "".join(c for c in unicodedata.normalize("NFKD", label) if not unicodedata.combining(c))
+        label = "".join(map(_latin, unicodedata.normalize("NFKC", label)))
     return re.sub(r"[^a-z0-9]+", "-", label.casefold()).strip("-")
+
+
+def _latin(character: str) -> str:
+    """What stands for a letter, mark or digit of any script; anything else parts words."""
+    if unicodedata.category(character)[0] not in "LMN":
+        return "-" if not character.isascii() else character
+    return re.sub(r"[^A-Za-z0-9]", "", anyascii(character))

@@ -191,8 +191,31 @@ def prose(text: str) -> tuple[str, str]:
     return words, tongue(words)
 
 
+#: Languages by the first word of the Unicode names of their letters.
+_SCRIPTS = {
+    "ARABIC": "ar", "ARMENIAN": "hy", "BENGALI": "bn", "CJK": "zh", "CYRILLIC": "ru", "DEVANAGARI": "hi",
+    "ETHIOPIC": "am", "GEORGIAN": "ka", "GREEK": "el", "GUJARATI": "gu", "GURMUKHI": "pa", "HANGUL": "ko",
+    "HEBREW": "he", "HIRAGANA": "ja", "KANNADA": "kn", "KATAKANA": "ja", "KHMER": "km", "LAO": "lo",
+    "MALAYALAM": "ml", "MYANMAR": "my", "SINHALA": "si", "TAMIL": "ta", "TELUGU": "te", "THAI": "th",
+}  # fmt: skip
+#: Letters that tell a language from the one that is written most in its script.
+_LETTERS_OF = (
+    (re.compile("[\u3040-\u30ff]"), "ja"),
+    (re.compile("[іїєґ]", re.IGNORECASE), "uk"),
+    (re.compile("[پچژگ]"), "fa"),
+)
+
+
 def tongue(text: str) -> str:
-    """The language of which a text has most of the small words; English where it has few."""
+    """The language of which a text has most of the small words; English where it has few.
+
+    Of a text in another script than the Latin one, it is the language that is written most in that script.
+    """
+    for character in text:
+        if not character.isascii() and character.isalpha():
+            script = unicodedata.name(character, "").partition(" ")[0].partition("-")[0]
+            if script in _SCRIPTS:
+                return next((tag for letters, tag in _LETTERS_OF if letters.search(text)), _SCRIPTS[script])
     words = text.casefold().split()
     common = [word for word in words if word in _EVERY_SMALL_WORD]
     if not common:

@@ -21,9 +21,9 @@ _WORDS = {
         "un texte sans formules ni caractères de contrôle",
     ),
     "key": (
-        "a name with letters a to z or digits, of which its address can be made",
-        "un nombre con letras de la a a la z o cifras, del que se pueda hacer su dirección",
-        "un nom avec des lettres de a à z ou des chiffres, dont on puisse faire son adresse",
+        "a name with letters or digits, of which its address can be made",
+        "un nombre con letras o cifras, del que se pueda hacer su dirección",
+        "un nom avec des lettres ou des chiffres, dont on puisse faire son adresse",
     ),
     "day-first": (
         "day before month: 31/12/2019, or 2019-12-31",

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 from kg_service.cli import app
 from kg_service.errors import KgError
 from kg_service.store.embedded import snapshot
+from kg_service.tables.values import tongue
 from tests.conftest import VILLAGE
 
 ID = "https://w3id.org/sse-kg/id/"
@@ -148,3 +149,31 @@ def test_a_mapping_of_ones_own(root: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["table", str(file), "--store", str(root), "--mapping", str(own)])
     assert done.exit_code == 0, done.output
     assert count(root, f"<{ID}theme/flour> a sse:Theme") == 1
+
+
+def test_names_in_any_script_have_an_address_of_their_own(root: Path) -> None:
+    rows = """name;language;kind;country
+사회적경제 네트워크;ko;network;KR
+グローバル 市民;ja;network;JP
+Кооператив ABC;ru;cooperative;KZ
+Союз ABC;ru;cooperative;KZ
+تعاونية النساء;ar;cooperative;TN
+Spółdzielnia Łódź;pl;cooperative;PL
+"""
+    done = json.loads(run(root, rows).stdout)
+    assert (done["taken"], done["rejected"]) == (6, [])
+    for slug in (
+        "sahoejeoggyeongje-neteuwokeu",
+        "gurobaru-shimin",
+        "kooperativ-abc",
+        "soyuz-abc",
+        "twnyh-lns",
+        "spoldzielnia-lodz",
+    ):
+        assert count(root, f"<{ID}organisation/{slug}> a sse:Organisation") == 1, slug
+
+
+def test_a_text_in_another_script_is_in_the_language_that_is_written_most_in_it() -> None:
+    texts = {"사회적경제": "ko", "国際 市民の会": "ja", "合作社": "zh", "تعاونية": "ar", "تعاونی زنان گیلان": "fa"}
+    texts |= {"Кооператив": "ru", "Спілка громадян": "uk", "Ένωση": "el", "Føroya": "en", "für die Menschen": "de"}
+    assert {text: tongue(text) for text in texts} == texts
