@@ -27,7 +27,8 @@ from kg_service.linked_data.addresses import Addresses
 from kg_service.linked_data.description import labels_of
 from kg_service.rdf import Literal, NamedNode
 from kg_service.store import Delta
-from kg_service.store.log import ChangeLog, Entry, Patch
+from kg_service.store.log import ChangeLog, Entry
+from kg_service.store.patches import Patch
 from kg_service.web.changed import difference, mentioned, names_in, picked, results
 from kg_service.web.names import Names
 

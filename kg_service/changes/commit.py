@@ -22,7 +22,8 @@ from kg_service.shacl.report import in_order
 from kg_service.shacl.shapes import VIOLATION
 from kg_service.store import Delta
 from kg_service.store.embedded import BULK, EmbeddedStore, in_default_graph, is_default
-from kg_service.store.log import ChangeLog, Entry, Patch, Refusal
+from kg_service.store.log import ChangeLog, Entry, Refusal
+from kg_service.store.patches import Patch
 from kg_service.tracing import NOTHING, Span
 
 #: Judging around one changed triple costs as much as judging so many triples of a whole graph.

@@ -15,7 +15,8 @@ from kg_service.errors import NotFound, StoreDamaged
 from kg_service.store import generations
 from kg_service.store.embedded import EmbeddedStore
 from kg_service.store.frames import begin, limit_memory, serve
-from kg_service.store.log import ChangeLog, Patch, log_of, undoing
+from kg_service.store.log import ChangeLog, log_of
+from kg_service.store.patches import Patch, undoing
 
 #: Statements that are put back, or taken away, together.
 _TOGETHER = 50_000

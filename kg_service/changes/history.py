@@ -12,7 +12,8 @@ from pyoxigraph import Literal, NamedNode, Quad
 from kg_service.errors import NotFound
 from kg_service.rdf import PREFIXES, RDF_TYPE, entity
 from kg_service.store import Delta
-from kg_service.store.log import MOST_WHOLE, ChangeLog, Entry, Patch, Refusal, excerpt
+from kg_service.store.log import MOST_WHOLE, ChangeLog, Entry, Refusal
+from kg_service.store.patches import Patch, excerpt
 
 _PROV, _SH, _VOID, _XSD = PREFIXES["prov"], PREFIXES["sh"], "http://rdfs.org/ns/void#", PREFIXES["xsd"]
 #: Statements of a change that are shown as JSON; the whole is to be had as RDF Patch.

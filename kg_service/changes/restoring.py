@@ -29,7 +29,8 @@ from kg_service.errors import AlreadyThere, NotFound, StoreError, StoreFull, Sto
 from kg_service.shacl import Report
 from kg_service.store import Delta, backup, generations
 from kg_service.store.embedded import EmbeddedStore, snapshot
-from kg_service.store.log import Entry, Patch, Turned, log_of
+from kg_service.store.log import Entry, Turned, log_of
+from kg_service.store.patches import Patch
 
 #: What may lie in a directory for a store that is still empty, and stays where it is.
 _NOTHING = ("writer.lock", "wanted", "lost+found", ".gitignore")

@@ -18,7 +18,7 @@ from kg_service.shacl import Report, Shapes, load_shapes
 from kg_service.shacl.whole import validate_generation
 from kg_service.store import Delta
 from kg_service.store.embedded import EmbeddedStore, translated
-from kg_service.store.log import Patch
+from kg_service.store.patches import Patch
 
 #: Results that a report on the whole graph shows.
 _MOST = 10_000

@@ -31,7 +31,8 @@ from pyoxigraph import (
 from kg_service.changes import history
 from kg_service.linked_data.feed_index import Extent, FeedIndex, Version
 from kg_service.rdf import PREFIXES, RDF_TYPE, Format
-from kg_service.store.log import ChangeLog, rows
+from kg_service.store.log import ChangeLog
+from kg_service.store.patches import rows
 
 #: Pages that one group leads to.
 GROUP = 200

@@ -17,7 +17,8 @@ from kg_service.changes import history
 from kg_service.errors import StoreError
 from kg_service.linked_data import apart
 from kg_service.settings import Settings
-from kg_service.store.log import ChangeLog, Entry, log_of, rows, transaction
+from kg_service.store.log import ChangeLog, Entry, log_of, transaction
+from kg_service.store.patches import rows
 from kg_service.store.remote import remote_log
 
 #: Versions on a page, and statements on one that has more than one version.

@@ -15,7 +15,8 @@ from typing import TypeVar
 from kg_service.linked_data.asking import Asking
 from kg_service.rdf import RDF_TYPE, NamedNode
 from kg_service.store import Delta
-from kg_service.store.log import ChangeLog, OpenLog, Patch
+from kg_service.store.log import ChangeLog, OpenLog
+from kg_service.store.patches import Patch
 
 T = TypeVar("T")
 #: Changes that are looked at, how many at once, and the most statements of one that is read.

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from kg_service.changes import history
 from kg_service.errors import Deleted, wrong_parameter
-from kg_service.store.log import ChangeLog, Entry, OpenLog, rows
+from kg_service.store.log import ChangeLog, Entry, OpenLog
+from kg_service.store.patches import rows
 
 #: Bytes that are sent at once.
 _PIECE = 2**16

@@ -28,7 +28,8 @@ from pyoxigraph import NamedNode, RdfFormat, Store, parse
 from kg_service.errors import StoreDamaged, StoreError
 from kg_service.store import generations
 from kg_service.store.frames import end_with_parent
-from kg_service.store.log import added_text, log_of, rows
+from kg_service.store.log import log_of
+from kg_service.store.patches import added_text, rows
 from kg_service.store.spool import Spool, triples
 from kg_service.unpacking import reading
 

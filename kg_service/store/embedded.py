@@ -26,7 +26,8 @@ from pyoxigraph import DefaultGraph, Literal, NamedNode, Quad, RdfFormat, Store
 from kg_service.errors import StoreDamaged, StoreError, StoreFull, StoreLocked, StoreUnwritable
 from kg_service.rdf import RDFS_SUBCLASS
 from kg_service.store import Delta, generations, scratch
-from kg_service.store.log import Entry, Log, Patch, Turned
+from kg_service.store.log import Entry, Log, Turned
+from kg_service.store.patches import Patch
 from kg_service.store.spool import Spool
 from kg_service.unpacking import reading
 

@@ -9,23 +9,20 @@ from __future__ import annotations
 import json
 import secrets
 import sqlite3
-import struct
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
-from itertools import chain, islice, takewhile
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
-from pyoxigraph import NamedNode, Quad, RdfFormat, parse, serialize
-
 from kg_service.errors import NotFound, StoreDamaged, StoreFull, TooLarge
-from kg_service.store import Delta, generations
-from kg_service.store.spool import Spool, packed, texts
+from kg_service.store import generations
+from kg_service.store.patches import Patch, beginning, turned
+from kg_service.store.spool import Spool
 
 #: Refused changes that are remembered.
 REFUSALS = 1_000
-_LENGTHS = struct.Struct(">3Q")
 #: Statements of a change that are put into memory together; a million take about three gigabytes.
 MOST_WHOLE = 500_000
 #: IRIs that a change touches, written together in order.
@@ -48,47 +45,6 @@ CREATE TABLE IF NOT EXISTS quarantine (
 
 
 @dataclass(frozen=True, slots=True)
-class Patch:
-    """What a change did, without what merely follows from it in the default graph.
-
-    Of the default graph it names what no named graph holds: a triple that it had with one and now has without is
-    added. `kept` are triples that the default graph had for their own sake and would lose if the change were merely
-    turned round.
-    """
-
-    delta: Delta
-    kept: frozenset[Quad] = frozenset()
-
-    @property
-    def inverse(self) -> Delta:
-        """The change that undoes this one."""
-        return Delta(added=self.delta.removed | self.kept, removed=self.delta.added)
-
-    @property
-    def touched(self) -> set[str]:
-        """The IRIs of the subjects and of the graphs that the change is about; "" is the default graph."""
-        terms = {
-            term for part in (self.delta.added, self.delta.removed) for q in part for term in (q.subject, q.graph_name)
-        }
-        return {"", *(term.value for term in terms if isinstance(term, NamedNode))}
-
-    def packed(self) -> bytes:
-        """The patch as it is stored: what came, what went and what was kept as N-Quads, each packed."""
-        texts = [packed(serialize(quads, None, RdfFormat.N_QUADS) or b"") for quads in self._parts]
-        return _LENGTHS.pack(*map(len, texts)) + b"".join(texts)
-
-    @property
-    def _parts(self) -> tuple[frozenset[Quad], frozenset[Quad], frozenset[Quad]]:
-        return self.delta.added, self.delta.removed, self.kept
-
-    @classmethod
-    def unpacked(cls, stored: bytes) -> Patch:
-        parts = [frozenset(parse(b"".join(_texts(part)), RdfFormat.N_QUADS)) for part in _stored_parts(stored)]
-        added, removed, kept = parts
-        return cls(Delta(added, removed), kept)
-
-
-@dataclass(frozen=True, slots=True)
 class Turned:
     """A logged change turned round: what undoes it. It is read when it is written, so that many take no memory."""
 
@@ -98,75 +54,7 @@ class Turned:
 
     def packed(self) -> bytes:
         """As it is stored: what went and what was kept came back, what came is gone."""
-        added, removed, kept = _stored_parts(self.log.packed(self.number) or b"")
-        parts = (b"".join((removed, kept)), bytes(added), packed(b""))
-        return _LENGTHS.pack(*map(len, parts)) + b"".join(parts)
-
-
-def rows(stored: bytes) -> Iterator[tuple[str, bytes]]:
-    """What a stored patch does, statement by statement: D or A, and the line of N-Quads; what goes comes first.
-
-    Applied in order to the dataset whose default graph holds only what no named graph does, they lead to the next
-    such dataset. Of a patch of any size only some pages are in memory, beside its packed form.
-    """
-    added, removed, kept = _stored_parts(stored)
-    for code, part in (("D", removed), ("D", kept), ("A", added)):
-        for text in _texts(part):
-            for line in text.split(b"\n")[:-1]:
-                yield code, line
-
-
-def undoing(stored: bytes, size: int) -> Iterator[Delta]:
-    """What undoes a stored patch, in changes of so many statements, one after the other.
-
-    What came goes first: a triple that only moved between graphs is in one of them in the end.
-    """
-    came = (line for text in added_text(stored) for line in text.split(b"\n")[:-1])
-    went = (line for _, line in takewhile(lambda row: row[0] == "D", rows(stored)))
-    yield from (Delta(removed=_parsed(lines)) for lines in _together(came, size))
-    yield from (Delta(added=_parsed(lines)) for lines in _together(went, size))
-
-
-def _together(lines: Iterator[bytes], size: int) -> Iterator[list[bytes]]:
-    while some := list(islice(lines, size)):
-        yield some
-
-
-def _parsed(lines: list[bytes]) -> frozenset[Quad]:
-    return frozenset(parse(b"\n".join(lines), RdfFormat.N_QUADS, lenient=True))
-
-
-def added_text(stored: bytes) -> Iterator[bytes]:
-    """What a stored patch adds, as N-Quads: some whole lines at a time."""
-    return _texts(_stored_parts(stored)[0])
-
-
-def _stored_parts(stored: bytes) -> list[memoryview]:
-    """The three packed texts of a stored patch."""
-    parts, start = [], _LENGTHS.size
-    lengths = _LENGTHS.unpack_from(stored) if len(stored) >= start else ()
-    if start + sum(lengths) != len(stored) or not lengths:
-        raise StoreDamaged("a change in the log is not whole; restore a backup with `kg restore`")
-    for length in lengths:
-        parts.append(memoryview(stored)[start : start + length])
-        start += length
-    return parts
-
-
-def _texts(part: memoryview) -> Iterator[bytes]:
-    return texts(bytes(part[start : start + _PIECE]) for start in range(0, len(part), _PIECE))
-
-
-def excerpt(stored: bytes, size: int) -> Patch:
-    """Of a stored patch the first so many statements that went, and that came."""
-    lines: dict[str, list[bytes]] = {"D": [], "A": []}
-    for code, line in rows(stored):
-        if len(lines[code]) < size:
-            lines[code].append(line)
-        elif code == "A":
-            break
-    came, went = (frozenset(parse(b"\n".join(lines[code]), RdfFormat.N_QUADS)) for code in "AD")
-    return Patch(Delta(came, went))
+        return turned(self.log.packed(self.number) or b"")
 
 
 def check_size(entry: Entry) -> None:
@@ -176,10 +64,6 @@ def check_size(entry: Entry) -> None:
             f"change {entry.number} has {entry.added + entry.removed:,} statements, more than are looked at together "
             f"({MOST_WHOLE:,}); /patches has them in pieces, and loading with --replace puts graphs right"
         )
-
-
-#: Bytes of a stored patch that are looked at together.
-_PIECE = 2**16
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +126,7 @@ class ChangeLog(Protocol):
     def with_key(self, key: str) -> Entry | None: ...
 
     def patch(self, number: int) -> Patch | None:
-        """What a change did; None when there is none. TooLarge when that is too much to be held; see `excerpt`."""
+        """What a change did, None when there is none; TooLarge where it is too much to be held: `patches.excerpt`."""
         ...
 
     def entries(
@@ -407,7 +291,7 @@ class Log:
         return Patch.unpacked(self.packed(number) or b"")
 
     def packed(self, number: int) -> bytes | None:
-        """A change as it is stored; see `rows`."""
+        """A change as it is stored; see `patches.rows`."""
         row = self._one("SELECT patch FROM change WHERE number = ? AND generation <= ?", number, self.generation)
         return row[0] if row else None
 
@@ -480,7 +364,7 @@ class Log:
         return row[0] or 0, row[1] or 0
 
     def all_packed(self) -> Iterator[bytes]:
-        """Every change as it is stored, in order; see `rows`."""
+        """Every change as it is stored, in order; see `patches.rows`."""
         query = "SELECT patch FROM change WHERE generation <= ? ORDER BY number"
         return (patch for (patch,) in self._rows.execute(query, (self.generation,)))
 
@@ -549,7 +433,8 @@ def _stored(what: Patch | Spool | Turned) -> tuple[int, Iterable[bytes]]:
         whole = what.packed()
         return len(whole), [whole]
     lengths = what.stored()
-    return _LENGTHS.size + sum(lengths), chain([_LENGTHS.pack(*lengths)], what.pieces())
+    start = beginning(lengths)
+    return len(start) + sum(lengths), chain([start], what.pieces())
 
 
 def _some(iris: Iterable[str]) -> Iterator[list[str]]:

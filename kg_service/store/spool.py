@@ -1,7 +1,7 @@
 """A large change, written to files piece by piece, so that no more than some pages of it are in memory.
 
     <name>.added     what is new, as N-Quads in the way in which the store keeps literals; zlib streams in a row
-    <name>.kept      of it, what the default graph had for its own sake (see `log.Patch`); zlib streams
+    <name>.kept      of it, what the default graph had for its own sake (see `patches.Patch`); zlib streams
     <name>.there     what the sources have and the store has too, where graphs are replaced; zlib streams
     <name>.touched   the IRIs of its subjects and graphs, a line each
 

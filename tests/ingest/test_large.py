@@ -26,7 +26,7 @@ from kg_service.shacl import Shapes, whole
 from kg_service.shacl.gate import Gate
 from kg_service.store import Delta, embedded, log
 from kg_service.store.embedded import EmbeddedStore
-from kg_service.store.log import Patch
+from kg_service.store.patches import Patch
 from tests.conftest import VILLAGE
 from tests.serving import running
 

@@ -11,7 +11,7 @@ from pyoxigraph import DefaultGraph, Literal, NamedNode, Quad
 
 from kg_service.store import Delta
 from kg_service.store.embedded import EmbeddedStore, in_default_graph
-from kg_service.store.log import Patch, rows
+from kg_service.store.patches import Patch, rows
 from kg_service.store.remote import Endpoint, RemoteStore
 from tests.store import engines
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from pyoxigraph import Literal, NamedNode, Quad
 
-from kg_service.store.log import Entry, Log, Patch, Refusal, check_size
+from kg_service.store.log import Entry, Log, Refusal, check_size
+from kg_service.store.patches import Patch
 from kg_service.store.remote.graphs import LOG
 
 #: Characters of a patch in one literal.
@@ -151,7 +152,7 @@ class RemoteLog:
         return Patch.unpacked(self.packed(number) or b"")
 
     def packed(self, number: int) -> bytes | None:
-        """A change as it is stored; see `log.rows`."""
+        """A change as it is stored; see `patches.rows`."""
         prefix = _named("patch-").value
         starts = f"FILTER(STRSTARTS(STR(?p), {Literal(prefix)}))"
         pieces = {

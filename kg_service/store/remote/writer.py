@@ -13,7 +13,8 @@ from pyoxigraph import DefaultGraph, Literal, NamedNode, Quad
 from kg_service.errors import KgError, Malformed, Refused, StoreError, StoreUnwritable
 from kg_service.store import Delta
 from kg_service.store.embedded import as_kept, in_default_graph
-from kg_service.store.log import Entry, Patch
+from kg_service.store.log import Entry
+from kg_service.store.patches import Patch
 from kg_service.store.remote.data import CHARACTERS, LOOKED_UP, RemoteData
 from kg_service.store.remote.endpoint import Endpoint
 from kg_service.store.remote.graphs import LOG, REVISION, is_ours
@@ -37,7 +38,7 @@ class Effective(Delta):
     """A change as it stood against one revision; applying it to another is a Conflict."""
 
     revision: int = 0
-    #: Triples that the default graph had for their own sake and that a named graph gets: see `log.Patch.kept`.
+    #: Triples that the default graph had for their own sake and that a named graph gets: see `patches.Patch.kept`.
     kept: frozenset[Quad] = frozenset()
     #: Triples that the default graph has for their own sake from now on, because no named graph holds them any more.
     own: frozenset[Quad] = frozenset()
