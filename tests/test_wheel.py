@@ -84,7 +84,7 @@ def test_the_bill_of_materials_has_what_the_islands_are_made_of(bill: dict[str, 
     sources = [path.read_text("utf-8") for path in (FRONTEND / "src").rglob("*.ts*") if ".test." not in path.name]
     run = re.sub(r"^import type .*?;$", "", "\n".join(sources), flags=re.MULTILINE | re.DOTALL)
     imported = re.findall(r"""(?:from|import)\s*\(?\s*["']((?:@[\w-]+/)?[\w-]+)[\w./-]*["']""", run)
-    assert {"preact", "sigma", "world-atlas"} <= set(imported) <= within
+    assert {"preact", "codemirror-lang-sparql", "world-atlas"} <= set(imported) <= within
     assert not within & {"rolldown", *sbom.BUILDERS}
 
 

@@ -6,9 +6,9 @@ import { svg } from "./svg";
 
 const MOST_NAMES = 40;
 /** Fewer edges than this are drawn even while the picture moves. */
-const QUICK_EDGES = 1_500;
+export const QUICK_EDGES = 1_500;
 /** Fewer nodes than this are drawn in full detail each time. */
-const QUICK_NODES = 2_000;
+export const QUICK_NODES = 2_000;
 
 /** What draws nodes and ties in the canvas's stead, below it. */
 export interface Backdrop {
@@ -25,6 +25,14 @@ export interface Palette {
   ground: string;
   focus: string;
   font: string;
+}
+
+/** Pixels of the screen that are drawn for one of the page. */
+export const ratioOf = () => Math.min(window.devicePixelRatio || 1, 2);
+
+/** How strongly so many ties are drawn. */
+export function opacity({ hover, chosen }: Look, edges: number): number {
+  return ((hover ?? chosen) === null ? 0.6 : 0.3) * (edges > 5_000 ? 0.5 : 1);
 }
 
 function palette(element: Element): Palette {
@@ -85,7 +93,7 @@ export class Painter {
 
   /** Gives the canvas as many pixels as the screen has for it. */
   resize(): void {
-    const ratio = Math.min(window.devicePixelRatio || 1, 2);
+    const ratio = ratioOf();
     this.canvas.width = Math.max(1, Math.round(this.camera.width * ratio));
     this.canvas.height = Math.max(1, Math.round(this.camera.height * ratio));
   }
@@ -115,7 +123,7 @@ export class Painter {
     let whole = 0;
     for (const is of seen.edges) whole += is;
     if (isMoving && whole > QUICK_EDGES) return;
-    pen.globalAlpha = ((look.hover ?? look.chosen) === null ? 0.6 : 0.3) * (whole > 5_000 ? 0.5 : 1);
+    pen.globalAlpha = opacity(look, whole);
     if (whole <= QUICK_EDGES) this.strokes(pen, look);
     else this.tieLayer.put(pen, this.camera.width, this.camera.height, [seen.edges, ...this.lie(graph), this.palette], (own) => this.strokes(own, look));
     pen.globalAlpha = 1;
