@@ -68,6 +68,13 @@ _ACT = """([selector, n, text]) => new Promise(done => {
   const after = left => requestAnimationFrame(() => left ? after(left - 1) : done(performance.now() - began));
   after(2);
 })"""
+#: Hides or shows a group, and tells when all ties are drawn that software draws later by WebGL.
+_WHOLE = """() => new Promise(done => {
+  const below = document.querySelector(".below"), began = performance.now();
+  new MutationObserver(() => below.hasAttribute("aria-busy") || done(performance.now() - began))
+    .observe(below, {attributes: true, attributeFilter: ["aria-busy"]});
+  document.querySelector(".legend button").click();
+})"""
 #: Types a letter, and tells when, after the frame that shows it, something is there.
 _TYPED = """([letter, selector]) => new Promise(done => {
   const began = performance.now();
@@ -209,6 +216,9 @@ def _large(page: Page, renderer: str, name: str) -> None:
         taken = page.evaluate(_ACT, [selector, place, text])
         row(f"{renderer}: {what}, ms", f"{taken:.0f}", f"{MOST_ACT}")
         page.wait_for_timeout(500)
+    if renderer == "webgl":
+        whole = sorted(page.evaluate(_WHOLE) for _ in range(VISITS))
+        row(f"{renderer}: group hidden or shown, all ties drawn, ms", f"{statistics.median(whole):.0f}", "")
 
 
 def _dragged(page: Page) -> list[float]:
