@@ -16,7 +16,7 @@ from kg_service.api.addresses import public_url
 from kg_service.api.clients import client_of
 from kg_service.api.finished import Document, Finished, sent, state_of
 from kg_service.api.parameters import read
-from kg_service.api.things_asked import CHOICE, CONCLUSIONS, IRI, PAGING
+from kg_service.api.things_asked import CHOICE, CONCLUSIONS, IRI, OF_PAGES, PAGING
 from kg_service.errors import Deleted, NotFound, wrong_parameter
 from kg_service.leading import records_query
 from kg_service.linked_data import (
@@ -71,7 +71,7 @@ class _Found:
 
 async def identified(request: Request) -> Response:
     """303 from a thing to the page or the data about it."""
-    wanted = read(request, [*CHOICE, *PAGING, *pages.LANGUAGES])
+    wanted = read(request, [*CHOICE, *PAGING, *OF_PAGES])
     path = _path(request)
     if number := _change(path):
         return RedirectResponse(f"{public_url(request)}/api/changes/{number}", 303, headers={"Vary": _VARY})
@@ -85,7 +85,7 @@ async def identified(request: Request) -> Response:
         kept = {name: value for name, value in query.items() if name not in ("_profile", "_mediatype")}
         where = addresses.page(found.iri.value)
     else:
-        of_pages = {each.name for each in pages.LANGUAGES}
+        of_pages = {each.name for each in OF_PAGES}
         kept = {name: value for name, value in query.items() if name not in {"_profile", "_mediatype", *of_pages}}
         if chosen.profile is not FULL:
             kept["_profile"] = chosen.profile.token
@@ -99,7 +99,7 @@ async def identified(request: Request) -> Response:
 
 async def shown(request: Request) -> Response:
     """The page about a thing."""
-    wanted = read(request, [*CHOICE, *PAGING, CONCLUSIONS, pages.EMBED, *pages.LANGUAGES])
+    wanted = read(request, [*CHOICE, *PAGING, pages.EMBED, *OF_PAGES])
     found = await _found(request, _path(request))
     if found.ending:
         return RedirectResponse(Addresses(public_url(request)).data(found.iri.value, found.ending), 303)
@@ -117,7 +117,7 @@ async def written(request: Request) -> Response:
 
 async def described(request: Request) -> Response:
     """The page or the data about any IRI that the graph knows."""
-    wanted = read(request, [IRI, *CHOICE, *PAGING, CONCLUSIONS, pages.EMBED, *pages.LANGUAGES])
+    wanted = read(request, [IRI, *CHOICE, *PAGING, pages.EMBED, *OF_PAGES])
     thing = NamedNode(wanted["iri"])
     chosen = _chosen(request, wanted, profiles.FULL.formats)
     return await _answer(request, thing, chosen, wanted)

@@ -29,6 +29,8 @@ CONCLUSIONS = Parameter(
     allowed=("with", "without"),
     default="with",
 )
+#: What a reader chooses of a page; what leads to one hands it on.
+OF_PAGES = [CONCLUSIONS, *pages.LANGUAGES]
 IRI = Parameter(name="iri", description="The IRI of any thing that the graph knows.", kind="iri", is_required=True)
 CHOICE = [_PROFILE, _MEDIA_TYPE]
 PAGING = [_PROPERTY, _DIRECTION, _PAGE]
@@ -87,21 +89,21 @@ OPENAPI = {
     "/id/{type}/{slug}": _described(
         "thing",
         "A thing: leads to its page or its data",
-        [*CHOICE, *PAGING, *pages.LANGUAGES],
+        [*CHOICE, *PAGING, *OF_PAGES],
         _SEEN | _DOCUMENT,
         _THING,
     ),
     "/graph/{name}": _described(
         "graph",
         "A named graph: leads to its page or its data",
-        [*CHOICE, *pages.LANGUAGES],
+        [*CHOICE, *OF_PAGES],
         _SEEN | _DOCUMENT,
         ("name",),
     ),
     "/page/{type}/{slug}": _described(
         "page",
         "The page about a thing",
-        [*CHOICE, *PAGING, CONCLUSIONS, pages.EMBED, *pages.LANGUAGES],
+        [*CHOICE, *PAGING, pages.EMBED, *OF_PAGES],
         _SEEN | _DOCUMENT,
         _THING,
     ),
@@ -111,7 +113,7 @@ OPENAPI = {
     "/describe": _described(
         "describe",
         "The page or the data about any IRI that the graph knows",
-        [IRI, *CHOICE, *PAGING, CONCLUSIONS, pages.EMBED, *pages.LANGUAGES],
+        [IRI, *CHOICE, *PAGING, pages.EMBED, *OF_PAGES],
         _DOCUMENT,
         (),
     ),

@@ -303,3 +303,16 @@ def test_static_texts_are_sent_packed_and_once(service: httpx.Client) -> None:
     head = service.head(address)
     assert (head.status_code, head.content) == (200, b"")
     assert service.get("/static/nothing.css").status_code == 404
+
+
+def test_what_leads_to_a_page_hands_on_that_conclusions_are_left_out(service: httpx.Client) -> None:
+    asked = {"conclusions": "without", "lang": "es", "clang": "fr"}
+    for place in (SEOUL, "graph/inferred"):
+        address = f"/id/{place}" if place is SEOUL else f"/{place}"
+        led = service.get(address, params=asked)
+        assert led.status_code == 303
+        assert dict(httpx.URL(led.headers["location"]).params) == asked
+        assert service.get(led.headers["location"]).status_code == 200
+        data = service.get(address, params=asked, headers={"accept": "text/turtle"})
+        assert (data.status_code, httpx.URL(data.headers["location"]).query) == (303, b"")
+    assert service.get(f"/id/{SEOUL}?conclusions=some").status_code == 422
