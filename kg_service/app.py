@@ -219,7 +219,7 @@ def create_app(settings: Settings | None = None, together: Together | None = Non
     contributing.install(app)
     reports.install(app)
     explore.install(app, listed)
-    choosing = pages.for_people(appearance.chosen)
+    choosing = pages.for_people(appearance.chosen, appearance.back)
     app.add_route("/appearance", choosing, methods=appearance.METHODS, include_in_schema=False)
     editor = pages.for_people(query_page.QueryEditor(texts).shown)
     app.add_route("/query", editor, methods=query_page.METHODS, include_in_schema=False)

@@ -25,11 +25,11 @@ _PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20]*")
 
 async def chosen(request: Request) -> Response:
     """Has the browser keep the choice, and goes back to the page; the cookie says nothing but light or dark."""
-    back = read(request, [_BACK])["back"] or ""
+    read(request, [_BACK])
     form = await form_of(request, _MOST)
     check_origin(request)
     scheme = form.one_of("scheme", CHOICES)
-    response = RedirectResponse(f"{public_url(request)}{back if _PATH.fullmatch(back) else '/'}", 303)
+    response = RedirectResponse(f"{public_url(request)}{back(request)}", 303)
     response.headers["Cache-Control"] = "no-store"
     is_secure = public_url(request).startswith("https:")
     if scheme == CHOICES[0]:
@@ -39,3 +39,9 @@ async def chosen(request: Request) -> Response:
             pages.SCHEME, scheme, max_age=_LASTS, path="/", secure=is_secure, httponly=True, samesite="lax"
         )
     return response
+
+
+def back(request: Request) -> str:
+    """The page that the choice was made on."""
+    named = request.query_params.get(_BACK.name, "")
+    return named if _PATH.fullmatch(named) else "/"

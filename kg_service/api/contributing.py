@@ -28,11 +28,15 @@ def install(app: FastAPI) -> None:
         ("/tables", tables_page.shown, tables_page.METHODS),
         ("/tables/{name}.xlsx", tables_page.workbook, ["GET", "HEAD"]),
         ("/duplicates", duplicates_page.shown, duplicates_page.METHODS),
-        ("/duplicates/decide", duplicates_page.decided, ["POST"]),
         ("/sign-in", signing_in.sign_in, signing_in.METHODS),
-        ("/sign-out", signing_in.sign_out, ["POST"]),
         ("/history", history_pages.listed, history_pages.METHODS),
         ("/history/{number:int}", history_pages.shown, history_pages.METHODS),
-        ("/history/{number:int}/revert", history_pages.reverted, ["POST"]),
     ):
         app.add_route(path, pages.for_people(door), methods=methods, include_in_schema=False)
+    for path, door, page in (
+        ("/duplicates/decide", duplicates_page.decided, "/duplicates"),
+        ("/sign-out", signing_in.sign_out, "/sign-in"),
+        ("/history/{number:int}/revert", history_pages.reverted, "/history/{number}"),
+    ):
+        sent = pages.for_people(door, pages.form_on(page))
+        app.add_route(path, sent, methods=["POST"], include_in_schema=False)

@@ -44,7 +44,7 @@ def install(app: FastAPI, collections: Iterable[Collection]) -> None:
     lists = {path: door.shown for path, door in list_pages.doors(collections).items()}
     for path, door in (DOORS | lists).items():
         app.add_route(path, pages.for_people(door), methods=METHODS, include_in_schema=False)
-    cancel = pages.for_people(jobs_page.cancelled)
+    cancel = pages.for_people(jobs_page.cancelled, pages.form_on("/jobs/{job_id}"))
     app.add_route("/jobs/{job_id}/cancel", cancel, methods=["POST"], include_in_schema=False)
     keep = pages.for_people(guidelines_page.keep)
     app.add_route("/guidelines/keep", keep, methods=[*METHODS, "POST"], include_in_schema=False)

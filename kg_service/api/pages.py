@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from functools import wraps
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import FastAPI
 from starlette.requests import Request
@@ -29,6 +30,8 @@ from kg_service.web.rendering import CONTENT, STATIC, Catalogue, Pages
 from kg_service.web.rendering import LANGUAGES as WORDED
 
 Door = Callable[[Request], Awaitable[Response]]
+#: Where a page that answers a request can be asked for: its path, and its query if it has one.
+Place = Callable[[Request], str]
 #: In which language a page is, and in which one the names, descriptions and quotations of the graph come first.
 LANGUAGES = (
     Parameter(name="lang", description="The language of the page.", allowed=WORDED),
@@ -181,7 +184,7 @@ def document(
     """
     pages: Pages = request.app.state.pages
     (language, scheme), root = variant_of(request), public_url(request)
-    here = f"{root}{request.url.path}{'?' + request.url.query if request.url.query else ''}"
+    here = f"{root}{getattr(request.state, 'place', None) or _asked(request, request.url.path)}"
     text = pages.render(
         template,
         catalogue=catalogue_of(request),
@@ -220,14 +223,17 @@ async def long_page(
     return sent(request, made)
 
 
-def for_people(door: Door) -> Door:
+def for_people(door: Door, place: Place | None = None) -> Door:
     """The door, whose errors are pages for those who prefer HTML; what will soon be there is asked for again.
 
-    Where it leads to another page, that is read in the same language as the one it was asked from.
+    Where it leads to another page, that is read in the same language as the one it was asked from. A door that is
+    only sent to shows pages that cannot be asked for: their links to themselves, in another language say, lead to the
+    `place` of the page that has the form.
     """
 
     @wraps(door)
     async def opened(request: Request) -> Response:
+        request.state.place = place(request) if place else None
         try:
             return _led(request, await door(request))
         except KgError as error:
@@ -242,6 +248,17 @@ def for_people(door: Door) -> Door:
             return page(request, "error.html", headers=come_again(request, error), problem=what, status=error.status)
 
     return opened
+
+
+def form_on(path: str) -> Place:
+    """The page at a path, in which parts of the door's path may be named, with what the address of the form asks."""
+    return lambda request: _asked(
+        request, path.format(**{name: quote(str(value), safe="") for name, value in request.path_params.items()})
+    )
+
+
+def _asked(request: Request, path: str) -> str:
+    return f"{path}{'?' + request.url.query if request.url.query else ''}"
 
 
 def _led(request: Request, answer: Response) -> Response:
