@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 #: The language of last resort.
 ENGLISH = "en"
@@ -31,3 +31,11 @@ def best_tag(tags: Iterable[str], languages: Sequence[str]) -> str | None:
     there are no texts. What has no language is what has an empty one.
     """
     return min(tags, key=lambda tag: (place(tag, languages), tag), default=None)
+
+
+def best_text(texts: Mapping[str, str], languages: Sequence[str]) -> tuple[str, str | None] | None:
+    """The text that such a reader is served best with, of some by language, and its language if it has one; None where
+    all are empty.
+    """
+    tag = best_tag((tag for tag, text in texts.items() if text), languages)
+    return None if tag is None else (texts[tag], tag or None)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kg_service.errors import NotFound
-from kg_service.languages import best_tag
+from kg_service.languages import best_text
 from kg_service.rdf import (
     ONTOLOGY,
     PREF_LABEL,
@@ -258,8 +258,8 @@ def read(folder: Path) -> Ontology:
 
 def in_language(texts: Mapping[str, str], *languages: str) -> str | None:
     """The text in the first of some languages that there is one in, else in English, else any."""
-    tag = best_tag((tag for tag, text in texts.items() if text), languages)
-    return None if tag is None else texts[tag]
+    found = best_text(texts, languages)
+    return found[0] if found else None
 
 
 def usage(terms: Iterable[OntologyTerm]) -> str:

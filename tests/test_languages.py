@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kg_service.languages import best_tag, place
+from kg_service.languages import best_tag, best_text, place
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,9 @@ def test_a_reader_gets_the_text_in_the_language_that_serves_best(
 
 def test_what_has_no_language_is_what_has_an_empty_one() -> None:
     assert place(None, ("es",)) == place("", ("es",))
+
+
+def test_a_text_comes_with_its_language_and_never_without_words() -> None:
+    assert best_text({"fr": "", "es": "pan", "en": "bread"}, ("fr", "es")) == ("pan", "es")
+    assert best_text({"": "pan"}, ("fr",)) == ("pan", None)
+    assert best_text({"fr": ""}, ("fr",)) is None

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kg_service.languages import best_tag
+from kg_service.languages import best_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,8 @@ class Names:
 
     def named(self, iri: str, languages: Sequence[str] = ()) -> tuple[str, str]:
         """The same with the language that it is in; none where it is not known, or no name at all."""
-        known = self.of.get(iri, {})
-        tag = best_tag((each for each in known if known[each]), languages)
-        return (_end(iri), "") if tag is None else (known[tag], tag)
+        text, tag = best_text(self.of.get(iri, {}), languages) or (_end(iri), None)
+        return text, tag or ""
 
 
 def _end(iri: str) -> str:

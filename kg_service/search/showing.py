@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from kg_service.languages import best_tag
+from kg_service.languages import best_text
 from kg_service.search import Question, index, texts
 from kg_service.search.words import is_cell, words
 
@@ -125,8 +125,7 @@ class Shown:
 
     def _chosen(self, names: Names) -> tuple[str | None, str | None]:
         """The name in the first of the languages that there is one in, and that language."""
-        tag = best_tag(names, self._question.languages)
-        return (None, None) if tag is None else (names[tag], tag or None)
+        return best_text(names, self._question.languages) or (None, None)
 
     def _snippet(self, value: str) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
         """The part of a text around the matches in pieces, and which words of it matched which."""

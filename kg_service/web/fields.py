@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
-from kg_service.languages import best_tag
+from kg_service.languages import best_text
 from kg_service.ontology import Ontology
 from kg_service.rdf import ENTITY, ONTOLOGY, PREF_LABEL, PREFIXES, RDF_TYPE, SHAPE, Literal, NamedNode, Term
 from kg_service.rulebook import Rule, Rulebook, ShapeText, compact
@@ -264,8 +264,8 @@ class Forms:
 
     def _words(self, texts: Mapping[str, str]) -> Shown | None:
         """A text in the reader's language, else in English, else any."""
-        tag = best_tag((tag for tag, text in texts.items() if text), (self._names.catalogue.language,))
-        return None if tag is None else Shown(texts[tag], tag or None)
+        found = best_text(texts, (self._names.catalogue.language,))
+        return Shown(*found) if found else None
 
 
 def _above(iri: str, ontology: Ontology) -> Iterator[str]:

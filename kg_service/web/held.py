@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kg_service.languages import best_tag
+from kg_service.languages import best_text
 from kg_service.rdf import ENTITY, GRAPH, PREFIXES, Literal, Term
 from kg_service.web.names import Names, Shown
 
@@ -64,8 +64,8 @@ def _dataset(
         return [value for property, value in said if property == name]
 
     titles = {each.language or "": each.value for each in values(f"{_DCTERMS}title") if isinstance(each, Literal)}
-    tongue = best_tag(titles, names.catalogue.tongues)
-    title = Shown(titles[tongue], tongue, names.addresses.page(iri), iri) if tongue is not None else None
+    found = best_text(titles, names.catalogue.tongues)
+    title = Shown(*found, names.addresses.page(iri), iri) if found else None
     licences = tuple(names.shown(each) for each in values(f"{_DCTERMS}license"))
     citation = next((each.value for each in values(f"{_DCTERMS}bibliographicCitation")), "")
     return title, licences, citation, next((each.value for each in values(_PAGE)), "")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kg_service.languages import best_tag
+from kg_service.languages import best_text
 from kg_service.linked_data.addresses import Addresses
 from kg_service.rdf import GRAPH_FORMATS, JSON_LD, N_QUADS, N_TRIPLES, PREFIXES, RDF_XML, TRIG, TURTLE, Format
 from kg_service.rulebook import compact
@@ -142,8 +142,8 @@ def found(result: Mapping[str, Any], line: int | None, *, addresses: Addresses, 
 def _message(result: Mapping[str, Any], language: str) -> Shown:
     """The message in the reader's language, else in English, else any."""
     texts = {each.get("xml:lang", ""): each["value"] for each in result["messages"]}
-    tag = best_tag(texts, (language,))
-    return Shown(result["message"]) if tag is None else Shown(texts[tag], tag or None)
+    found = best_text(texts, (language,))
+    return Shown(*found) if found else Shown(result["message"])
 
 
 _WEIGHT = {"Violation": 0, "Warning": 1, "Info": 2}

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kg_service.languages import best_tag
+from kg_service.languages import best_text
 from kg_service.linked_data.addresses import Addresses
 from kg_service.ontology import IRI, Ontology, OntologyTerm, Scheme
 from kg_service.rdf import Literal, NamedNode, Term
@@ -63,8 +63,8 @@ class Words:
 
     def text(self, texts: Mapping[str, str]) -> Shown | None:
         """The text in the reader's language, else in English, else any, with its language."""
-        tag = best_tag(texts, (self.language,))
-        return None if tag is None else Shown(texts[tag], tag or None)
+        found = best_text(texts, (self.language,))
+        return Shown(*found) if found else None
 
     def iri(self, iri: str) -> Shown:
         """A term of ours by its name, another as people write it."""

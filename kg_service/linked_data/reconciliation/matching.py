@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
+from kg_service.beside import at_once
 from kg_service.errors import WrongParameter
-from kg_service.languages import best_tag
+from kg_service.languages import best_text
 from kg_service.linked_data.asking import Asking
 from kg_service.linked_data.reconciliation import Candidate, Facts, Wanted, facts, scoring
 from kg_service.linked_data.reconciliation.vocabulary import TOGETHER, Vocabulary, is_iri, is_property
@@ -28,8 +29,8 @@ async def matched(
     wanted: Sequence[Wanted], find: Find, asking: Asking, vocabulary: Vocabulary, languages: tuple[str, ...]
 ) -> list[list[Candidate]]:
     """The candidates of each query."""
-    near = await asyncio.gather(*(_near(each, find, vocabulary) for each in wanted))
-    near = [[*found, *await _holding(each, asking)] for each, found in zip(wanted, near, strict=True)]
+    named = await at_once(*(_near(each, find, vocabulary) for each in wanted))
+    near = [[*found, *await _holding(each, asking)] for each, found in zip(wanted, named, strict=True)]
     properties = {condition.property for each in wanted for condition in each.conditions}
     known = await facts.facts_of(asking, {iri for found in near for iri in found}, properties)
 
@@ -159,9 +160,8 @@ def types_of(about: Facts, vocabulary: Vocabulary, languages: tuple[str, ...]) -
 
 def described(about: Facts, vocabulary: Vocabulary, languages: tuple[str, ...]) -> str:
     """A sentence that tells a thing from its namesakes: its text, else its classes and other names."""
-    tag = best_tag((tag for tag, text in about.texts.items() if text), languages)
-    if tag is not None:
-        text = about.texts[tag]
+    if found := best_text(about.texts, languages):
+        text, _ = found
         return text if len(text) <= 200 else text[:199].rsplit(" ", 1)[0] + " …"
     name, _ = scoring.chosen_name(about, languages)
     others = dict.fromkeys(text for _, _, text in about.names if text != name)
