@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar, overload
 
 A = TypeVar("A")
 B = TypeVar("B")
+C = TypeVar("C")
 T = TypeVar("T")
 #: Works of one request that go on at once where nothing else is said: few enough that others have their turns, and that
 #: no queue is full of one client.
@@ -18,6 +19,12 @@ AT_ONCE = 8
 async def at_once(
     one: Coroutine[Any, Any, A], other: Coroutine[Any, Any, B], /, *, most: int = AT_ONCE
 ) -> tuple[A, B]: ...
+
+
+@overload
+async def at_once(
+    one: Coroutine[Any, Any, A], other: Coroutine[Any, Any, B], third: Coroutine[Any, Any, C], /, *, most: int = AT_ONCE
+) -> tuple[A, B, C]: ...
 
 
 @overload

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 from collections import Counter
 
@@ -9,6 +10,7 @@ import pytest
 
 from kg_service.beside import at_once
 from kg_service.errors import NotFound
+from tests.conftest import ROOT
 
 
 class Works:
@@ -66,3 +68,19 @@ def test_who_leaves_ends_all() -> None:
         assert works.told == {"begun": 2, "ended": 2}
 
     asyncio.run(ask())
+
+
+def test_what_goes_on_at_once_ends_at_once() -> None:
+    """`asyncio.gather` lets the others go on after an error; it is for ending things."""
+    found = []
+    for path in sorted((ROOT / "kg_service").rglob("*.py")):
+        for function in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(function, ast.AsyncFunctionDef) and function.name != "close":
+                found += [
+                    f"{path.name}: {function.name}"
+                    for each in ast.walk(function)
+                    if isinstance(each, ast.Call)
+                    and ast.unparse(each.func) == "asyncio.gather"
+                    and not any(keyword.arg == "return_exceptions" for keyword in each.keywords)
+                ]
+    assert not found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -15,6 +14,7 @@ from kg_service.api import pages
 from kg_service.api.addresses import public_url
 from kg_service.api.discovery import Counting
 from kg_service.api.parameters import chosen_format, read
+from kg_service.beside import at_once
 from kg_service.errors import QueryStopped, StoreError
 from kg_service.linked_data.addresses import Addresses
 from kg_service.linked_data.figures import Figures
@@ -97,7 +97,7 @@ async def _figures(
     counting: Counting[Figures] = state.counting
     of_gaps: Counting[Gaps] = state.gaps
     lately: Counting[dict[str, str]] = state.lately
-    return await asyncio.gather(
+    return await at_once(
         _known(reads, counting, patience), _known(reads, of_gaps, patience), _known(reads, lately, patience)
     )
 

@@ -18,6 +18,7 @@ from kg_service.api.changes import graph_named
 from kg_service.api.collections import PLAIN, answered, as_json, ask, chosen_fields, included, objects
 from kg_service.api.parameters import Parameter, chosen_format, format_parameter, read
 from kg_service.api.writing import last_tag, state_of, tags
+from kg_service.beside import at_once
 from kg_service.errors import Malformed, NotFound
 from kg_service.lists import details
 from kg_service.lists.columns import Table, value_of
@@ -183,7 +184,7 @@ async def _told(
     rows.sort(key=_place)
     shown = rows[given["offset"] : given["offset"] + given["limit"]]
     with_statements = not names or _STATEMENTS in names
-    (data,), statements = await asyncio.gather(
+    (data,), statements = await at_once(
         objects(request, fields, [thing.value], known, (language,)),
         _with_claims(request, thing, shown if with_statements else [], is_all=len(shown) == len(rows)),
     )

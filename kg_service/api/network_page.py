@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 from urllib.parse import urlencode
@@ -15,6 +14,7 @@ from kg_service.api.addresses import public_url
 from kg_service.api.clients import client_of
 from kg_service.api.collections import PLAIN
 from kg_service.api.parameters import Parameter, chosen_format, values
+from kg_service.beside import at_once
 from kg_service.errors import QueryStopped
 from kg_service.linked_data import of_one_generation
 from kg_service.linked_data.addresses import Addresses
@@ -72,7 +72,7 @@ async def shown(request: Request) -> Response:
     chosen = projection.named(asked["projection"], known)
     if how is not HTML:
         return RedirectResponse(_api(request, asked), 303, headers={"Vary": "Accept"})
-    parts: list[Finished | Job] = await asyncio.gather(*(_part(request, asked, name) for name in _wanted(asked)))
+    parts = await at_once(*(_part(request, asked, name) for name in _wanted(asked)))
     waiting = [part for part in parts if isinstance(part, Job)]
     if waiting:
         return jobs_page.waiting(request, waiting[0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,6 +15,7 @@ from kg_service.api.addresses import public_url
 from kg_service.api.clients import client_of
 from kg_service.api.explored import Reader, explored
 from kg_service.api.parameters import Parameter, values
+from kg_service.beside import at_once
 from kg_service.errors import wrong_parameter
 from kg_service.linked_data import of_one_generation
 from kg_service.network import measures, projection, selection
@@ -94,7 +94,7 @@ async def communities(request: Request) -> Response:
     """The communities of a network, with their members and those who tie them to others."""
     given = _asked(request, [_NETWORK, _RESOLUTION, *pages.LANGUAGES])
     asked: dict[str, str] = {"resolution": given["resolution"]}
-    parts = await asyncio.gather(
+    parts = await at_once(
         _measured(request, given["network"], "communities", asked),
         _measured(request, given["network"], "degree", {}),
         _measured(request, given["network"], None, {}),
