@@ -166,7 +166,7 @@ def _numbers(root: Path) -> _Numbers:
         with suppress(StoreError):
             generation = generations.current(place)
         folders = [path.name for path in (place / "generations").glob("*") if path.is_dir()]
-        generation = max([generation, *(int(name) for name in folders if name.isdigit())])
+        generation = max([generation, *(int(name) for name in folders if name.isdecimal())])
         with suppress(StoreError, sqlite3.Error, OSError, ValueError), log_of(place, 2**62) as log:
             last = next(iter(log.entries(limit=1)), None)
             if last:

@@ -122,7 +122,7 @@ def _pause(retry_after: str | None, attempt: int) -> float:
     wait = min(2.0**attempt / 2, _LONGEST)
     if retry_after:
         with suppress(ValueError):
-            wait = float(retry_after) if retry_after.isdigit() else _until(retry_after)
+            wait = float(retry_after) if retry_after.isdecimal() else _until(retry_after)
     wait = max(0.0, min(wait, _LONGEST))
     return wait + random.random() * 0.3 * (1 + wait)
 

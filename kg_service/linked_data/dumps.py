@@ -69,7 +69,7 @@ class Index:
 def made(folder: Path) -> list[int]:
     """The generations whose files are there, latest first."""
     try:
-        found = [int(path.name) for path in folder.iterdir() if path.name.isdigit()]
+        found = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()]
     except FileNotFoundError:
         return []
     return sorted(found, reverse=True)

@@ -122,7 +122,7 @@ class EmbeddedStore:
                 f"restore a backup with `kg restore`, or delete {self.root}"
             )
         for path in (self.root / "generations").iterdir():  # what a crash left before it was published
-            if path.is_dir() and path.name.isdigit() and int(path.name) > published:
+            if path.is_dir() and path.name.isdecimal() and int(path.name) > published:
                 shutil.rmtree(path)
                 path.with_suffix(".lease").unlink(missing_ok=True)
         scratch.sweep(self.root)

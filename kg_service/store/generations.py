@@ -40,7 +40,7 @@ def check_format(root: Path) -> None:
         return
     except OSError as error:
         raise StoreUnwritable(f"{root} cannot be used as a store directory: {error.strerror}") from None
-    if not text.isdigit():
+    if not text.isdecimal():
         raise StoreDamaged(
             f"{root / 'format'} should hold a number and holds {text[:40]!r}; "
             f"restore a backup with `kg restore`, or delete {root}"
@@ -160,7 +160,7 @@ def retire(root: Path) -> None:
     """Deletes the generations that are not current and that nobody reads."""
     published = current(root)
     for path in (root / "generations").iterdir():
-        if not path.is_dir() or not path.name.isdigit() or int(path.name) == published:
+        if not path.is_dir() or not path.name.isdecimal() or int(path.name) == published:
             continue
         with _lease(root, int(path.name)).open("ab") as lease:
             try:

@@ -299,4 +299,4 @@ def _need(rules: Iterable[Rule]) -> str:
 
 
 def _number(values: Sequence[Term]) -> int:
-    return int(values[0].value) if values and isinstance(values[0], Literal) and values[0].value.isdigit() else 0
+    return int(values[0].value) if values and isinstance(values[0], Literal) and values[0].value.isdecimal() else 0

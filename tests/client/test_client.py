@@ -194,7 +194,7 @@ def test_a_busy_service_is_asked_again(client: httpx.Client) -> None:
         if number > 2:
             return False
         handler.send_response(429 if number == 1 else 503)
-        handler.send_header("retry-after", "0")
+        handler.send_header("retry-after", "0" if number == 1 else "²")  # the second is no number
         handler.send_header("content-type", "application/problem+json")
         text = b'{"type":"https://w3id.org/sse-kg/problem/too-many","title":"","status":429,"detail":"too many"}'
         handler.send_header("content-length", str(len(text)))

@@ -8,9 +8,13 @@ from typing import Any
 import httpx
 import pytest
 
-from kg_service.rdf import NamedNode
-from kg_service.web.fields import choice, thing_named
-from kg_service.web.rendering import LANGUAGES
+from kg_service import ontology, resources
+from kg_service.linked_data.addresses import Addresses
+from kg_service.rdf import TURTLE, NamedNode, parse_bytes
+from kg_service.rulebook import Rulebook
+from kg_service.web.fields import Forms, choice, thing_named
+from kg_service.web.names import Names
+from kg_service.web.rendering import LANGUAGES, Pages
 from tests.web import html
 from tests.web.conftest import Writing
 
@@ -291,3 +295,15 @@ def test_a_choice_from_a_list_names_its_thing() -> None:
         assert thing_named(choice(name, iri)) == NamedNode(iri)
     for text in ("", "a b", "place", "<x>", "place/x y", "Name —"):
         assert thing_named(text) is None
+
+
+def test_a_count_that_is_no_number_asks_for_nothing() -> None:
+    text = """@prefix sh: <http://www.w3.org/ns/shacl#> . @prefix sse: <https://w3id.org/sse-kg/ontology#> .
+    <urn:shape> a sh:NodeShape ; sh:targetClass sse:Event ; sh:property
+      [ sh:path sse:theme ; sh:minCount "²" ; sh:maxCount "1" ] ,
+      [ sh:path sse:level ; sh:minCount 1 ; sh:maxCount "¹" ] ."""
+    rules, about = Rulebook(parse_bytes(text.encode(), TURTLE)), ontology.read(resources.folder("ontology"))
+    names = Names({}, addresses=Addresses("http://here"), ontology=about, catalogue=Pages().catalogues["en"])
+    forms = Forms(rules, names)
+    found = {each.iri.removeprefix(SSE): (each.need, each.is_many) for each in forms.fields(f"{SSE}Event")}
+    assert found == {"theme": ("may", False), "level": ("must", True)}

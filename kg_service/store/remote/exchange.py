@@ -183,7 +183,7 @@ class Body(io.RawIOBase):
         self._exchange, self._response = exchange, response
         self._headers = response.headers
         length = self._headers.get("Content-Length")
-        self._left = int(length) if length and length.isdigit() and not response.chunked else None
+        self._left = int(length) if length and length.isdecimal() and not response.chunked else None
         self.limit: int | None = None
         if self._headers.get("X-SQL-State") == "S1TAT":
             raise TooSlow("the SPARQL engine stopped the query at its deadline; ask for less, or add a LIMIT")
