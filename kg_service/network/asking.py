@@ -190,6 +190,8 @@ def _nodes_query(name: str) -> str:
 FORMATS = ("json", "graphml", "gexf", "pajek", "csv-nodes", "csv-edges", "cytoscape", "json-ld", "drawing", "parquet")
 RESULTS = ("json", "csv")
 _WINDOW = ("from", "to", "at", "undated", "generation")
+#: Seconds that a command line may take: nobody else waits for it, and who does can end it.
+_A_DAY = 86_400.0
 _CHOICES = {"weighting": ("count", "newman", "jaccard"), "lang": TONGUES}
 
 
@@ -238,9 +240,9 @@ async def answered(
     settings: Settings, reads: Reads, words: Words, progress: Callable[[str, float, float], None]
 ) -> bytes:
     """The answer to words, from a process that ends with it."""
-    files = RowFiles(settings.own_folder, reads, settings.network_rows, Earlier(settings), 86_400)
-    running = Jobs(size=1, memory=settings.network_memory, seconds=86_400, keep=0)
-    asker = Asker(files, settings.own_folder, 86_400)
+    files = RowFiles(settings.own_folder, reads, settings.network_rows, Earlier(settings), _A_DAY)
+    running = Jobs(size=1, memory=settings.network_memory, seconds=_A_DAY, keep=0)
+    asker = Asker(files, settings.own_folder, _A_DAY)
     try:
         asked = Asked(
             words.projection,
