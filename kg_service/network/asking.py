@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,7 @@ from kg_service.network import measures, projection, selection
 from kg_service.network.earlier import Earlier
 from kg_service.network.jobs import Jobs
 from kg_service.network.measures import Measure
+from kg_service.network.names import mentioned
 from kg_service.network.projection import Projection
 from kg_service.network.rowfiles import RowFiles
 from kg_service.network.selection import FILTERS, Selection
@@ -25,6 +27,8 @@ from kg_service.rdf import NamedNode
 from kg_service.settings import Settings
 from kg_service.store import Query, Reads
 
+#: Things that are asked for one by one; of more, all that the graph knows are read.
+_MOST_NAMED = 2000
 #: What actors may have in common beside partners.
 _SHARED = ("actor-theme", "actor-place", "actor-recommendation")
 
@@ -165,10 +169,14 @@ class Asker:
             "generation": generation,
             "selection": asked.selection.told(),
             "url": asked.url,
-            "names": [(await self._file(_nodes_query("names"), each))[0] for each in dict.fromkeys(generations)],
         }
+        things = await asyncio.to_thread(_told_of, [told, *others])
         if "attributes" in needs or (asked.measure is None and asked.format == "drawing"):
-            told["attributes"] = (await self._file(_nodes_query("attributes"), earlier))[0]
+            told["attributes"] = (await self._file(_nodes_query("attributes", things), earlier))[0]
+            groups = await asyncio.to_thread(mentioned, Path(told["attributes"]), _MOST_NAMED)
+            things = things | groups if things is not None and groups is not None else None
+        named = _nodes_query("names", things)
+        told["names"] = [(await self._file(named, each))[0] for each in dict.fromkeys(generations)]
         if asked.format != "parquet" and (asked.measure is None or asked.measure.name == "layout"):
             told["positions"] = str(self._positions(asked))
         return generation, told
@@ -181,9 +189,29 @@ class Asker:
         return folder / f"{blake2b(which, digest_size=16).hexdigest()}.csv"
 
 
-def _nodes_query(name: str) -> str:
-    """A question about all nodes, unsorted: engines take seconds to put ten thousand rows in order."""
-    return queries.read(resources.folder("queries"), f"nodes/{name}").text.rpartition("ORDER BY")[0]
+def _told_of(parts: Sequence[Mapping[str, Any]]) -> frozenset[str] | None:
+    """The things that the files of ties speak of, with the entries that are the same actors; None for very many."""
+    found: set[str] = set()
+    for part in parts:
+        things = mentioned(Path(part["file"]), _MOST_NAMED)
+        if things is None:
+            return None
+        leading = part["leading"]
+        found |= things | {leading[each] for each in things if each in leading}
+        found |= {entry for entry, one in leading.items() if one in found}
+    return frozenset(found) if len(found) <= _MOST_NAMED else None
+
+
+def _nodes_query(name: str, things: frozenset[str] | None) -> str:
+    """A question about some nodes, or all for None, unsorted: engines take seconds to put ten thousand rows in order.
+
+    Of a large graph most things are in no network of it: to read and write the names of all takes seconds too.
+    """
+    text = queries.read(resources.folder("queries"), f"nodes/{name}").text.rpartition("ORDER BY")[0]
+    if things is None:
+        return text
+    nodes = " ".join(str(NamedNode(each)) for each in sorted(things))
+    return text.replace("{", f"{{\n  VALUES ?node {{ {nodes} }}", 1)
 
 
 #: How a network can be written, and how a measure of one can.

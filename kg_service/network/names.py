@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kg_service.languages import best_text
+from kg_service.rdf import NamedNode
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,33 @@ class Names:
 
 def _end(iri: str) -> str:
     return iri.rstrip("/").rpartition("#")[2].rpartition("/")[2] or iri
+
+
+#: Bytes of a file that is looked through for what it mentions.
+_LOOKED_THROUGH = 8 * 2**20
+
+
+def mentioned(path: Path, most: int) -> frozenset[str] | None:
+    """The IRIs in a file of rows; None where they are more than that, or the file is a long one."""
+    if path.stat().st_size > _LOOKED_THROUGH:
+        return None
+    found: set[str] = set()
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.reader(file):
+            found.update(each for each in row if _is_iri(each))
+            if len(found) > most:
+                return None
+    return frozenset(found)
+
+
+def _is_iri(text: str) -> bool:
+    if ":" not in text:
+        return False
+    try:
+        NamedNode(text)
+    except ValueError:
+        return False
+    return True
 
 
 def names_in(*paths: Path) -> Names:
