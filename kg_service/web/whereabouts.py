@@ -49,7 +49,8 @@ def query(thing: NamedNode) -> str | None:
         f"SELECT DISTINCT ?place ?country ?code ?lat ?long {{\n"
         f"  {{ BIND({thing} AS ?place) }} UNION {{ {thing} {_AT} ?place }}\n"
         f"  OPTIONAL {{ ?place {sse('within')}* ?country . ?country {sse('countryCode')} ?code }}\n"
-        f"  OPTIONAL {{ ?place {_LATITUDE} ?lat ; {_LONGITUDE} ?long }}\n"
+        # Two: an engine looks for all that have both where one asks for both at once.
+        f"  OPTIONAL {{ ?place {_LATITUDE} ?lat }} OPTIONAL {{ ?place {_LONGITUDE} ?long }}\n"
         f"  FILTER(BOUND(?code) || BOUND(?lat))\n}} LIMIT {_LOOKED_AT}"
     )
 
