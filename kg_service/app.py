@@ -115,6 +115,7 @@ def create_app(settings: Settings | None = None, together: Together | None = Non
         app.state.pages.takes_reports = app.state.reports.is_open
         app.state.tables = Tables(settings.list_values)
         app.state.counting = discovery.Counting(settings, "figures", figures.counted)
+        app.state.sizes = discovery.Counting(settings, "sizes", figures.graph_sizes)
         app.state.judging = judging.Judging(settings)
         app.state.gaps = discovery.Counting(settings, "gaps", gaps.counted)
         newest = lately.Lately(
@@ -156,6 +157,7 @@ def create_app(settings: Settings | None = None, together: Together | None = Non
             await app.state.dumps.close()
             await app.state.feed.close()
             await app.state.counting.close()
+            await app.state.sizes.close()
             await app.state.gaps.close()
             await app.state.lately.close()
             await app.state.judging.close()

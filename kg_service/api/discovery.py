@@ -17,7 +17,7 @@ from kg_service.api.changes import from_log
 from kg_service.api.finished import state_of
 from kg_service.api.parameters import chosen_format, refuse_others
 from kg_service.api.writing import tags
-from kg_service.errors import BeingMade, Busy
+from kg_service.errors import BeingMade, Busy, QueryStopped, StoreError
 from kg_service.linked_data import Asking, catalog, dumps, examples, feed, kept, of_one_generation
 from kg_service.linked_data.asking import Remembered
 from kg_service.linked_data.catalog import Facts
@@ -29,8 +29,8 @@ from kg_service.store.log import ChangeLog
 
 T = TypeVar("T")
 router = APIRouter(tags=["discovery"])
-#: Seconds that a request waits for figures that are being counted.
-_PATIENCE = 20.0
+#: Seconds that a request waits for figures that are being counted, and a page that can do with those of before.
+_PATIENCE, SOON = 20.0, 0.3
 #: Seconds for which figures are kept where nobody counts generations: others may write there unseen.
 _UNTOLD = 60.0
 _PROBLEM: dict[str, Any] = {"content": {"application/problem+json": {}}}
@@ -80,6 +80,15 @@ class Counting(Generic[T]):
                 raise
             if is_new or self.latest[0] >= asked:
                 return self.latest
+
+    async def soon(self, reads: Reads, *, patience: float | None = None) -> tuple[int, T] | None:
+        """What is counted, with its generation: of the present one if that takes no longer than so many seconds (SOON),
+        else what was counted last, while it goes on; None where nothing is.
+        """
+        try:
+            return await self.current(reads, patience=SOON if patience is None else patience)
+        except (QueryStopped, StoreError):
+            return self.latest
 
     async def _counted(self, reads: Reads) -> tuple[int, T]:
         published = state_of(reads)

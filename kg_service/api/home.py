@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.datastructures import State
@@ -15,7 +15,7 @@ from kg_service.api.addresses import public_url
 from kg_service.api.discovery import Counting
 from kg_service.api.parameters import chosen_format, read
 from kg_service.beside import at_once
-from kg_service.errors import QueryStopped, StoreError
+from kg_service.errors import StoreError
 from kg_service.linked_data.addresses import Addresses
 from kg_service.linked_data.figures import Figures
 from kg_service.linked_data.gaps import Gaps
@@ -28,9 +28,8 @@ from kg_service.store.log import OpenLog
 from kg_service.web.home import HomePage
 
 METHODS = ["GET", "HEAD"]
-T = TypeVar("T")
-#: Seconds that a reader waits for figures that are being counted, and the service when it begins.
-_PATIENCE, _AT_FIRST = 0.3, 60.0
+#: Seconds that the service waits for figures when it begins.
+_AT_FIRST = 60.0
 
 
 class Home:
@@ -91,20 +90,14 @@ async def prepared(app: FastAPI) -> None:
 
 
 async def _figures(
-    state: State, *, patience: float = _PATIENCE
+    state: State, *, patience: float | None = None
 ) -> tuple[tuple[int, Figures] | None, tuple[int, Gaps] | None, tuple[int, dict[str, str]] | None]:
     reads: Reads = state.readers
     counting: Counting[Figures] = state.counting
     of_gaps: Counting[Gaps] = state.gaps
     lately: Counting[dict[str, str]] = state.lately
     return await at_once(
-        _known(reads, counting, patience), _known(reads, of_gaps, patience), _known(reads, lately, patience)
+        counting.soon(reads, patience=patience),
+        of_gaps.soon(reads, patience=patience),
+        lately.soon(reads, patience=patience),
     )
-
-
-async def _known(reads: Reads, counting: Counting[T], patience: float) -> tuple[int, T] | None:
-    """What is counted, with its generation; None while nothing is."""
-    try:
-        return await counting.current(reads, patience=patience)
-    except (QueryStopped, StoreError):  # the rest of the page stands without figures
-        return counting.latest

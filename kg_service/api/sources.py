@@ -14,6 +14,7 @@ from starlette.responses import Response
 from kg_service.api import pages
 from kg_service.api.changes import from_log
 from kg_service.api.clients import client_of
+from kg_service.api.discovery import Counting
 from kg_service.api.discovery import times as log_times
 from kg_service.api.explored import Reader, explored
 from kg_service.api.parameters import Parameter, read
@@ -21,7 +22,7 @@ from kg_service.beside import at_once
 from kg_service.errors import NotFound, wrong_parameter
 from kg_service.evidence import read_source
 from kg_service.linked_data import of_one_generation
-from kg_service.linked_data.figures import DATASETS, GRAPHS
+from kg_service.linked_data.figures import DATASETS, GRAPHS, GraphSizes
 from kg_service.linked_data.judging import Outcome
 from kg_service.rdf import PREFIXES, Literal, NamedNode, Term, entity, sse
 from kg_service.settings import Settings
@@ -40,29 +41,32 @@ _LONGEST = 32 * 1024 * 1024
 async def listed(request: Request) -> Response:
     """The documents with texts and those only cited, and the graphs that hold what they say."""
     read(request, pages.LANGUAGES)
-    judged: Outcome | None = await request.app.state.judging.latest(request.app.state.readers.generation)
+    state = request.app.state
+    judged: Outcome | None = await state.judging.latest(state.readers.generation)
+    counting: Counting[GraphSizes] = state.sizes
+    counted, graphs = await counting.soon(state.readers) or await counting.current(state.readers)
 
     async def make(reader: Reader) -> dict[str, Any]:
-        rows, graphs, said = await at_once(
-            reader.answer("provenance/sources"), reader.asking.rows(GRAPHS), reader.asking.rows(DATASETS)
-        )
+        rows, said = await at_once(reader.answer("provenance/sources"), reader.asking.rows(DATASETS))
         named = [row[name] for row in rows for name in ("document", "license") if isinstance(row.get(name), NamedNode)]
         reader.show("The named graphs with how many statements each holds", GRAPHS)
         reader.show("What the data sets of others say of themselves", DATASETS)
         named += [row["value"] for row in said if row["property"].value == f"{_DCTERMS}license"]
-        sizes = {row["graph"].value: int(row["triples"].value) for row in graphs}
+        sizes = {graph.value: size for graph, size in graphs}
         names, times = await at_once(
-            reader.names([*named, *(row["graph"] for row in graphs)]),
+            reader.names([*named, *sizes]),
             from_log(request, lambda log: log_times(log, list(sizes))),
         )
         return {
             "documents": sources.listed(rows, names),
             "graphs": held.graphs(sizes, times, judged.graphs if judged else None, said, names),
             "judged": judged,
+            "counted": counted,
             "published": reader.asking.generation,
         }
 
-    return await explored(request, "sources.html", make, also=judged and (judged.generation, judged.shapes))
+    also = (judged and (judged.generation, judged.shapes), counted)
+    return await explored(request, "sources.html", make, also=also)
 
 
 async def shown(request: Request) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import httpx
 import pytest
 
 from kg_service import resources
+from kg_service.api import discovery
 from kg_service.ingest import bulk
 from kg_service.settings import Settings
 from kg_service.shacl import load_shapes
@@ -22,7 +24,8 @@ from kg_service.web.rendering import LANGUAGES
 from tests.conftest import ROOT
 from tests.serving import running
 from tests.web import html
-from tests.web.conftest import PEOPLE
+from tests.web.conftest import PEOPLE, Writing
+from tests.web.test_history_pages import change
 
 DIALOGUE = "/sources/gsef-policy-dialogue-lac-2019"
 HEAD = """
@@ -316,3 +319,31 @@ def test_ten_thousand_spans_over_the_same_words_are_no_burden() -> None:
     known = sources.spans((n % 2500, 2500 + n % 2499, f"q{n}", 1) for n in range(10_000))
     found = sources.passages(sources.Text(((0, words),), 5000), (0, 5000), known, None)
     assert sum(len(each.segments) for each in found) < 5100
+
+
+def test_how_much_a_graph_holds_is_told_as_it_was_counted_last(
+    writer: Writing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told() -> tuple[str, int, int]:
+        """What is said of older figures, the generation of the page, and what the graph of contributions holds."""
+        answer = writer.client.get("/sources?lang=en")
+        page = html.read(answer.text)
+        assert not page.problems
+        said = "".join(each.text for each in page.all("p") if each.attributes.get("role") == "status")
+        (row,) = (each for each in answer.text.split("<tr>") if "/graph/contributions" in each)
+        return said, int(answer.headers["kg-generation"]), int(re.findall(r'class="number">(\d+)<', row)[0])
+
+    def settled() -> tuple[str, int, int]:
+        until = time.monotonic() + 60
+        while (found := told())[0]:
+            assert time.monotonic() < until, "not counted within 60 s"
+        return found
+
+    change(writer, "a first one")
+    _, before, size = settled()
+    monkeypatch.setattr(discovery, "SOON", 0.0)
+    change(writer, "one more, which is not counted yet")
+    said, generation, kept = told()
+    assert f"as of generation {before};" in said
+    assert (generation, kept) == (before + 1, size)
+    assert settled() == ("", before + 1, size + 1)
