@@ -12,10 +12,12 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
+from starlette.requests import Request
 from starlette.staticfiles import StaticFiles
 
 from kg_service.api import pages, problems
+from kg_service.api.addresses import public_url
 
 #: What many answers have in common.
 SCHEMAS: dict[str, Any] = {
@@ -101,6 +103,10 @@ def install(app: FastAPI, more_paths: dict[str, Any]) -> None:
     }
 
     # FastAPI remembers the functions of routes for the life of the process; this one must not keep the app with it.
+    @app.get("/api", include_in_schema=False)
+    async def api(request: Request) -> RedirectResponse:
+        return RedirectResponse(f"{public_url(request)}/docs", 303)
+
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
         return HTMLResponse(bytes(shown), headers=headers)

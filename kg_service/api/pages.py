@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from fastapi import FastAPI
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
@@ -26,7 +27,7 @@ from kg_service.ontology import TONGUES
 from kg_service.rdf import Format
 from kg_service.sparql.protocol import negotiate
 from kg_service.web import islands, keeping
-from kg_service.web.rendering import CONTENT, STATIC, Catalogue, Pages
+from kg_service.web.rendering import CONTENT, LANGUAGE, STATIC, Catalogue, Pages
 from kg_service.web.rendering import LANGUAGES as WORDED
 
 Door = Callable[[Request], Awaitable[Response]]
@@ -34,7 +35,7 @@ Door = Callable[[Request], Awaitable[Response]]
 Place = Callable[[Request], str]
 #: In which language a page is, and in which one the names, descriptions and quotations of the graph come first.
 LANGUAGES = (
-    Parameter(name="lang", description="The language of the page.", allowed=WORDED),
+    Parameter(name=LANGUAGE, description="The language of the page.", allowed=WORDED),
     Parameter(
         name=CONTENT,
         description="The language in which names, descriptions and quotations are shown where there are some in it; "
@@ -68,9 +69,17 @@ _EMBEDDED = {
 
 
 def install(app: FastAPI) -> None:
-    """Adds the static files and makes the templates ready."""
+    """Adds the static files and makes the templates ready; what no door takes is a page for those who prefer HTML."""
     app.state.pages = Pages()
     app.mount("/static", _Static(directory=STATIC), name="static")
+
+    @app.exception_handler(HTTPException)
+    async def _no_door(request: Request, error: HTTPException) -> Response:
+        if not prefers_html(request):
+            return problems.refused(request, error)
+        status = error.status_code
+        what = {"status": status, "key": _key(status), "detail": problems.no_door(request, error), "end": {}}
+        return page(request, "error.html", headers=dict(error.headers or {}), problem=what, status=status)
 
 
 class _Static(StaticFiles):
@@ -125,7 +134,7 @@ def variant_of(request: Request) -> tuple[str, str]:
 
 def language_of(request: Request) -> str:
     """The language of the page: that of `lang`, else the one that Accept-Language likes best, else English."""
-    if (wanted := request.query_params.get("lang")) in WORDED:
+    if (wanted := request.query_params.get(LANGUAGE)) in WORDED:
         return str(wanted)
     # A language range is negotiated as a media range is: es-MX as es/-, * as */*.
     ranges = request.headers.get("accept-language", "").split(",")
@@ -138,6 +147,12 @@ def content_of(request: Request) -> str:
     """The language that `clang` names; nothing for who reads what the graph says in that of the page."""
     wanted = request.query_params.get(CONTENT, "")
     return wanted if wanted in TONGUES else ""
+
+
+def chosen(request: Request) -> dict[str, str]:
+    """The languages that the address names, by parameter: what leads on to other pages hands them on."""
+    wanted = {LANGUAGE: request.query_params.get(LANGUAGE, ""), CONTENT: content_of(request)}
+    return {name: value for name, value in wanted.items() if value in WORDED or (name == CONTENT and value)}
 
 
 def catalogue_of(request: Request) -> Catalogue:
@@ -192,6 +207,7 @@ def document(
         here=here,
         is_embedded=is_embedded,
         appearance=scheme,
+        handed_on=chosen(request),
         **values,
     ).encode()
     about = HEADERS | (_EMBEDDED if is_embedded else {})
@@ -262,10 +278,10 @@ def _asked(request: Request, path: str) -> str:
 
 
 def _led(request: Request, answer: Response) -> Response:
-    """The answer; one that leads to a page hands on what was chosen for what the graph says."""
-    content, where = content_of(request), answer.headers.get("location")
-    if content and where:
-        answer.headers["location"] = keeping.led(where, public_url(request), CONTENT, content)
+    """The answer; one that leads to a page hands on the languages that were chosen."""
+    for name, value in chosen(request).items():
+        if where := answer.headers.get("location"):
+            answer.headers["location"] = keeping.led(where, public_url(request), name, value)
     return answer
 
 

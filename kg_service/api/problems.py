@@ -76,6 +76,22 @@ def unexpected(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse(_named(content), 500, media_type=MEDIA_TYPE)
 
 
+def refused(request: Request, error: HTTPException) -> JSONResponse:
+    """The answer to what no door takes: an address that there is not, or a method that one does not have."""
+    content = {
+        "type": "about:blank",
+        "title": str(error.detail),
+        "status": error.status_code,
+        "detail": no_door(request, error),
+    }
+    return JSONResponse(content, error.status_code, headers=error.headers, media_type=MEDIA_TYPE)
+
+
+def no_door(request: Request, error: HTTPException) -> str:
+    """What was asked in vain."""
+    return f"{request.method} {request.url.path}: {error.detail}"
+
+
 def client_left() -> Response:
     """What goes into the log for a client that did not wait (nginx's number); nobody receives it."""
     return Response(status_code=499)
@@ -90,14 +106,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
-        detail = f"{request.method} {request.url.path}: {error.detail}"
-        content = {
-            "type": "about:blank",
-            "title": str(error.detail),
-            "status": error.status_code,
-            "detail": detail,
-        }
-        return JSONResponse(content, error.status_code, headers=error.headers, media_type=MEDIA_TYPE)
+        return refused(request, error)
 
     @app.exception_handler(RequestValidationError)
     async def _parameters(_: Request, error: RequestValidationError) -> JSONResponse:

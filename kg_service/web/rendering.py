@@ -23,8 +23,8 @@ from kg_service.web import islands, keeping, outline
 
 #: The languages of the pages, the one to fall back on first.
 LANGUAGES = ("en", "es", "fr")
-#: The parameter that names the language in which what the graph says comes first.
-CONTENT = "clang"
+#: The parameters that name the language of the page, and the one in which what the graph says comes first.
+LANGUAGE, CONTENT = "lang", "clang"
 FOLDER = Path(__file__).parent
 STATIC = FOLDER / "static"
 #: Schemes of IRIs that a page may link to.
@@ -120,12 +120,13 @@ class Pages:
         here: str,
         is_embedded: bool = False,
         appearance: str = "",
+        handed_on: Mapping[str, str] | None = None,
         **values: Any,
     ) -> str:
         """A page in the language of a catalogue. `root` is the service's address, `here` the page's, with parameters.
 
-        One that is embedded has no header and no footer. `appearance` is light or dark for who has chosen. What is
-        chosen in the address for what the graph says is in every link to another page as well.
+        One that is embedded has no header and no footer. `appearance` is light or dark for who has chosen. Every
+        link to another page has the parameters that are `handed_on`.
         """
         about: Mapping[str, Any] = {
             "catalogue": catalogue,
@@ -141,7 +142,9 @@ class Pages:
             ),
         }
         text = self._environment.get_template(template).render(**about, **values)
-        return keeping.kept(text, root, CONTENT, catalogue.content) if catalogue.content else text
+        for name, value in (handed_on or {}).items():
+            text = keeping.kept(text, root, name, value)
+        return text
 
 
 @pass_context
@@ -166,7 +169,7 @@ def href(iri: str) -> str | None:
 
 def in_language(address: str, language: str) -> str:
     """The address of the same page in another language."""
-    return _with(address, "lang", language)
+    return _with(address, LANGUAGE, language)
 
 
 def read_in(address: str, content: str) -> str:

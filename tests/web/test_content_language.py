@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import httpx
@@ -114,6 +115,27 @@ def test_links_and_forms_keep_it(service: httpx.Client, path: str) -> None:
     assert len(hidden) == len(asking)
     chosen = [e for e in page.all("a") if e.attributes.get("aria-current") == "true" and "clang=fr" in str(e)]
     assert "francés" in {each.text for each in chosen}
+
+
+@pytest.mark.parametrize("path", DOORS)
+def test_the_language_of_the_page_that_was_chosen_is_that_of_every_page_it_leads_to(
+    service: httpx.Client, path: str
+) -> None:
+    root = str(service.base_url).rstrip("/")
+    data = ("api", "catalog", "feed", "sparql", "docs", "id", "dumps", "patches", "")
+    links = [each.attributes["href"] for each in read_in(service, path, lang="es").all("a")]
+    ours = [each.removeprefix(root) for each in links if each.startswith(root)]
+    pages = [each for each in ours if each.split("?")[0].split("/")[1].partition(".")[0] not in data]
+    assert len(pages) > 20
+    assert [each for each in pages if "lang=" not in each and not re.search(r"\.[a-z]+(\?|$)", each)] == []
+    as_the_browser_says = read_in(service, path).all("a")
+    assert f"{root}/" in {each.attributes["href"] for each in as_the_browser_says}
+
+
+def test_what_leads_on_keeps_the_language_of_the_page(service: httpx.Client) -> None:
+    answer = service.get(f"/id/{SEOUL}?lang=es")
+    assert answer.status_code == 303
+    assert answer.headers["location"].endswith("?lang=es")
 
 
 @pytest.mark.parametrize("path", DOORS)

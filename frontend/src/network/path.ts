@@ -40,11 +40,12 @@ export async function shortest(source: string, from: string, to: string): Promis
   return told.data[0] ?? null;
 }
 
-/** Where a thing has its page: our own things by their path, others by their IRI; in the language that is read in now. */
+/** Where a thing has its page: our own things by their path, others by their IRI; in the languages that are chosen now. */
 export function pageOf(root: string, iri: string, here: string = location.search): string {
-  const content = new URLSearchParams(here).get("clang");
+  const asked = new URLSearchParams(here);
   const page = pathOf(root, iri);
-  return content ? `${page}${page.includes("?") ? "&" : "?"}clang=${encodeURIComponent(content)}` : page;
+  const chosen = ["lang", "clang"].flatMap((name) => (asked.has(name) ? [`${name}=${encodeURIComponent(asked.get(name)!)}`] : []));
+  return [page, ...chosen].reduce((address, each) => `${address}${address.includes("?") ? "&" : "?"}${each}`);
 }
 
 function pathOf(root: string, iri: string): string {
