@@ -351,3 +351,8 @@ class NetworkPage:
     def exports(self) -> list[tuple[str, str]]:
         """The formats in which this network can be had, with their addresses."""
         return [(each, f"{self.data}{'&' if '?' in self.data else '?'}format={each}") for each in EXPORTS]
+
+    def measured_csv(self) -> str:
+        """The address of the values of the measure, of the same part of the network, as CSV."""
+        path, _, query = self.data.partition("?")
+        return f"{path}/{self.asked['size']}?{query}{'&' if query else ''}format=csv"

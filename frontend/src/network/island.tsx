@@ -229,6 +229,7 @@ function Network({ root, graph, values }: Props) {
   };
   const hits = useMemo(() => found(graph.drawing, words), [graph, words]);
   const edges = sum(visible.edges);
+  const others = grouping.of.filter((group) => group < 0).length;
   const groupName = (group: number) => nameOf(grouping.names, root, t, group);
   return (
     <div class="island" onKeyDown={commands}>
@@ -293,6 +294,7 @@ function Network({ root, graph, values }: Props) {
           )}
         </div>
       )}
+      {words.trim() && !hits.length && <p role="status">{t("search.none")}</p>}
       <ul class="legend" aria-label={t("legend")}>
         {grouping.names.slice(0, 12).map((_, group) => (
           <li key={group}>
@@ -306,6 +308,8 @@ function Network({ root, graph, values }: Props) {
             </button>
           </li>
         ))}
+        {others > 0 && <li><svg width="14" height="14" aria-hidden="true"><circle class="dot" cx="7" cy="7" r="6" /></svg> {root.dataset.others} ({n(others)})</li>}
+        {root.dataset.shapes && <li>{root.dataset.shapes}</li>}
       </ul>
       {(!isEmbedded || story.scenes.length > 0) && (
         <Story story={story} t={t} seen={() => parametersOf(state(), known).toString()} tell={tell} save={save} canWrite={!isEmbedded} />

@@ -40,11 +40,12 @@ function Query({ root, text, mount }: { root: HTMLElement; text: string; mount: 
     const began = performance.now();
     own.current!.mark(null);
     setState({ is: "running" });
+    setCopied(false);
+    if (query.length < 6000) history.replaceState(null, "", address(query, view)); // the address is that of what is asked
     document.getElementById("answer")?.replaceChildren(); // what the service showed is of another query
     try {
       const answer = await ask(base, query, stop.signal);
       setState({ is: "done", answer, query, seconds: (performance.now() - began) / 1000 });
-      if (query.length < 6000) history.replaceState(null, "", address(query, view));
     } catch (error) {
       if (stop.signal.aborted) {
         if (running.current === stop) setState({ is: "cancelled" });

@@ -82,6 +82,7 @@ export function Lanes({ moments, lanes, label, t, start, changed }: Props) {
     act();
   };
   const at = (year: number) => ((year - view[0]) / (view[1] - view[0])) * width;
+  const height = HEAD + bands.reduce((sum, each) => sum + each.rows * ROW + 26, 0) + 4;
   let top = HEAD;
   const names = new Map(lanes.map((each) => [each.name, each.label]));
   return (
@@ -101,7 +102,7 @@ export function Lanes({ moments, lanes, label, t, start, changed }: Props) {
         ))}
       </p>
       <div ref={stage} class="stage" tabIndex={0} role="group" aria-label={`${label}. ${t("keys")}`} onKeyDown={keys}>
-        <svg width={width} height={HEAD + bands.reduce((sum, each) => sum + each.rows * ROW + 26, 0) + 4} role="group" aria-label={label}>
+        <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`} role="group" aria-label={label}>
           {ticks(view, width / 80).filter(([year]) => at(year) <= width - 24).map(([year, text]) => (
             <g key={text} class="tick"><line x1={at(year)} x2={at(year)} y1="20" y2="100%" /><text x={Math.max(at(year), 24)} y="14">{text}</text></g>
           ))}
