@@ -36,7 +36,7 @@ from kg_service.evidence import Source
 from kg_service.linked_data import of_one_generation
 from kg_service.linked_data.addresses import Addresses
 from kg_service.ontology import TONGUES
-from kg_service.rdf import RDF_TYPE, Literal, NamedNode, Quad, Term, sse
+from kg_service.rdf import ENTITY, RDF_TYPE, Literal, NamedNode, Quad, Term, sse
 from kg_service.rulebook import compact
 from kg_service.store import Delta
 from kg_service.web.changed import difference, mentioned, names_in, picked, results
@@ -52,6 +52,7 @@ _IRI = Parameter(name="iri", description="The thing.", kind="iri", is_required=T
 _Q = Parameter(name="q", description="What to look for, to edit it.")
 #: The fields of a form that are about the form, or the evidence.
 _EVIDENCE = ("document", "words", "occurrence", "certainty", "rationale", "rationale-lang")
+_CERTAINTIES = [NamedNode(f"{ENTITY}certainty/{each}") for each in contributions.CERTAINTIES]
 
 
 @dataclass(slots=True)
@@ -274,7 +275,7 @@ async def _shown(request: Request, work: _Work, thing: NamedNode | None = None, 
     quads, left_out = picked(work.delta) if work.delta and work.report else ([], 0)
     known = names_in(work.delta) if work.delta else {}
     values = [term for terms in work.draft.wanted.values() for term in terms if isinstance(term, NamedNode)]
-    names = await names_of(request, {*mentioned(quads), *values, *([thing] if thing else [])}, known)
+    names = await names_of(request, {*mentioned(quads), *values, *_CERTAINTIES, *([thing] if thing else [])}, known)
     found = results(work.report["results"], names) if work.report else []
     own, others = report_by_path(found, thing) if thing else ([], found)
     lists = await offering.lists(request, work.draft.fields, names.catalogue.tongues, also=[sse("Document")])
@@ -298,7 +299,7 @@ async def _shown(request: Request, work: _Work, thing: NamedNode | None = None, 
         lists=lists,
         tongues=TONGUES,
         dash=DASH,
-        certainties=[names.of(f"https://w3id.org/sse-kg/id/certainty/{each}") for each in contributions.CERTAINTIES],
+        certainties=[names.of(each.value) for each in _CERTAINTIES],
         here_path=here,
         history=Addresses(public_url(request)).history(work.thing.value) if work.thing else None,
         offered=offering.OFFERED,

@@ -19,6 +19,7 @@ from kg_service.api import (
 def install(app: FastAPI) -> None:
     """Adds the doors."""
     app.state.uploads = tables_page.Uploads()
+    app.state.changes_shown = history_pages.Kept()
     for path, door, methods in (
         ("/validate", validate_page.shown, validate_page.METHODS),
         ("/build", build_page.shown, build_page.METHODS),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -25,7 +27,7 @@ from kg_service.errors import NotFound, QueryStopped, Violations
 from kg_service.linked_data import of_one_generation
 from kg_service.linked_data.addresses import Addresses
 from kg_service.linked_data.description import labels_of
-from kg_service.rdf import Literal, NamedNode
+from kg_service.rdf import Literal, NamedNode, Quad
 from kg_service.store import Delta
 from kg_service.store.log import ChangeLog, Entry
 from kg_service.store.patches import Patch
@@ -36,6 +38,8 @@ METHODS = ["GET", "HEAD"]
 #: Changes on one page.
 SIZE = 25
 _MOST = 2**62
+#: Changes of which is kept what is shown of them.
+_KEPT = 32
 _OF = Parameter(name="of", description="Only changes of this thing or graph.", kind="iri")
 _LIST = (
     *pages.LANGUAGES,
@@ -81,8 +85,9 @@ def _as_sent(asked: dict[str, str]) -> dict[str, str]:
 async def shown(request: Request) -> Response:
     """One change: who, when, why, what came and what went."""
     given = read(request, [*pages.LANGUAGES, _OF])
-    entry, patch, left_out = await _change(request, request.path_params["number"])
-    return await _page(request, entry, patch, left_out, of=given["of"])
+    number = min(request.path_params["number"], _MOST)
+    entry = await from_log(request, lambda log: history.known_entry(log, number))
+    return await _page(request, entry, await _did(request, entry, given["of"]), of=given["of"])
 
 
 async def reverted(request: Request) -> Response:
@@ -99,11 +104,13 @@ async def reverted(request: Request) -> Response:
             _undoing(request, entry.number, session, note, is_trial=step == "try")
         )
     except Violations as refused:
-        return await _page(request, entry, patch, left_out, trial=refused.report.to_dict(), note=note)
+        undone = await asyncio.to_thread(_Did.of, patch.inverse, left_out)
+        return await _page(request, entry, undone, trial=refused.report.to_dict(), note=note)
     if step == "make" and done.change:
         address = f"{public_url(request)}/history/{done.change}?lang={pages.language_of(request)}"
         return RedirectResponse(address, 303, headers=PRIVATE)
-    return await _page(request, entry, patch, left_out, trial=done.report.to_dict(), done=done, note=note)
+    undone = await asyncio.to_thread(_Did.of, patch.inverse, left_out)
+    return await _page(request, entry, undone, trial=done.report.to_dict(), done=done, note=note)
 
 
 def _undoing(request: Request, number: int, session: Session, note: str, *, is_trial: bool) -> Proposal:
@@ -132,21 +139,66 @@ async def _change(request: Request, number: int) -> tuple[Entry, Patch, int]:
     return await from_log(request, find)
 
 
+@dataclass(frozen=True, slots=True)
+class _Did:
+    """What a page shows of a change: statements with their signs, how many more there are, and names that it gave."""
+
+    quads: list[tuple[str, Quad]]
+    left_out: int
+    names: dict[str, list[Literal]]
+
+    @classmethod
+    def of(cls, delta: Delta, beyond: int, about: str | None = None) -> _Did:
+        """Of a change of which `beyond` more statements are not told here; all of it, or what is about one thing."""
+        quads, left_out = picked(delta, about)
+        shown = {str(getattr(term, "value", "")) for _, quad in quads for term in (quad.subject, quad.object)}
+        return cls(quads, left_out + beyond, {iri: each for iri, each in names_in(delta).items() if iri in shown})
+
+
+class Kept:
+    """What was shown of changes, which stay as they are; the least recently seen go first."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[int, str, str | None], _Did] = OrderedDict()
+
+    def get(self, entry: Entry, about: str | None) -> _Did | None:
+        key = entry.number, entry.time, about
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        return self._kept.get(key)
+
+    def keep(self, entry: Entry, about: str | None, did: _Did) -> None:
+        self._kept[entry.number, entry.time, about] = did
+        while len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+
+
+async def _did(request: Request, entry: Entry, about: str | None) -> _Did:
+    """What a change did, in all or to one thing: read once, for one may have a hundred thousand statements."""
+    kept: Kept = request.app.state.changes_shown
+    did = kept.get(entry, about)
+    if did is None:
+
+        def find(log: ChangeLog) -> _Did:
+            patch, beyond = history.told(log, entry)
+            return _Did.of(patch.delta, beyond, about)
+
+        did = await from_log(request, find)
+        kept.keep(entry, about, did)
+    return did
+
+
 async def _page(
     request: Request,
     entry: Entry,
-    patch: Patch,
-    beyond: int,
+    did: _Did,
     *,
     of: str | None = None,
     trial: dict[str, Any] | None = None,
     done: Committed | None = None,
     note: str = "",
 ) -> Response:
-    delta = patch.delta if trial is None else patch.inverse
-    # A change may have a hundred thousand statements: others are answered meanwhile.
-    (quads, left_out), known = await asyncio.to_thread(lambda: (picked(delta, of), names_in(delta)))
-    names = await names_of(request, mentioned(quads), known)
+    names = await names_of(request, mentioned(did.quads), did.names)
     about, root = history.summary(entry), public_url(request)
     return pages.page(
         request,
@@ -154,7 +206,7 @@ async def _page(
         status=422 if trial and done is None else 200,
         headers=PRIVATE,
         change=about,
-        difference=difference(quads, left_out + beyond, names),
+        difference=difference(did.quads, did.left_out, names),
         of=names.shown(NamedNode(of)) if of else None,
         results=results((trial or entry.outcome)["results"], names),
         is_trial=trial is not None,

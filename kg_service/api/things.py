@@ -16,6 +16,7 @@ from kg_service.api.addresses import public_url
 from kg_service.api.clients import client_of
 from kg_service.api.finished import Document, Finished, sent, state_of
 from kg_service.api.parameters import read
+from kg_service.api.shapes import rulebook
 from kg_service.api.things_asked import CHOICE, CONCLUSIONS, IRI, OF_PAGES, PAGING
 from kg_service.errors import Deleted, NotFound, wrong_parameter
 from kg_service.leading import records_query
@@ -39,6 +40,7 @@ from kg_service.settings import Settings
 from kg_service.store.log import OpenLog
 from kg_service.web import ego, whereabouts
 from kg_service.web.certain import AsRead, as_read
+from kg_service.web.fields import is_made
 from kg_service.web.names import Names
 from kg_service.web.thing import Page, queries
 
@@ -358,6 +360,12 @@ def _as_read(request: Request, description: Description) -> AsRead:
     return as_read(description, is_as_said=_is_as_said(request))
 
 
+def _is_editable(request: Request, description: Description) -> bool:
+    """Whether there is a form for it."""
+    rules, ontology = rulebook(request.app.state.settings), request.app.state.ontology
+    return any(is_made(each.value, rules, ontology) for each in description.types)
+
+
 def _page(
     request: Request, description: Description, generation: int, headers: dict[str, str], told: _Shown
 ) -> Document:
@@ -381,6 +389,7 @@ def _page(
         origin=told.came.told(words) if told.came else None,
         ego=ego.picture(told.around.ties, told.around.dates, Names(told.around.labels, **words)),
         is_actor=_is_actor(description),
+        is_editable=_is_editable(request, description),
         records=[Page(each, **words) for each in told.records],
         decision=f"{addresses.root}/duplicates?{urlencode({'state': 'accepted', 'of': iri, 'lang': language})}",
         is_part="property" in request.query_params,

@@ -165,7 +165,8 @@ def citation(job: dict[str, Any], meta: dict[str, Any]) -> str:
     """A sentence that says what was computed from what, for a reference list."""
     libraries = meta["versions"]
     what = f"{meta['measure']} of the network “{meta['projection']}”" if "measure" in meta else meta["projection"]
-    chosen = [f"{name} {', '.join(map(str, v)) if isinstance(v, list) else v}" for name, v in job["selection"].items()]
+    selected = {name: value for name, value in job["selection"].items() if value is not None}
+    chosen = [f"{name} {', '.join(map(str, v)) if isinstance(v, list) else v}" for name, v in selected.items()]
     parameters = dict(job["parameters"] or {})
     if "against" in job:
         parameters["against_generation"] = job["against"]["generation"]  # by its number, whatever it was asked for as

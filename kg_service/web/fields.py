@@ -134,6 +134,20 @@ class FormClass:
     given: tuple[tuple[NamedNode, NamedNode], ...] = ()
 
 
+def is_made(iri: str, rules: Rulebook, ontology: Ontology) -> bool:
+    """Whether there is a form for the things of a class."""
+    return iri.removeprefix(ONTOLOGY) not in _MADE and _address_rule(iri, rules, ontology) is not None
+
+
+def _address_rule(iri: str, rules: Rulebook, ontology: Ontology) -> Rule | None:
+    """The rule on the addresses of a class's things."""
+    for above in _above(iri, ontology):
+        for shape in rules.of_class(above):
+            if shape.iri == f"{SHAPE}{above.removeprefix(ONTOLOGY)}-iri" and shape.rules:
+                return shape.rules[0]
+    return None
+
+
 class Forms:
     """The forms that the shapes ask for, in the reader's language."""
 
@@ -156,19 +170,11 @@ class Forms:
         return sorted(found, key=lambda each: (each.is_tie, each.name.text.casefold()))
 
     def _is_made(self, iri: str) -> bool:
-        return iri.removeprefix(ONTOLOGY) not in _MADE and self._address_rule(iri) is not None
-
-    def _address_rule(self, iri: str) -> Rule | None:
-        """The rule on the addresses of a class's things."""
-        for above in _above(iri, self._ontology):
-            for shape in self._rules.of_class(above):
-                if shape.iri == f"{SHAPE}{above.removeprefix(ONTOLOGY)}-iri" and shape.rules:
-                    return shape.rules[0]
-        return None
+        return is_made(iri, self._rules, self._ontology)
 
     def form_class(self, iri: str) -> FormClass:
         """One of them, whether or not there is a form for it."""
-        rule = self._address_rule(iri)
+        rule = _address_rule(iri, self._rules, self._ontology)
         written = re.search(re.escape(ENTITY) + r"([a-z-]+)/", (rule.messages if rule else {}).get("en", ""))
         kind = written[1] if written else re.sub(r"(?<!^)(?=[A-Z])", "-", iri.removeprefix(ONTOLOGY)).lower()
         name = self._names.property(iri)

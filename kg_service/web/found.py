@@ -96,6 +96,7 @@ class Results:
                 each["iri"] == class_iri,
             )
             for each in found["facets"]
+            if self._word(each["iri"]) or each["label"] or each["iri"] == class_iri  # others say nothing to people
         ]
         self.every_type = self._at({"type": None})
         #: By the name of each facet its values, the most frequent first.

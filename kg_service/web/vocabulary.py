@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from kg_service.languages import best_text
 from kg_service.linked_data.addresses import Addresses
 from kg_service.ontology import IRI, Ontology, OntologyTerm, Scheme
-from kg_service.rdf import Literal, NamedNode, Term
+from kg_service.rdf import SHAPE, Literal, NamedNode, Term
 from kg_service.rulebook import Rule, Rulebook, ShapeText, compact
 from kg_service.web.names import Shown
 from kg_service.web.rendering import Catalogue, href
@@ -158,8 +158,9 @@ def _linked(text: Shown | None, iri: str, addresses: Addresses) -> Shown:
 
 @dataclass(frozen=True, slots=True)
 class RuleText:
-    """One rule of a shape, ready to be shown."""
+    """One rule of a shape, ready to be shown; its name is what others point at, once on a page."""
 
+    name: str
     label: Shown | None
     path: str
     severity: str
@@ -186,6 +187,7 @@ class ShapesPage:
 
     def __init__(self, rulebook: Rulebook, *, ontology: Ontology, addresses: Addresses, catalogue: Catalogue) -> None:
         self._words = Words(addresses, ontology, catalogue)
+        self._named = {each.name for each in rulebook.shapes}
         self.shapes = [self._shape(each) for each in rulebook.shapes]
         self.count = sum(len(each.rules) for each in self.shapes)
 
@@ -202,7 +204,11 @@ class ShapesPage:
 
     def _rule(self, rule: Rule) -> RuleText:
         words = self._words
+        name = rule.iri.removeprefix(SHAPE) if rule.iri.startswith(SHAPE) else ""
+        name = "" if name in self._named else name
+        self._named.add(name)
         return RuleText(
+            name,
             words.text(rule.names),
             rule.path,
             rule.severity,
