@@ -13,7 +13,7 @@ from urllib.parse import quote
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -54,6 +54,8 @@ _TAGS = tuple(Format(language, (f"{language}/-",), ()) for language in WORDED)
 _IF_DARK = re.compile(rb"@media\s*\(prefers-color-scheme:\s*dark\)")
 _EITHER = re.compile(rb"color-scheme:\s*light dark")
 _DARK = {"dark": b"@media all", "light": b"@media not all"}
+#: Parameters that nobody asks a page for.
+_MARK = re.compile(r"utm_\w+|(?:fb|g|d|ms|tw|ig|y)cl(?:id|kid)|mc_[ce]id")
 #: Static files that are much smaller packed.
 _TEXTS = (".js", ".css", ".svg", ".json")
 #: What every page is sent with: nothing is loaded from elsewhere, and no script runs that is not ours.
@@ -249,6 +251,8 @@ def for_people(door: Door, place: Place | None = None) -> Door:
 
     @wraps(door)
     async def opened(request: Request) -> Response:
+        if plain := _unmarked(request):
+            return RedirectResponse(plain, 302)
         request.state.place = place(request) if place else None
         try:
             return _led(request, await door(request))
@@ -275,6 +279,15 @@ def form_on(path: str) -> Place:
 
 def _asked(request: Request, path: str) -> str:
     return f"{path}{'?' + request.url.query if request.url.query else ''}"
+
+
+def _unmarked(request: Request) -> str | None:
+    """The address without what letters and networks add to a link, to know who followed it; None where nothing is."""
+    parts = request.url.query.split("&")
+    kept = [part for part in parts if not _MARK.fullmatch(part.partition("=")[0])]
+    if len(kept) == len(parts) or request.method not in ("GET", "HEAD"):
+        return None
+    return f"{public_url(request)}{request.url.path}{'?' if kept else ''}{'&'.join(kept)}"
 
 
 def _led(request: Request, answer: Response) -> Response:

@@ -49,7 +49,7 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A ready-made question in its own words, where its answer is, and the page on which it can be asked."""
+    """A ready-made question in the reader's words, where its answer is, and the page on which it can be asked."""
 
     summary: str
     address: str
@@ -94,8 +94,7 @@ class HomePage:
         places = {name: place for place, name in enumerate(_LISTS)}
         listed = sorted(collections, key=lambda each: places.get(each.name, len(places)))
         self.counts = [self._counted(iri, each) for each in listed for iri in each.classes]
-        summaries = {each.name: each.summary for each in questions}
-        self.asked = [self._asked(name, summaries[name]) for name in ASKED]
+        self.asked = [self._asked(name) for name in ASKED]
         self.all_asked = len(questions)
         #: Where the gaps are listed one by one.
         self.names, self.addressees = self._question(gaps.NAMES), self._question(gaps.ADDRESSEES)
@@ -116,8 +115,9 @@ class HomePage:
             self._lately.get(iri),
         )
 
-    def _asked(self, name: str, summary: str) -> Asked:
-        return Asked(summary, self._question(name), f"{self._addresses.root}/query?example={quote(name)}")
+    def _asked(self, name: str) -> Asked:
+        words = self._catalogue.words(f"home.ask.{name}")
+        return Asked(words, self._question(name), f"{self._addresses.root}/query?example={quote(name)}")
 
     def _concept(self, iri: str, labels: Mapping[str, str]) -> Shown:
         chosen = best((Literal(text, language=tag) for tag, text in labels.items() if tag), *self._catalogue.tongues)

@@ -18,6 +18,8 @@ PAGES = frozenset(
         *("jobs", "profile", "sign-in", "sign-out"),
     )
 )
+#: How an address of data ends, as that of a template for tables.
+_FILE = re.compile(r"/[^/]+\.[a-z]+$")
 #: What a link has before its address that leads to the same page with another choice, or none.
 APART = 'class="apart"'
 #: A link, or a form that is posted: what it sends is its body, and a choice is read from the address.
@@ -55,4 +57,4 @@ def _is_page(address: str, root: str) -> bool:
     path = re.split("[?#]", address, maxsplit=1)[0]
     if path != root and not path.startswith(f"{root}/"):
         return False
-    return path.removeprefix(root).lstrip("/").partition("/")[0] in PAGES
+    return path.removeprefix(root).lstrip("/").partition("/")[0] in PAGES and not _FILE.search(path)

@@ -55,7 +55,7 @@ def test_a_territory_is_told_as_the_api_tells_it(service: httpx.Client) -> None:
     things = {thing["iri"] for block in expected["data"] for thing in block["evidence"]}
     linked = {each.attributes["href"].partition("/page/")[2] for each in page.all("a")}
     assert things
-    assert {each.partition("/id/")[2] for each in things} <= linked
+    assert {f"{each.partition('/id/')[2]}?lang=en" for each in things} <= linked
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

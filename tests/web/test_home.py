@@ -6,6 +6,7 @@ import re
 import shutil
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -112,7 +113,7 @@ def test_every_link_answers(service: httpx.Client) -> None:
     links = {each.attributes["href"].partition("#")[0] for each in page.all("a")} - {""}
     own = {each for each in links if each.startswith(root)}
     assert links - own == {"https://creativecommons.org/licenses/by/4.0/"}
-    for path in ("/ontology", "/shapes", "/docs", "/catalog", "/dumps/", "/feed", "/api/queries"):
+    for path in ("/ontology?lang=en", "/shapes?lang=en", "/docs", "/catalog", "/dumps/", "/feed", "/query?lang=en"):
         assert root + path in own
     wrong = {}
     for each in own:
@@ -127,10 +128,27 @@ def test_the_questions_have_answers(service: httpx.Client) -> None:
         assert len(service.get(f"/api/queries/{name}.csv").text.splitlines()) > 1, name
 
 
-def test_questions_are_marked_as_english(service: httpx.Client) -> None:
-    page = html.read(service.get("/?lang=fr").text)
-    (item,) = (each for each in page.all("li") if "The quotations that carry the most claims" in each.text)
-    assert item.attributes["lang"] == "en"
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_questions_are_asked_in_the_language_of_the_page(service: httpx.Client, language: str) -> None:
+    summaries = {each.name: each.summary for each in queries.every(resources.folder("queries"))}
+    links = {each.text.strip(): each.attributes["href"] for each in counted_page(service, language).all("a")}
+    for name in ASKED:
+        words = Catalogue(language).words(f"home.ask.{name}")
+        assert (words == summaries[name]) == (language == "en")
+        assert f"example={quote(name)}" in links[words]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_all_questions_are_on_a_page(service: httpx.Client, language: str) -> None:
+    page = counted_page(service, language)
+    (link,) = (
+        each.attributes["href"] for each in page.all("a") if "/query?" in (to := each.attributes["href"]) and "#" in to
+    )
+    assert len(html.read(service.get(link.partition("#")[0]).text).all("li")) > 150
+
+
+def counted_page(service: httpx.Client, language: str) -> html.Document:
+    return html.read(counted(service, language).text)
 
 
 def test_every_list_has_a_name_in_every_language() -> None:

@@ -64,7 +64,7 @@ def test_a_job_is_watched_and_one_that_waits_is_cancelled(cold: httpx.Client) ->
     answer = cold.get(gone.headers["location"])
     assert "Il a été annulé." in answer.text  # the language that was read last
     assert "refresh" not in answer.headers
-    assert any(each.endswith("/network") for each in links(html.read(answer.text)))
+    assert any(each.endswith("/network?lang=fr") for each in links(html.read(answer.text)))
     until = time.monotonic() + 60
     while "refresh" in (answer := cold.get(f"/jobs/{first}?lang=en&back=/network?x=1")).headers:
         assert time.monotonic() < until

@@ -25,8 +25,10 @@ def told(service: httpx.Client, path: str, **parameters: str) -> dict[str, Any]:
 
 
 def cards(page: html.Document) -> list[str]:
-    """The addresses of the things on a page, in order."""
-    return [each.attributes["href"].rpartition("/")[2] for each in page.all("a") if each.parents[-1] == "h3"]
+    """The addresses of the things on a page in English, in order."""
+    links = [each.attributes["href"] for each in page.all("a") if each.parents[-1] == "h3"]
+    assert all(each.endswith("?lang=en") for each in links)
+    return [each.removesuffix("?lang=en").rpartition("/")[2] for each in links]
 
 
 @pytest.mark.parametrize("name", ["recommendations", "policies", "alliances"])

@@ -23,7 +23,7 @@ def test_a_claim_tells_its_document_and_the_change_that_brought_it(village: Sett
         links = {each.attributes["href"] for each in page.all("a")}
         assert f"{url}/sources/chronicle?lang={language}" in links
         assert f"{url}/history/1?lang={language}" in links
-        assert f"{url}/page/document/chronicle" in links
+        assert f"{url}/page/document/chronicle?lang={language}" in links
         assert client.get(f"/history/1?lang={language}").status_code == 200
         other = html.read(client.get(f"/page/alliance/oven?lang={language}").text)
         assert HEADINGS[language] not in [each.text for each in other.all("h2")]

@@ -215,7 +215,8 @@ def test_while_the_index_is_being_made_the_page_finds_by_names_and_says_when_to_
         assert not page.problems
         assert page.all("h2")[0].text == "L’index de la recherche est en préparation"
         assert page.all("input")[0].attributes["value"] == "fair"
-        (named,) = (each for each in page.all("a") if each.attributes["href"] == f"{url}/page/event/fair-2021")
+        there = f"{url}/page/event/fair-2021?lang=fr"
+        (named,) = (each for each in page.all("a") if each.attributes["href"] == there)
         assert named.text == "Foire de 2021"
 
 

@@ -75,7 +75,8 @@ def test_the_list_tells_how_the_shapes_judge_each_graph(service: httpx.Client, p
     rows = [" ".join(each.text.split()) for each in page.all("tr")]
     for graph in ("inferred", *(each for each in hints if each != "inferred")):
         said = f" 0 + {hints[graph]} hint" if hints[graph] else " 0"
-        name = next(each.text for each in page.all("a") if each.attributes["href"].endswith(f"/page/graph/{graph}"))
+        there = f"/page/graph/{graph}?lang=en"
+        name = next(each.text for each in page.all("a") if each.attributes["href"].endswith(there))
         assert any(row.startswith(name) and said in row for row in rows), (said, rows)
 
 
@@ -111,7 +112,7 @@ def test_a_chosen_span_is_marked_and_leads_to_its_claims(service: httpx.Client) 
     chosen = "".join(each.text for each in page.elements if "is-chosen" in each.attributes.get("class", ""))
     assert chosen == "in Asia (Seoul, October)"
     links = {each.text: each.attributes["href"] for each in page.all("a")}
-    assert links["GSEF policy dialogue in Asia (Seoul)"].endswith("/page/event/gsef-policy-dialogue-seoul-2019")
+    assert links["GSEF policy dialogue in Asia (Seoul)"].endswith("/page/event/gsef-policy-dialogue-seoul-2019?lang=en")
     claim = html.read(service.get(links["derived"]).text)
     assert "GSEF policy dialogue in Asia (Seoul) · start · 2019-10" in claim.all("h1")[0].text
 
@@ -123,14 +124,14 @@ def test_claims_and_things_lead_back_to_the_span(service: httpx.Client) -> None:
     ):
         page = html.read(service.get(f"{path}?lang=en").text)
         back = {each.attributes["href"] for each in page.all("a") if each.text == "in the text"}
-        (there,) = (each for each in back if each.endswith(f"{DIALOGUE}?char=841,865#char=841,865"))
+        (there,) = (each for each in back if each.endswith(f"{DIALOGUE}?char=841,865&lang=en#char=841,865"))
         assert 'id="char=841,865"' in service.get(there).text
 
 
 def test_quotations_and_documents_lead_to_their_place_in_the_text(service: httpx.Client) -> None:
     for path, place in (
-        ("/page/quotation/gsef-policy-dialogue-lac-2019-841-865", f"{DIALOGUE}?char=841,865#char=841,865"),
-        ("/page/document/gsef-policy-dialogue-lac-2019", DIALOGUE),
+        ("/page/quotation/gsef-policy-dialogue-lac-2019-841-865", f"{DIALOGUE}?char=841,865&lang=en#char=841,865"),
+        ("/page/document/gsef-policy-dialogue-lac-2019", f"{DIALOGUE}?lang=en"),
     ):
         page = html.read(service.get(f"{path}?lang=en").text)
         (link,) = (each.attributes["href"] for each in page.all("a") if each.text == "The text")

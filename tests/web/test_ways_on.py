@@ -41,6 +41,19 @@ def test_the_page_of_the_api_has_the_address_that_one_would_try(service: httpx.C
     assert service.get("/api").headers["location"] == f"{str(service.base_url).rstrip('/')}/docs"
 
 
+@pytest.mark.parametrize(
+    "mark", ["utm_source=a%20b", "fbclid=1", "gclid=x", "msclkid=y", "mc_cid=z", "utm_medium=&utm_id=2"]
+)
+def test_who_comes_by_a_link_that_was_marked_on_its_way_gets_the_page(service: httpx.Client, mark: str) -> None:
+    root = str(service.base_url).rstrip("/")
+    for path in ("/", f"/page/{SEOUL}", "/network"):
+        assert service.get(f"{path}?{mark}").headers["location"] == f"{root}{path}"
+    answer = service.get(f"/search?q=a%26b&{mark}&lang=es")
+    assert answer.headers["location"] == f"{root}/search?q=a%26b&lang=es"
+    assert service.get(answer.headers["location"]).status_code == 200
+    assert service.get(f"/?source=1&{mark}", follow_redirects=True).status_code == 422
+
+
 def test_what_the_shapes_said_of_a_change_leads_to_the_rule(service: httpx.Client) -> None:
     root = str(service.base_url).rstrip("/")
     links = {each.attributes["href"] for each in read_in(service, "/history/1", lang="en").all("a")}

@@ -124,6 +124,8 @@ interface ShownProps {
 }
 
 function Shown({ answer, seconds, view, choose, base, t, n, language }: ShownProps) {
+  // Made once for an answer: a thousand rows are not gone through again for another view of it.
+  const rows = useMemo(() => answer.kind === "table" && answer.table.rows.length > 0 && <Rows table={answer.table} base={base} />, [answer, base]);
   if (answer.kind === "boolean") return <p role="status"><strong>{t(answer.boolean ? "yes" : "no")}</strong></p>;
   if (answer.kind === "graph") return <pre tabIndex={0} role="group" aria-labelledby="answered"><code>{answer.text.slice(0, 50_000)}</code></pre>;
   const { table } = answer;
@@ -145,7 +147,7 @@ function Shown({ answer, seconds, view, choose, base, t, n, language }: ShownPro
         </p>
       )}
       {Picture && <Picture table={table} t={t} />}
-      {table.rows.length > 0 && <Rows table={table} base={base} />}
+      {rows}
     </>
   );
 }
