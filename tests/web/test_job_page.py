@@ -74,7 +74,7 @@ def test_a_job_is_watched_and_one_that_waits_is_cancelled(cold: httpx.Client) ->
     assert "It is done." in answer.text
     (result,) = (each for each in links(page) if each.endswith("/result"))
     assert cold.get(result).json()["data"]
-    assert f"{str(cold.base_url).rstrip('/')}/network?x=1" in links(page)
+    assert f"{str(cold.base_url).rstrip('/')}/network?x=1&lang=en" in links(page)
 
 
 def test_a_page_that_waits_leads_to_its_job_and_back(cold: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,16 +41,18 @@ function Query({ root, text, mount }: { root: HTMLElement; text: string; mount: 
     own.current!.mark(null);
     setState({ is: "running" });
     setCopied(false);
-    if (query.length < 6000) history.replaceState(null, "", address(query, view)); // the address is that of what is asked
+    const keep = () => query.length < 6000 && history.replaceState(null, "", address(query, view));
     document.getElementById("answer")?.replaceChildren(); // what the service showed is of another query
     try {
       const answer = await ask(base, query, stop.signal);
       setState({ is: "done", answer, query, seconds: (performance.now() - began) / 1000 });
+      keep();
     } catch (error) {
       if (stop.signal.aborted) {
         if (running.current === stop) setState({ is: "cancelled" });
         return;
       }
+      keep(); // who is asked for help with it sees it too; one that was cancelled is asked by nobody else
       const problem = error instanceof Wrong ? error.message : t("failed");
       setState({ is: "wrong", problem });
       if (error instanceof Wrong && error.line) {
