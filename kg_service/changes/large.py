@@ -5,7 +5,7 @@ What comes of it is what `commit` makes of the same statements: one generation, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -45,10 +45,10 @@ def commit_spool(
     """
     if not spool.lines and not spool.removed:
         return Committed(store.generation, 0, 0, Report())
-    generation, total, removed = store.generation, spool.lines * (2 if store.union else 1), spool.removed
+    generation, removed = store.generation, spool.removed
     judged = _judged_whole if is_most_of_it(store, spool.lines + removed) else _judged_around
     try:
-        added, report = judged(store, spool, shapes, language, lambda done: progress("writing", done, total))
+        added, report = judged(store, spool, shapes, language, progress)
         if wrong:
             report = replace(report, results=in_order([*report.results, *wrong]))
     except BaseException:
@@ -81,8 +81,16 @@ def commit_spool(
     return Committed(generation + 1, added, removed, report, number)
 
 
+def _staged(store: EmbeddedStore, spool: Spool, progress: Progress) -> int:
+    """Stages what the spool adds, and tells of it; what then takes its time is the judging."""
+    total = spool.lines * (2 if store.union else 1)
+    added = store.stage_spool(spool, lambda done: progress("writing", done, total))
+    progress("judging", 0, 1)
+    return added
+
+
 def _judged_whole(
-    store: EmbeddedStore, spool: Spool, shapes: Shapes, language: str, say: Callable[[int], None]
+    store: EmbeddedStore, spool: Spool, shapes: Shapes, language: str, progress: Progress
 ) -> tuple[int, Report]:
     """Stages the spool, and has the whole graph judged; what it adds, and the results that it brings.
 
@@ -92,7 +100,7 @@ def _judged_whole(
     with ThreadPoolExecutor(1) as beside:
         is_copied = store.all_triples() + spool.lines <= whole.MOST_COPIED
         judging = beside.submit(judge, change=spool) if shapes.plans and is_copied else None
-        added = store.stage_spool(spool, say)
+        added = _staged(store, spool, progress)
         store.stage_gone(spool)
         if judging:
             return added, judging.result()
@@ -103,7 +111,7 @@ def _judged_whole(
 
 
 def _judged_around(
-    store: EmbeddedStore, spool: Spool, shapes: Shapes, language: str, say: Callable[[int], None]
+    store: EmbeddedStore, spool: Spool, shapes: Shapes, language: str, progress: Progress
 ) -> tuple[int, Report]:
     """The same of a change that is little beside the graph: what its triples can reach is judged, where they lie."""
     gate = Gate(shapes)
@@ -111,8 +119,8 @@ def _judged_around(
         coming = parse(reading(spool.triples()), RdfFormat.N_TRIPLES, lenient=True)
         change = Delta(frozenset(quad for quad in coming if quad not in was), frozenset(spool.unheld()))
         if is_most_of_it(store, _reclassified(was, change)):
-            return _judged_whole(store, spool, shapes, language, say)
-        added = store.stage_spool(spool, say)
+            return _judged_whole(store, spool, shapes, language, progress)
+        added = _staged(store, spool, progress)
         affected = gate.affected(store.working, change, store.classes)
         store.stage_gone(spool)
         after = gate.judge(store.working, affected, language)

@@ -135,6 +135,14 @@ def test_a_large_load_does_what_a_small_one_does(
     assert large == loaded(tmp_path / "small", before, paths, replace=seed % 4 == 0)
 
 
+def test_each_step_of_a_large_load_is_told(tmp_path: Path, spooling_all: None) -> None:
+    """So that nobody takes the judging for the end of the writing that does not come."""
+    told: list[str] = []
+    with EmbeddedStore(tmp_path / "store") as store:
+        bulk.load(store, files(tmp_path, random.Random(1)), NONE, progress=lambda step, done, total: told.append(step))
+    assert list(dict.fromkeys(told)) == ["reading", "writing", "judging", "publishing"]
+
+
 def test_a_large_load_can_be_taken_back(tmp_path: Path, spooling_all: None) -> None:
     paths = files(tmp_path, random.Random(3))
     held = frozenset(statements(random.Random(4), graphs=True, blank=False))
