@@ -177,7 +177,7 @@ class Settings(BaseSettings):
     services: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = Field(
         (),
         description="SPARQL endpoints that SERVICE may ask, by their IRIs; commas between them, or a JSON list; "
-        "private+http://… for one at an address that is not public",
+        "private+http://… for one at an address that is not public, also for a file that kg refresh fetches from one",
     )
     service_bytes: int = Field(10 * 2**20, gt=0, description="most bytes that the services of one query may answer")
     source_bytes: int = Field(

@@ -38,12 +38,15 @@ class Elsewhere:
         self._egress.close()
 
     async def file(self, url: str) -> bytes:
-        """The file at a URL; ServiceFailed for a page of HTML in its place, a redirect, or any other status."""
+        """The file at a URL; ServiceFailed for a page of HTML in its place, a redirect, any other status, or
+        an answer whose end is nowhere told."""
         to = self._destination(url)
         received = await self._in_time(to, self._egress.get(to, accept=_ANY, budget=self._budget))
         _check(to, received)
         if _kind(received) in ("text/html", "application/xhtml+xml"):
             raise _failed(to, "it answered with a page of HTML instead of a file")
+        if received.headers.keys().isdisjoint(("content-length", "transfer-encoding")):
+            raise _failed(to, "it does not say how long its answer is, so that nobody can tell whether it is whole")
         return received.body
 
     async def constructed(self, url: str, query: str) -> bytes:

@@ -185,6 +185,7 @@ def test_only_what_changed_is_committed(world: World, answers: Answers, address:
         ((500, {}, b"oh"), "answered 500: oh"),
         ((404, {}, b""), "answered 404"),
         ((200, {"Content-Length": "1000"}, [b"name,kind\nBak"]), "broke off"),
+        ((200, {"Content-Type": "text/csv"}, [ROWS.encode()[:-9]]), "does not say how long its answer is"),
         ((200, {"Content-Length": str(2**30)}, (b"x" * 2**16 for _ in range(2**14))), "larger than"),
         ((200, {"Content-Type": "text/csv"}, b"name,kind\n"), "--shrink"),
         ((200, {"Content-Type": "text/csv"}, b"name,kind\n\xff\xfe\x00\x81\n"), "gone"),
