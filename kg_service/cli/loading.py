@@ -301,7 +301,7 @@ def table(
     seeded(settings)
     with snapshot(settings.store) as graph:
         known = importing.in_store(graph, chosen)
-    found = importing.read(file.name, file.read_bytes(), chosen, known)
+    found = importing.some(importing.read(file.name, file.read_bytes(), chosen, known))
     about = note if note is not None else f"table {file.name}, template {chosen.name}"
     with patiently(lambda: EmbeddedStore(settings.store), 10) as opened:
         shapes = shapes_of(settings.store)

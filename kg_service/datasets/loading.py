@@ -194,7 +194,7 @@ def _loose_ends(
             if thing.value not in seen:
                 seen[thing.value] = exists(thing.value)
             if not seen[thing.value]:
-                column = found.template.column_of(_short(quad.predicate))
+                column = found.column(number, _short(quad.predicate), thing.value)
                 end = thing.value.removeprefix(ENTITY)
                 yield Problem(number, column, found.cell(number, column) or end, right("nothing", "en", thing=end))
                 break

@@ -104,7 +104,7 @@ class Import:
             value = (result["value"] or {}).get("value", "")
             for number in of.get(result["focus"]["value"], ()):
                 path = (result["path"] or "").partition("|")[0]
-                column = self.template.column_of(path) if path else ""
+                column = self.column(number, path, value) if path else ""
                 shown = self.cell(number, column) or value.removeprefix(ENTITY)
                 found.setdefault((number, column, shown), None)
                 self.problems.append(Problem(number, column, shown[:200], result["message"], language))
@@ -112,6 +112,16 @@ class Import:
             self.rows.pop(number, None)
         self.problems = sorted(dict.fromkeys(self.problems), key=lambda each: (each.row, each.column))
         return bool(found)
+
+    def column(self, number: int, path: str, value: str) -> str:
+        """The column that a value of a property comes from: of several the one that says it, else the first."""
+        columns = self.template.columns_of(path)
+        wanted = value.removeprefix(ENTITY).casefold()
+        for column in columns:
+            said = self.cell(number, column).casefold().split(";")
+            if wanted in {each.strip().removeprefix(ENTITY) for each in said if each.strip()}:
+                return column
+        return columns[0] if columns else ""
 
     def cell(self, number: int, column: str) -> str:
         """The text of a row in a column; empty where there is no such column."""
@@ -138,8 +148,11 @@ def read(
     table = reading.read(name, content, {each.name for each in template.columns})
     lacking = [each.name for each in template.columns if each.is_required and each.name not in table.columns]
     if lacking:
+        named = ", ".join(filter(None, table.columns)) or "nothing"
+        if len(table.columns) == 1:
+            named += " (columns are parted by commas, semicolons, tabs or vertical bars)"
         raise Malformed(
-            f"the header lacks {', '.join(lacking)}; it names: {', '.join(filter(None, table.columns)) or 'nothing'}; "
+            f"the header lacks {', '.join(lacking)}; it names: {named}; "
             f"the template {template.name} knows: {', '.join(each.name for each in template.columns)}",
             lacking=lacking,
         )
@@ -164,6 +177,13 @@ def read(
         elif quads:
             found.rows[number] = quads
     found.problems.sort(key=lambda each: each.row)
+    return found
+
+
+def some(found: Import) -> Import:
+    """The same, where a person sends it who will want to have sent rows; Malformed when there are none."""
+    if not found.table.rows:
+        raise Malformed("the table has no rows below its header; fill some in")
     return found
 
 

@@ -77,15 +77,16 @@ class Template:
     columns: tuple[Column, ...]
     text: str
 
-    def column_of(self, property: str) -> str:
-        """The column that the values of a property, in short form, come from; empty where that is not plain."""
+    def columns_of(self, property: str) -> list[str]:
+        """The columns that the values of a property, in short form, come from; none where that is not plain."""
         said = re.search(rf"{re.escape(property)}\s+(\?\w+(?:\s*,\s*\?\w+)*)", self.text)
+        found: dict[str, None] = {}
         for variable in re.findall(r"\w+", said[1]) if said else ():
             bound = re.search(rf"BIND\((.*)AS \?{variable}\)", self.text)
             for column in self.columns:
                 if column.name == variable or (bound and re.search(rf"\?{column.name}(_\w+)?\b", bound[1])):
-                    return column.name
-        return ""
+                    found.setdefault(column.name)
+        return list(found)
 
     @property
     def types(self) -> tuple[str, ...]:

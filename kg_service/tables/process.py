@@ -61,7 +61,7 @@ def main() -> None:
 
     def answer(job: dict[str, Any], content: bytes) -> None:
         template, known = mapping.named(job["template"]), known_of(job["known"])
-        found = importing.read(job["name"], content, template, known, job["language"])
+        found = importing.some(importing.read(job["name"], content, template, known, job["language"]))
         send_data(sys.stdout.buffer, b"D", told(found))
 
     lacking = "reading this table needs more memory than one may have"

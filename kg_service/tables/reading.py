@@ -11,6 +11,7 @@ import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from datetime import date, datetime, time
+from itertools import islice
 from typing import Any
 
 from kg_service.errors import KgError, Malformed, TooLarge, UnsupportedFormat
@@ -21,6 +22,13 @@ from kg_service.tables.rows import MOST_BYTES, MOST_CHARACTERS, MOST_COLUMNS, MO
 _PARTS, _PACKED = 2_000, 200
 _DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a vertical bar"}
 _UNDEFINED = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
+#: Letters of UTF-8 that are not ASCII; and what no word has within, unless it is in an encoding of Mac OS or DOS.
+_LETTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+_SPOILT = re.compile("\\w*[a-z][‚ƒ„†‡ˆ‰Š‹ŒŽ˜™›Ÿ¡¢£¤¥¦§¨©¬±¹²³¶¸¿][a-z]\\w*")
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+#: Rows that a sheet may have (ECMA-376), and rows among which the header is looked for when it is not the first.
+_LAST, _ABOVE = 2**20, 20
+_SEPARATOR = re.compile(r"\ufeff?\"?sep=([^\r\n])\"?(\r\n|\r|\n)", re.IGNORECASE)
 
 
 def read(name: str, content: bytes, known: Collection[str] = ()) -> Table:
@@ -31,11 +39,20 @@ def read(name: str, content: bytes, known: Collection[str] = ()) -> Table:
     name = name.lower()
     if len(content) > MOST_BYTES:
         raise TooLarge(f"the file holds more than {MOST_BYTES // 2**20} MB; send it in parts")
-    if name.endswith(".gz"):
+    if name.endswith(".gz") or content[:2] == b"\x1f\x8b":
         name, content = name.removesuffix(".gz"), _unpacked(content)
+    if content[:4] == b"\x28\xb5\x2f\xfd":
+        raise UnsupportedFormat(
+            "the file is packed as Zstandard, which is not read here; unpack it, or pack it as gzip"
+        )
+    if content[:8] == _OLE:
+        raise UnsupportedFormat(
+            "this kind of spreadsheet is not read: it is one of an older Excel, or has a password; save it as XLSX "
+            "without a password, or as CSV"
+        )
     if content[:4] == b"PK\x03\x04" or name.endswith((".xlsx", ".xlsm")):
         return _workbook(content, known)
-    if content[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" or name.endswith((".xls", ".ods", ".numbers")):
+    if name.endswith((".xls", ".ods", ".numbers")):
         raise UnsupportedFormat("this kind of spreadsheet is not read; save it as XLSX or CSV")
     if name.endswith((".geojson", ".json")):
         return geojson.table(_decoded(content)[0], known)
@@ -57,13 +74,18 @@ def _unpacked(content: bytes) -> bytes:
 
 def _text(content: bytes, known: Collection[str], *, is_tsv: bool) -> Table:
     text, encoding = _decoded(content)
-    first = next((line for line in text.splitlines() if line.strip()), "")
+    said = _SEPARATOR.match(text)  # by which Excel is told; it does not count this line
+    text = text[said.end() :] if said else text
+    first = list(islice((line for line in io.StringIO(text, newline=None) if line.strip()), _ABOVE))
     if not first:
         raise Malformed("the file is empty; its first row must hold the names of the columns")
-    delimiter = "\t" if is_tsv and "\t" in first else _delimiter(first, known)
+    if said and said[1] in _DELIMITERS:
+        delimiter = said[1]
+    else:
+        delimiter = "\t" if is_tsv and "\t" in first[0] else _delimiter(first, known)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     notes = (f"encoding {encoding}", f"columns parted by {_DELIMITERS[delimiter]}")
-    return _table(_parsed(lines), notes)
+    return _table(_parsed(lines), notes, known)
 
 
 def _parsed(lines: Any) -> Iterator[tuple[int, list[str]]]:
@@ -100,25 +122,42 @@ def _decoded(content: bytes) -> tuple[str, str]:
     try:
         return content.decode("utf-8-sig"), "UTF-8"
     except UnicodeDecodeError as error:
-        if _UNDEFINED.search(content) or content.startswith(b"\xef\xbb\xbf"):
+        if _UNDEFINED.search(content) or content.startswith(b"\xef\xbb\xbf") or _is_mostly_utf8(content):
             line = content.count(b"\n", 0, error.start) + 1
             raise Malformed(
                 f"line {line}: the encoding is broken (byte {error.start}); save the file as UTF-8", line=line
             ) from None
-    return content.decode("cp1252"), "Windows-1252"
+    text = content.decode("cp1252")
+    if spoilt := _SPOILT.search(text):
+        line = text.count("\n", 0, spoilt.start()) + 1
+        raise Malformed(
+            f"line {line}: the encoding is neither UTF-8 nor Windows-1252, in which there would be “{spoilt[0][:50]}”; "
+            "save the file as UTF-8",
+            line=line,
+        )
+    return text, "Windows-1252"
 
 
-def _delimiter(first: str, known: Collection[str]) -> str:
-    """What parts most of the columns that are known, else what there is most of."""
+def _is_mostly_utf8(content: bytes) -> bool:
+    """Whether most of what is not ASCII is letters of UTF-8, so that the rest is broken and not of another encoding."""
+    letters = sum(len(each[0]) for each in _LETTER.finditer(content))
+    return 2 * letters > len(content.translate(None, bytes(range(128))))
 
-    def fit(delimiter: str) -> tuple[int, int]:
+
+def _delimiter(first: list[str], known: Collection[str]) -> str:
+    """What parts most of the columns that are known, in the first line or else below, or what there is most of."""
+
+    def fit(line: str, delimiter: str) -> tuple[int, int]:
         try:
-            cells = next(csv.reader([first], delimiter=delimiter))
+            cells = next(csv.reader([line], delimiter=delimiter))
         except (csv.Error, StopIteration):
             return 0, 0
         return len({normal(cell) for cell in cells} & set(known)), len(cells)
 
-    return max(_DELIMITERS, key=fit)
+    found = max(_DELIMITERS, key=lambda each: fit(first[0], each))
+    if known and not fit(first[0], found)[0]:
+        return max(_DELIMITERS, key=lambda each: max(fit(line, each) for line in first))
+    return found
 
 
 def _workbook(content: bytes, known: Collection[str]) -> Table:
@@ -135,8 +174,12 @@ def _workbook(content: bytes, known: Collection[str]) -> Table:
         sheets = [each for each in book.worksheets if each.sheet_state == "visible"] or book.worksheets
         if not sheets:
             raise Malformed("the workbook has no sheet with rows")
-        sheet = max(sheets, key=lambda each: len({normal(cell) for cell in _first(each)} & set(known)))
-        return _table(_cells(sheet), ("XLSX", f"sheet “{sheet.title}”"))
+        sheet = max(sheets, key=lambda each: _fits(each, known))
+        others = [each.title for each in book.worksheets if each is not sheet and _fits(each, known)]
+        notes = ["XLSX", f"sheet “{sheet.title}”"]
+        if others:
+            notes.append(f"passed over, send them by themselves: {', '.join(f'sheet “{each}”' for each in others)}")
+        return _table(_cells(sheet), tuple(notes), known)
     except (KgError, MemoryError):
         raise
     except Exception as error:  # the same, because sheets are read as they are looked at
@@ -156,6 +199,10 @@ def _check_zip(content: bytes) -> None:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
             parts = packed.infolist()
     except (zipfile.BadZipFile, ValueError) as error:
+        if content[:4] != b"PK\x03\x04":
+            raise Malformed(
+                "the file is no whole workbook, whatever its name says; save it as XLSX, or name it .csv if it is text"
+            ) from None
         raise Malformed(f"the file is no whole workbook ({error}); send it again") from None
     whole = sum(part.file_size for part in parts)
     if len(parts) > _PARTS or whole > MOST_BYTES or whole > _PACKED * max(len(content), 2**16):
@@ -174,6 +221,11 @@ def _check_zip(content: bytes) -> None:
                         raise Malformed("the workbook declares a document type, as none does; it is not read")
 
 
+def _fits(sheet: Any, known: Collection[str]) -> int:
+    """How many of the columns looked for the first row names."""
+    return len({normal(cell) for cell in _first(sheet)} & set(known))
+
+
 def _first(sheet: Any) -> list[str]:
     for row in sheet.iter_rows(min_row=1, max_row=1, max_col=MOST_COLUMNS, values_only=True):
         return [str(cell) for cell in row if cell is not None]
@@ -182,7 +234,14 @@ def _first(sheet: Any) -> list[str]:
 
 def _cells(sheet: Any) -> Iterator[tuple[int, list[str]]]:
     sheet.reset_dimensions()  # what the sheet says of its size may be wrong, or a bomb
+    blank = None
     for number, row in enumerate(sheet.iter_rows(max_col=MOST_COLUMNS + 1), 1):
+        if number > _LAST:
+            raise TooLarge(
+                f"sheet “{sheet.title}” has rows beyond the {_LAST}th; delete what is empty, and save it again"
+            )
+        if row is blank:  # rows that are left out of the file are one and the same; there may be a million
+            continue
         cells = []
         for cell in row:
             if cell.data_type == "f":
@@ -197,6 +256,7 @@ def _cells(sheet: Any) -> Iterator[tuple[int, list[str]]]:
                     row=number,
                 )
             cells.append(_written(cell.value))
+        blank = blank if any(cells) else row
         yield number, cells
 
 
@@ -213,9 +273,10 @@ def _written(value: object) -> str:
     return value.isoformat() if isinstance(value, date | time) else str(value)
 
 
-def _table(lines: Iterable[tuple[int, list[str]]], notes: tuple[str, ...]) -> Table:
+def _table(lines: Iterable[tuple[int, list[str]]], notes: tuple[str, ...], known: Collection[str]) -> Table:
     columns: tuple[str, ...] = ()
     rows: list[Row] = []
+    is_strange, wanted = False, set(known)
     for number, cells in lines:
         while cells and not cells[-1].strip():
             cells.pop()
@@ -225,7 +286,14 @@ def _table(lines: Iterable[tuple[int, list[str]]], notes: tuple[str, ...]) -> Ta
             raise TooLarge(f"row {number} has more than {MOST_COLUMNS} cells")
         if not columns:
             columns = _header(cells)
+            is_strange = wanted.isdisjoint(columns)
             continue
+        if is_strange and len(rows) < _ABOVE and len(wanted & set(map(normal, cells))) > min(1, len(cells) - 1):
+            raise Malformed(
+                f"the names of the columns must be in the first row, and they seem to be in row {number}; delete the "
+                "rows above it",
+                row=number,
+            )
         if len(rows) == MOST_ROWS:
             raise TooLarge(f"the table has more than {MOST_ROWS} rows; send it in parts")
         texts = [*(cell.strip() for cell in cells), *[""] * (len(columns) - len(cells))]

@@ -37,6 +37,9 @@ _MONTHS = {
         "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
         "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
         "jan feb mar apr - jun jul aug sep oct nov dec",
+        "- - - - - - - - sept - - -",
+        "ene - - abr - - - ago - - - dic",
+        "janv févr mars avr - juin juil août - - - déc",
     )
     for number, name in enumerate(names.split(), 1)
 }
@@ -72,7 +75,7 @@ _OWN = re.compile(r"[a-z][a-z0-9-]*/[^\s<>\"{}|\\^`]+")
 
 def folded(text: str) -> str:
     """A name without case, accents and double spaces, so that different spellings of it are equal."""
-    plain = text.replace("&", " and ")
+    plain = text.replace("&", " and ").replace("’", "'")
     if not plain.isascii():
         plain = "".join(c for c in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(c))
     return " ".join(plain.casefold().split())
@@ -88,14 +91,14 @@ class Country:
 
 @lru_cache(1)
 def countries() -> dict[str, Country]:
-    """Countries by their codes (ISO 3166-1, of two and three letters) and their names in three languages."""
+    """Countries by their codes (ISO 3166-1, of two and three letters), names in three languages, and other names."""
     found: dict[str, Country] = {}
     for line in _COUNTRIES.read_text("utf-8").splitlines():
         if line.startswith(("#", "code")):
             continue
-        code, alpha3, *names = line.split("\t")
-        country = Country(code, dict(zip(("en", "es", "fr"), names, strict=True)))
-        for name in (code, alpha3, *names):
+        code, alpha3, en, es, fr, *others = line.split("\t")
+        country = Country(code, {"en": en, "es": es, "fr": fr})
+        for name in (code, alpha3, en, es, fr, *(each for other in others for each in other.split(";"))):
             found.setdefault(folded(name), country)
     return found
 

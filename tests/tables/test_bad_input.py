@@ -87,6 +87,9 @@ def _sizes(checksum: int, packed: int, whole: int) -> bytes:
 CASES: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "wrong delimiter": ("a.csv", lambda: b"name:kind\nGuild:association\n", "The header lacks: name"),
     "two delimiters": ("a.csv", lambda: b"name,kind\nGuild;association\nOther,x,y,z\n", "row 3 has 4 cells"),
+    "header alone": ("a.csv", lambda: HEADER, "no rows below its header"),
+    "header in the third row": ("a.csv", lambda: b"Guilds\nof 2024\n" + GOOD, "they seem to be in row 3"),
+    "cut within a letter": ("a.csv", lambda: HEADER + "Café\nDépôt ñ".encode()[:-1], "line 3: the encoding is broken"),
     "broken encoding": ("a.csv", lambda: HEADER + b"Gr\x81\x8d\xff\n", "line 2: the encoding is broken"),
     "missing column": ("a.csv", lambda: b"title,kind\nGuild,association\n", "The header lacks: name"),
     "formula cell": ("a.xlsx", lambda: workbook(["name", "kind"], ["Guild", '=HYPERLINK("x")']), "holds a formula"),

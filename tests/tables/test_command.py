@@ -31,7 +31,7 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("seeded")
     (folder / "data").mkdir()
     shutil.copy(VILLAGE, folder / "data")
-    (folder / "first.csv").write_text("name\n", "utf-8")
+    (folder / "first.csv").write_text("name\nFirst\n", "utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KG_DATA", str(folder / "data"))
         arguments = ["table", str(folder / "first.csv"), "--template", "events", "--store", str(folder / "store")]
@@ -123,6 +123,18 @@ def test_every_template_makes_what_it_says(root: Path, template: str, text: str,
     done = run(root, text, template=template)
     assert done.exit_code == 0, done.stdout
     assert count(root, pattern) == (2 if template == "alliances" else 1)
+
+
+def test_of_two_columns_of_one_property_the_one_that_is_wrong_is_told(root: Path) -> None:
+    nowhere = ID + "place/nowhere"
+    told = json.loads(run(root, f"name,country,place\nTwo places,MX,{nowhere}\n").stdout)
+    assert [(each["column"], each["value"]) for each in told["rejected"]] == [("place", nowhere)]
+
+
+def test_a_header_without_rows_is_said_so(root: Path) -> None:
+    done = run(root, "name,kind\n")
+    assert isinstance(done.exception, KgError)
+    assert "no rows below its header" in done.exception.detail
 
 
 def test_a_missing_column_and_an_unknown_template_are_named(root: Path) -> None:

@@ -42,7 +42,35 @@ def test_encoding_and_delimiter_are_found_out(encoding: str, delimiter: str) -> 
     assert [(row.number, row.cells) for row in table.rows] == [(2, (f"Café ñ{delimiter} «x»", "network", ""))]
 
 
+@pytest.mark.parametrize(
+    "words", ["L’été à Škofja Loka", "col·lectiu", "adhérent·e·s", "cœur – nord–sud", "de\xa0la n° 3"]
+)
+def test_words_of_windows_1252_are_not_taken_for_another_encoding(words: str) -> None:
+    assert reading.read("a.csv", f"name\n{words}\n".encode("cp1252"), KNOWN).rows[0].cells == (
+        " ".join(words.split(" ")),
+    )
+
+
+def test_the_delimiter_that_excel_is_told_is_not_a_row() -> None:
+    table = reading.read("a.csv", b"sep=;\r\nname;kind\r\nA, b;c\r\n", KNOWN)
+    assert (table.columns, [(row.number, row.cells) for row in table.rows]) == (("name", "kind"), [(2, ("A, b", "c"))])
+
+
+def test_sheets_that_would_fit_too_are_told() -> None:
+    book = Workbook()
+    for title in ("2023", "2024", "Notes"):
+        sheet = book.create_sheet(title)
+        sheet.append(["remarks"] if title == "Notes" else ["name", "kind"])
+        sheet.append(["x", "y"])
+    made = io.BytesIO()
+    book.save(made)
+    notes = "; ".join(reading.read("a.xlsx", made.getvalue(), KNOWN).notes)
+    assert "sheet “2023”; passed over, send them by themselves: sheet “2024”" in notes
+    assert "Notes" not in notes
+
+
 def test_a_packed_table_is_read() -> None:
+    assert reading.read("a.csv", gzip.compress(b"name\nx\n")).rows[0].cells == ("x",)
     assert reading.read("a.csv.gz", gzip.compress(b"name\nx\n")).rows[0].cells == ("x",)
 
 
@@ -71,23 +99,42 @@ def with_doctype() -> bytes:
     return made.getvalue()
 
 
+def with_a_row_beyond_the_last() -> bytes:
+    """A workbook whose second row is said to be the millionth million."""
+    whole, made = zipfile.ZipFile(io.BytesIO(workbook(["name"], ["x"]))), io.BytesIO()
+    with zipfile.ZipFile(made, "w") as packed:
+        for part in whole.namelist():
+            packed.writestr(part, whole.read(part).replace(b'<row r="2"', b'<row r="999999999999"'))
+    return made.getvalue()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
         ("a.csv", b"", "empty"),
         ("a.csv", b"\n\n", "empty"),
         ("a.csv", b"name\n\x81\xff\n", "line 2: the encoding is broken"),
+        ("a.csv", "name\nCoopérative été\nDépôt É".encode()[:-1], "line 3: the encoding is broken"),
+        ("a.csv", "name\nCoopérative été\n".encode() + b"D\xe9p\n", "line 3: the encoding is broken"),
+        ("a.csv", "name\nSociété\n".encode("mac_roman"), "line 2: the encoding is neither UTF-8 nor Windows-1252"),
+        ("a.csv", "name\nAsociación única\n".encode("cp850"), "line 2: the encoding is neither UTF-8 nor Windows"),
         ("a.csv", b"name\x00\n", "zero bytes"),
         ("a.csv", b"\xff\xfex", "UTF-16"),
         ("a.csv", b'name,kind\n"x,y\n', "row 2: a quotation mark"),
         ("a.csv", b"name,kind\nx,y,z\n", "row 2 has 3 cells"),
+        ("a.csv", b"Register,,\nof 2024,,\nname,kind\nx,y\n", "they seem to be in row 3; delete the rows above it"),
+        ("a.csv", b"Register, as of\n\nname;kind\nx;y\n", "they seem to be in row 3; delete the rows above it"),
         ("a.csv", b"name,Name\nx,y\n", "names a column twice: name"),
         ("a.csv", b"name\n" + b"x" * 200_000 + b"\n", "a cell holds more than"),
         ("a.csv", b"name\n" + b"x" * 30_000 + b"\n", "a cell holds more than"),
         ("a.csv", b",".join(b"c%d" % n for n in range(300)) + b"\n", "more than 200 cells"),
         ("a.csv.gz", gzip.compress(b"name\nx\n" * 1000, mtime=0)[:-9], "no whole gzip"),
         ("a.csv.gz", b"name\nx\n", "no whole gzip"),
-        ("a.xlsx", b"name\nx\n", "no whole workbook"),
+        ("a.xlsx", b"name\nx\n", "no whole workbook, whatever its name says; save it as XLSX, or name it .csv"),
+        ("a.xlsx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" * 99, "an older Excel, or has a password; save it as XLSX"),
+        ("a.csv", b"\x28\xb5\x2f\xfd\x00", "packed as Zstandard"),
+        ("a.xlsx", with_a_row_beyond_the_last(), "beyond the 1048576th"),
+        ("a.xlsx", workbook(["Register"], [], ["name", "kind"], ["x", "y"]), "they seem to be in row 3"),
         ("a.xlsx", workbook(["name"], ["x"])[:-200], "no whole workbook"),
         ("a.xlsx", workbook(["name", "kind"], ["x", "=1+1"]), "cell B2 of sheet “Sheet” holds a formula"),
         ("a.xlsx", bomb(), "unpacks to"),
@@ -117,6 +164,9 @@ def test_what_is_no_table_is_one_sentence(name: str, content: bytes, words: str)
         ("December 9th, 2019", "2019-12-09"),
         ("9th December 2019", "2019-12-09"),
         ("août 2021", "2021-08"),
+        ("Sept. 2021", "2021-09"),
+        ("3 ene 2019", "2019-01-03"),
+        ("3 janv. 2019", "2019-01-03"),
         ("12/31/2019", None),
         ("31/02/2019", None),
         ("2019-13", None),
@@ -137,6 +187,18 @@ def test_countries_languages_and_entries_are_normalised() -> None:
     assert {known.country(text)[0].value.rpartition("/")[2] for text in ("MX", "mex", "México", "Mexique")} == {
         "mexico"
     }
+    others = {
+        "france": ("FRA",),
+        "cote-d-ivoire": ("Cote d'Ivoire", "Ivory Coast", "Costa de Marfil"),
+        "united-kingdom": ("UK", "Great Britain"),
+        "congo-kinshasa": ("COD", "RDC"),
+        "timor-leste": ("TLS",),
+    }
+    for place, names in others.items():
+        known.places.clear()
+        for name in names:
+            assert known.country(name)[0].value.rpartition("/")[2] == place, name
+    known.places["FR"] = "urn:x:france"
     assert known.country("france") == (known.country("FR")[0], frozenset())
     assert known.country("FR")[0].value == "urn:x:france"
     assert {values.language(text).value for text in ("es", "Español", "spanish", "es-MX")} == {"es"}
