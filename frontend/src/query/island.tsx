@@ -5,7 +5,6 @@ import { pageOf } from "../network/path";
 import { numbers, wordsOf } from "../words";
 import { Wrong, ask, offered, type Answer } from "./ask";
 import { editor, type Editor, type Offered } from "./editor";
-import { Chart, Ties, Timeline, World } from "./pictures";
 import { views, type Table, type Term, type View } from "./views";
 import "../map/map.css";
 import "./query.css";
@@ -14,7 +13,6 @@ import "./query.css";
 const MOST_ROWS = 1000;
 const TABLE_FORMATS = ["json", "xml", "csv", "tsv"];
 const GRAPH_FORMATS = ["turtle", "json-ld", "n-triples", "rdf-xml", "trig", "n-quads"];
-const PICTURES = { chart: Chart, network: Ties, map: World, timeline: Timeline };
 
 type State =
   | { is: "idle" }
@@ -133,7 +131,6 @@ function Shown({ answer, seconds, view, choose, base, t, n, language }: ShownPro
   const { table } = answer;
   const possible = views(table);
   const now = possible.includes(view) ? view : "table";
-  const Picture = now === "table" ? null : PICTURES[now];
   const took = new Intl.NumberFormat(language, { maximumFractionDigits: 2 }).format(seconds);
   return (
     <>
@@ -148,10 +145,18 @@ function Shown({ answer, seconds, view, choose, base, t, n, language }: ShownPro
           ))}
         </p>
       )}
-      {Picture && <Picture table={table} t={t} />}
+      {now !== "table" && <Picture of={now} table={table} t={t} />}
       {rows}
     </>
   );
+}
+
+/** A picture of an answer; what draws it is loaded with the first one. */
+function Picture({ of, table, t }: { of: Exclude<View, "table">; table: Table; t: ReturnType<typeof wordsOf> }) {
+  const [drawing, setDrawing] = useState<typeof import("./pictures") | null>(null);
+  useEffect(() => void import("./pictures").then(setDrawing), []);
+  const Drawn = drawing?.PICTURES[of];
+  return Drawn ? <Drawn table={table} t={t} /> : null;
 }
 
 function Rows({ table, base }: { table: Table; base: string }) {

@@ -12,7 +12,7 @@ const ONE_LANE = [{ name: "", label: "" }];
 
 const short = (text: string, most: number) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
-export function Chart({ table, t }: { table: Table; t: Words }) {
+function Chart({ table, t }: { table: Table; t: Words }) {
   const found = bars(table)!;
   const shown = found.bars.slice(0, MOST);
   const least = Math.min(0, ...shown.map((bar) => bar.value));
@@ -37,12 +37,12 @@ export function Chart({ table, t }: { table: Table; t: Words }) {
   );
 }
 
-export function Timeline({ table, t }: { table: Table; t: Words }) {
+function Timeline({ table, t }: { table: Table; t: Words }) {
   const found = moments(table)!;
   return <Lanes moments={found} lanes={ONE_LANE} label={t("timeline")} t={(key, values) => t(`time.${key}`, values)} />;
 }
 
-export function Ties({ table, t }: { table: Table; t: Words }) {
+function Ties({ table, t }: { table: Table; t: Words }) {
   const found = ties(table)!;
   const shown = found.ties.slice(0, 300);
   const names = new Map<string, string>();
@@ -72,7 +72,7 @@ export function Ties({ table, t }: { table: Table; t: Words }) {
   );
 }
 
-export function World({ table, t }: { table: Table; t: Words }) {
+function World({ table, t }: { table: Table; t: Words }) {
   const into = useRef<HTMLDivElement>(null);
   const found = spots(table)!;
   const words = t("map-of", { n: found.length });
@@ -102,3 +102,5 @@ export function World({ table, t }: { table: Table; t: Words }) {
     </figure>
   );
 }
+
+export const PICTURES = { chart: Chart, network: Ties, map: World, timeline: Timeline };
