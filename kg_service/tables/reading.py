@@ -24,7 +24,8 @@ _DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a vertic
 _UNDEFINED = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 #: Letters of UTF-8 that are not ASCII; and what no word has within, unless it is in an encoding of Mac OS or DOS.
 _LETTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
-_SPOILT = re.compile("\\w*[a-z][‚ƒ„†‡ˆ‰Š‹ŒŽ˜™›Ÿ¡¢£¤¥¦§¨©¬±¹²³¶¸¿][a-z]\\w*")
+_SPOILT = re.compile("[a-z][‚ƒ„†‡ˆ‰Š‹ŒŽ˜™›Ÿ¡¢£¤¥¦§¨©¬±¹²³¶¸¿][a-z]")
+_AROUND = 25
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 #: Rows that a sheet may have (ECMA-376), and rows among which the header is looked for when it is not the first.
 _LAST, _ABOVE = 2**20, 20
@@ -131,11 +132,18 @@ def _decoded(content: bytes) -> tuple[str, str]:
     if spoilt := _SPOILT.search(text):
         line = text.count("\n", 0, spoilt.start()) + 1
         raise Malformed(
-            f"line {line}: the encoding is neither UTF-8 nor Windows-1252, in which there would be “{spoilt[0][:50]}”; "
-            "save the file as UTF-8",
+            f"line {line}: the encoding is neither UTF-8 nor Windows-1252, in which there would be "
+            f"“{_word_around(text, spoilt)}”; save the file as UTF-8",
             line=line,
         )
     return text, "Windows-1252"
+
+
+def _word_around(text: str, found: re.Match[str]) -> str:
+    """The word in which something was found, or the part of a long one."""
+    before = re.search(r"\w*$", text[max(0, found.start() - _AROUND) : found.start()])
+    after = re.match(r"\w*", text[found.end() : found.end() + _AROUND])
+    return f"{before[0] if before else ''}{found[0]}{after[0] if after else ''}"
 
 
 def _is_mostly_utf8(content: bytes) -> bool:

@@ -51,7 +51,7 @@ def in_memory(root: Path, shapes: Shapes, limit: int | None = None) -> Report:
     return validate(copy, shapes, limit)
 
 
-@pytest.fixture(params=["copied", "on disk"], autouse=True)
+@pytest.fixture(params=["copied", "on disk"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Whether the graph is copied into memory, or is too large for that."""
     if request.param == "on disk":
@@ -59,6 +59,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(request.param)
 
 
+@pytest.mark.usefixtures("way")
 def test_the_report_is_that_of_validation_in_memory(broken: Path, shapes: Shapes) -> None:
     told: list[tuple[str, int, int]] = []
     report = validate_generation(broken, shapes, progress=lambda *step: told.append(step))
@@ -67,6 +68,7 @@ def test_the_report_is_that_of_validation_in_memory(broken: Path, shapes: Shapes
     assert told[-1] == ("checking", len(shapes), len(shapes))
 
 
+@pytest.mark.usefixtures("way")
 def test_a_limit_shows_violations_first_and_says_that_there_is_more(broken: Path, shapes: Shapes) -> None:
     everything = in_memory(broken, shapes)
     violations = everything.counts["Violation"]
@@ -87,6 +89,7 @@ def test_too_little_memory_is_an_error_and_no_report(broken: Path, shapes: Shape
         validate_generation(broken, shapes, memory=2**20)
 
 
+@pytest.mark.usefixtures("way")
 def test_a_database_that_cannot_be_read_is_an_error_and_no_report(tmp_path: Path, shapes: Shapes) -> None:
     root = stored(tmp_path / "store", [Quad(NamedNode("urn:a"), NamedNode("urn:p"), Literal("a"), NamedNode("urn:g"))])
     for table in (root / "generations").rglob("*.sst"):
@@ -95,6 +98,7 @@ def test_a_database_that_cannot_be_read_is_an_error_and_no_report(tmp_path: Path
         validate_generation(root, shapes)
 
 
+@pytest.mark.usefixtures("way")
 def test_nothing_is_left_running_when_the_caller_gives_up(broken: Path, shapes: Shapes) -> None:
     class GivenUp(Exception):
         pass
