@@ -20,8 +20,8 @@ from kg_service.shacl.gate import Gate
 from kg_service.shacl.paths import Predicate
 from kg_service.shacl.report import in_order
 from kg_service.shacl.shapes import VIOLATION
-from kg_service.store import Delta
-from kg_service.store.embedded import BULK, EmbeddedStore, in_default_graph, is_default
+from kg_service.store import Delta, is_default
+from kg_service.store.embedded import BULK, EmbeddedStore, in_default_graph
 from kg_service.store.log import ChangeLog, Entry, Refusal
 from kg_service.store.patches import Patch
 from kg_service.tracing import NOTHING, Span

@@ -17,7 +17,8 @@ from pyoxigraph import NamedNode, Quad, RdfFormat, Store, parse
 
 from kg_service.errors import StoreUnwritable
 from kg_service.shacl import Progress
-from kg_service.store.embedded import EmbeddedStore, is_default
+from kg_service.store import is_default
+from kg_service.store.embedded import EmbeddedStore
 from kg_service.store.spool import Removed, Spool, packed, touched_by
 
 #: Lines that come into one file, about, and the most files.

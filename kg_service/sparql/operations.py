@@ -211,11 +211,6 @@ def _is_one_operation(update: str) -> bool:
     return half is None
 
 
-def is_default(quad: Quad) -> bool:
-    """Whether the quad is in the default graph."""
-    return isinstance(quad.graph_name, DefaultGraph)
-
-
 def in_graph(graph: NamedNode | None, quad: Quad) -> Quad:
     """The quad's triple in a named graph, or in the default graph (None)."""
     return Quad(quad.subject, quad.predicate, quad.object, graph or DefaultGraph())

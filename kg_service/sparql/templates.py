@@ -9,7 +9,8 @@ from uuid import uuid4
 from pyoxigraph import BlankNode, DefaultGraph, NamedNode, Quad, Triple
 
 from kg_service.sparql import guard
-from kg_service.sparql.operations import Context, Operation, in_graph, is_default
+from kg_service.sparql.operations import Context, Operation, in_graph
+from kg_service.store import is_default
 
 
 class Marks:

@@ -24,10 +24,10 @@ from pyoxigraph import BlankNode, DefaultGraph, NamedNode, Quad, Store
 
 from kg_service.errors import Refused
 from kg_service.sparql import guard
-from kg_service.sparql.operations import Clause, Context, Operation, check, in_graph, is_default, read
+from kg_service.sparql.operations import Clause, Context, Operation, check, in_graph, read
 from kg_service.sparql.state import LocalState, State
 from kg_service.sparql.templates import Marks, filled, leaves, template
-from kg_service.store import Delta
+from kg_service.store import Delta, is_default
 
 
 def to_delta(

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pyoxigraph import BlankNode, Literal, NamedNode, Quad, Triple
+from pyoxigraph import BlankNode, DefaultGraph, Literal, NamedNode, Quad, Triple
 
 from kg_service.errors import KgError
 
@@ -34,6 +34,11 @@ class Delta:
             added=(self.added - second.removed) | (second.added - self.removed),
             removed=(self.removed - second.added) | (second.removed - self.added),
         )
+
+
+def is_default(quad: Quad) -> bool:
+    """Whether a quad is in the default graph."""
+    return isinstance(quad.graph_name, DefaultGraph)
 
 
 @dataclass(frozen=True, slots=True)

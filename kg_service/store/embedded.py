@@ -25,7 +25,7 @@ from pyoxigraph import DefaultGraph, Literal, NamedNode, Quad, RdfFormat, Store
 
 from kg_service.errors import StoreDamaged, StoreError, StoreFull, StoreLocked, StoreUnwritable
 from kg_service.rdf import RDFS_SUBCLASS
-from kg_service.store import Delta, generations, scratch
+from kg_service.store import Delta, generations, is_default, scratch
 from kg_service.store.log import Entry, Log, Turned
 from kg_service.store.patches import Patch
 from kg_service.store.spool import Spool
@@ -476,11 +476,6 @@ def as_kept(quads: Iterable[Quad]) -> frozenset[Quad]:
 def _is_kept(literal: Literal) -> bool:
     """Is it certain that the store leaves the literal as it is? Of most it is, and going through a store takes time."""
     return literal.language.islower() if literal.language else literal.datatype == _STRING
-
-
-def is_default(quad: Quad) -> bool:
-    """Whether a quad is in the default graph."""
-    return isinstance(quad.graph_name, DefaultGraph)
 
 
 def in_default_graph(quad: Quad) -> Quad:

@@ -17,8 +17,8 @@ from kg_service import queries, resources
 from kg_service.errors import Malformed
 from kg_service.rdf import TABLE_FORMATS, Format, Literal, NamedNode
 from kg_service.settings import Settings
-from kg_service.store import Delta
-from kg_service.store.embedded import is_default, snapshot
+from kg_service.store import Delta, is_default
+from kg_service.store.embedded import snapshot
 from kg_service.store.remote import Endpoint, RemoteStore
 from tests.conftest import remote_settings
 from tests.serving import running
